@@ -1,0 +1,87 @@
+/** What is said of DICOM objects across a process boundary: summaries, never pixels. Tags in brackets are the source. */
+import { z } from 'zod';
+
+/** A person name's three component groups (PS3.5 6.2.1), already decoded by the specific character set. */
+export const PersonName = z.object({ alphabetic: z.string(), ideographic: z.string(), phonetic: z.string() });
+export type PersonName = z.infer<typeof PersonName>;
+
+/** Window (0028,1050/1051), centre and width in modality units. */
+export const Window = z.object({ center: z.number(), width: z.number(), explanation: z.string() });
+export type Window = z.infer<typeof Window>;
+
+/** Millimetres a pixel step, and how far they can be trusted: null where the file says nothing usable. */
+export const Spacing = z.object({
+  row: z.number().positive(),
+  column: z.number().positive(),
+  source: z.enum(['PixelSpacing', 'ImagerPixelSpacing', 'NominalScannedPixelSpacing']),
+});
+export type Spacing = z.infer<typeof Spacing>;
+
+export const InstanceInfo = z.object({
+  /** Opaque; minted by the host, never a path. */
+  id: z.string(),
+  sopInstanceUid: z.string(),
+  sopClassUid: z.string(),
+  transferSyntaxUid: z.string(),
+  /** File's base name, for lists and messages. */
+  fileName: z.string(),
+  modality: z.string(),
+  instanceNumber: z.number().nullable(),
+  rows: z.number().int(),
+  columns: z.number().int(),
+  frames: z.number().int().positive(),
+  photometricInterpretation: z.string(),
+  bodyPart: z.string(),
+  viewPosition: z.string(),
+  laterality: z.string(),
+  /** (0020,0020), or worked out from ImageOrientationPatient: [right edge, bottom edge], e.g. ['L','F']; empty when unknown. */
+  patientOrientation: z.array(z.string()),
+  /** ImagePositionPatient · slice normal (mm), for ordering a stack; null without geometry. */
+  slicePosition: z.number().nullable(),
+  spacing: Spacing.nullable(),
+  windows: z.array(Window),
+  /** Milliseconds between frames for cine (0018,1063 / 0018,0040 / 0008,2144); null when not a cine. */
+  frameTime: z.number().nullable(),
+  /** True when the file says it is synthetic or a phantom: Quality Control Image (0028,0300) YES. */
+  qualityControl: z.boolean(),
+  lossy: z.boolean(),
+});
+export type InstanceInfo = z.infer<typeof InstanceInfo>;
+
+export const SeriesInfo = z.object({
+  uid: z.string(),
+  number: z.number().nullable(),
+  description: z.string(),
+  modality: z.string(),
+  instances: z.array(InstanceInfo),
+});
+export type SeriesInfo = z.infer<typeof SeriesInfo>;
+
+export const StudyInfo = z.object({
+  uid: z.string(),
+  patientName: PersonName,
+  patientId: z.string(),
+  patientBirthDate: z.string(),
+  patientSex: z.string(),
+  /** DICOM DA and TM as in the file. */
+  date: z.string(),
+  time: z.string(),
+  description: z.string(),
+  accessionNumber: z.string(),
+  institution: z.string(),
+  series: z.array(SeriesInfo),
+});
+export type StudyInfo = z.infer<typeof StudyInfo>;
+
+/** A file that could not be opened or cannot be shown as an image; kept in the list with its reason. */
+export const FileProblem = z.object({
+  fileName: z.string(),
+  /** `not-dicom`, `truncated`, `no-image`, `unsupported-transfer-syntax`, `corrupt`, `too-large`, `unreadable`. */
+  code: z.string(),
+  /** One sentence: the cause and, where there is one, the mend. */
+  message: z.string(),
+});
+export type FileProblem = z.infer<typeof FileProblem>;
+
+export const Library = z.object({ studies: z.array(StudyInfo), problems: z.array(FileProblem) });
+export type Library = z.infer<typeof Library>;

@@ -1,0 +1,121 @@
+/**
+ * Renderer ⇄ host: calls (request → response, cancellable by their id) and events (host → page). Both sides import this file;
+ * the host validates every request, the page trusts what the host sends. Paths never come from the page: dropped files
+ * are resolved in the preload (`webUtils.getPathForFile`) and the host mints opaque ids.
+ */
+import { z } from 'zod';
+import { Library } from './dicom.ts';
+import { Comparison, EngineId, Run } from './engine.ts';
+import { ModelMetadata } from './model.ts';
+
+export const Locale = z.enum(['en', 'zh-CN']);
+export type Locale = z.infer<typeof Locale>;
+
+export const Settings = z.object({
+  locale: Locale,
+  /** Run the comparison as soon as an image is shown. Off by default: let the reader look first. */
+  runOnOpen: z.boolean(),
+  /** Engines to run, reference first. */
+  engines: z.array(EngineId).min(1),
+  /** Repeats for p50/p95. */
+  repeats: z.number().int().min(1).max(200),
+});
+export type Settings = z.infer<typeof Settings>;
+
+export const AppInfo = z.object({
+  version: z.string(),
+  electron: z.string(),
+  /** True on the offline Electron 33 runtime: a standing banner says that it is past its end of life. */
+  endOfLifeRuntime: z.boolean(),
+  /** True when Chromium's sandbox is off because the process runs as root. */
+  sandboxOff: z.boolean(),
+  settings: Settings,
+});
+export type AppInfo = z.infer<typeof AppInfo>;
+
+/** A board as the app sees it, the virtual one included. */
+export const BoardStatus = z.object({
+  id: z.string(),
+  name: z.string(),
+  virtual: z.boolean(),
+  /** host:port. */
+  address: z.string(),
+  state: z.enum(['starting', 'connecting', 'ready', 'lost', 'absent']),
+  /** Why it is not ready, and the mend. */
+  message: z.string(),
+  /** `golden`, `rtl`, `hardware` or '' while unknown. */
+  backend: z.string(),
+  models: z.array(z.string()),
+});
+export type BoardStatus = z.infer<typeof BoardStatus>;
+
+export const ModelInfo = z.object({
+  id: z.string(),
+  metadata: ModelMetadata,
+  /** CARD.md. */
+  card: z.string(),
+  engines: z.array(EngineId),
+});
+export type ModelInfo = z.infer<typeof ModelInfo>;
+
+const Nothing = z.object({});
+const Done = z.object({});
+
+export const CALLS = {
+  'app.info': { request: Nothing, response: AppInfo },
+  'settings.set': { request: Settings.partial(), response: Settings },
+  /** Opens a dialog (or the shipped sample); the library follows as events. `opened` is the number of images added. */
+  'library.open': { request: z.object({ source: z.enum(['files', 'folder', 'sample']) }), response: z.object({ opened: z.number().int() }) },
+  'library.get': { request: Nothing, response: Library },
+  'library.close': { request: z.object({ studyUid: z.string() }), response: Done },
+  'models.list': { request: Nothing, response: z.object({ models: z.array(ModelInfo), problems: z.array(z.object({ name: z.string(), message: z.string() })) }) },
+  'boards.list': { request: Nothing, response: z.object({ boards: z.array(BoardStatus) }) },
+  /** Start the virtual board again, or connect anew. */
+  'boards.reconnect': { request: z.object({ id: z.string() }), response: Done },
+  /** Resolves with the whole comparison; each run also arrives as `compare.run` when it ends. Cancelled by the call's id. */
+  'compare.run': {
+    request: z.object({
+      instanceId: z.string(),
+      frame: z.number().int().nonnegative(),
+      model: z.string(),
+      engines: z.array(EngineId).min(1),
+      repeats: z.number().int().min(1).max(200),
+    }),
+    response: Comparison,
+  },
+  /** Asks where to save, then writes the comparison as JSON. */
+  'compare.export': { request: z.object({ comparison: Comparison }), response: z.object({ saved: z.boolean() }) },
+} as const;
+export type CallName = keyof typeof CALLS;
+export type Request<N extends CallName> = z.input<(typeof CALLS)[N]['request']>;
+export type Response<N extends CallName> = z.output<(typeof CALLS)[N]['response']>;
+
+export const EVENTS = {
+  'library.changed': Library,
+  /** Scanning of opened files; `done === total` ends it. */
+  'library.progress': z.object({ done: z.number().int(), total: z.number().int(), fileName: z.string() }),
+  'boards.changed': z.object({ boards: z.array(BoardStatus) }),
+  'compare.progress': z.object({ instanceId: z.string(), engine: EngineId, done: z.number().int(), total: z.number().int() }),
+  'compare.run': z.object({ instanceId: z.string(), frame: z.number().int(), run: Run }),
+  /** A menu item or shortcut handled by the page: the id of an Action. */
+  'menu.action': z.object({ action: z.string() }),
+} as const;
+export type EventName = keyof typeof EVENTS;
+export type EventPayload<N extends EventName> = z.output<(typeof EVENTS)[N]>;
+
+/** A failed call: `code` is stable, `message` is for people. */
+export const CallError = z.object({ code: z.string(), message: z.string() });
+export type CallError = z.infer<typeof CallError>;
+
+/** What the preload puts on `window.fabriclens`. */
+export interface HostBridge {
+  /** Rejects with an Error whose `name` is the CallError's code. */
+  call<N extends CallName>(name: N, request: Request<N>, signal?: AbortSignal): Promise<Response<N>>;
+  /** Returns the unsubscriber. */
+  on<N extends EventName>(name: N, listener: (payload: EventPayload<N>) => void): () => void;
+  /** Files or folders dropped on the window. */
+  openDropped(files: File[]): Promise<{ opened: number }>;
+}
+
+/** The encoded bytes of an instance (the whole Part 10 file): fetch(`app://instance/${id}`). */
+export const instanceUrl = (id: string): string => `app://instance/${encodeURIComponent(id)}`;

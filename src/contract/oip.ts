@@ -1,0 +1,64 @@
+/**
+ * The Open Inference Protocol v2 (KServe; Triton's binary tensor data, model repository and statistics extensions) as far as we speak it.
+ * https://github.com/kserve/open-inference-protocol
+ */
+import { z } from 'zod';
+
+/** Bytes an element. BYTES and FP16 are not among those the agent takes. */
+export const DATATYPE_BYTES = { BOOL: 1, UINT8: 1, INT8: 1, UINT16: 2, INT16: 2, UINT32: 4, INT32: 4, FP32: 4, UINT64: 8, INT64: 8, FP64: 8 } as const;
+export const Datatype = z.enum(Object.keys(DATATYPE_BYTES) as [keyof typeof DATATYPE_BYTES]);
+export type Datatype = z.infer<typeof Datatype>;
+
+/** Parameters are scalars by the protocol. */
+export const Parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
+
+export const ServerMetadata = z.object({ name: z.string(), version: z.string(), extensions: z.array(z.string()) });
+export type ServerMetadata = z.infer<typeof ServerMetadata>;
+
+export const TensorMetadata = z.object({ name: z.string(), datatype: Datatype, shape: z.array(z.number().int()) });
+export const ModelMetadataResponse = z.looseObject({
+  name: z.string(),
+  versions: z.array(z.string()).optional(),
+  platform: z.string(),
+  inputs: z.array(TensorMetadata),
+  outputs: z.array(TensorMetadata),
+});
+export type ModelMetadataResponse = z.infer<typeof ModelMetadataResponse>;
+
+export const ResponseTensor = z.object({
+  name: z.string(),
+  datatype: Datatype,
+  shape: z.array(z.number().int().nonnegative()),
+  parameters: Parameters.optional(),
+  data: z.array(z.union([z.number(), z.boolean()])).optional(),
+});
+export const InferResponse = z.object({
+  model_name: z.string(),
+  model_version: z.string().optional(),
+  id: z.string().optional(),
+  parameters: Parameters.optional(),
+  outputs: z.array(ResponseTensor),
+});
+export type InferResponse = z.infer<typeof InferResponse>;
+
+export const ErrorResponse = z.object({ error: z.string() });
+
+/**
+ * Names of our parameters in an infer response (all optional: another server has none of them).
+ * Times in nanoseconds, by `timing_source` (a TimingSource).
+ */
+export const TIMING_PARAMETERS = {
+  source: 'timing_source',
+  queue: 'timing_queue_ns',
+  pl: 'timing_pl_ns',
+  ps: 'timing_ps_ns',
+  /** Everything between the request's last byte read and the response's first byte written. */
+  total: 'timing_total_ns',
+} as const;
+export const IDENTITY_PARAMETERS = {
+  /** `golden`, `rtl` or `hardware`. */
+  backend: 'backend',
+  programSha256: 'program_sha256',
+  overlaySha256: 'overlay_sha256',
+  agentVersion: 'agent_version',
+} as const;
