@@ -1,0 +1,141 @@
+/* FabricLens runtime: loads a program.bin (layout: hls/core/layout.json) and runs it. C ABI, no dependencies, no exceptions across it.
+ *
+ * Life: fl_load -> fl_run (any number of times) -> fl_unload. fl_load copies what it needs; the caller's bytes may go afterwards.
+ * Memory: everything is allocated by fl_load; fl_run never touches the heap.
+ * Threads: different programs are independent. One program runs once at a time; a second concurrent fl_run on it returns FL_ERROR_BUSY.
+ * Errors: a function that can fail returns an fl_status and, where it takes (error, error_bytes), writes one line of UTF-8 text there,
+ * always terminated; it names the field or tensor and what is wrong with it. Nothing is written on FL_OK but an empty string.
+ * Structs: the caller sets struct_bytes = sizeof(the struct) before the call, so that later versions can append fields. */
+#ifndef FABRICLENS_RUNTIME_H
+#define FABRICLENS_RUNTIME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(_WIN32)
+#define FL_API __declspec(dllexport)
+#else
+#define FL_API __attribute__((visibility("default")))
+#endif
+
+#define FL_ABI_VERSION 1u
+#define FL_MAX_RANK 4
+
+typedef enum fl_status {
+  FL_OK = 0,
+  FL_ERROR_ARGUMENT = 1,    /* a null pointer, an index, a buffer of the wrong size or dtype, NaN in an input */
+  FL_ERROR_FORMAT = 2,      /* the bytes are not a valid program (truncated, out of range, checksum) */
+  FL_ERROR_VERSION = 3,     /* a program of a layout version that this runtime doesn't know */
+  FL_ERROR_UNSUPPORTED = 4, /* valid, but this backend can't run it (the message names the layer) */
+  FL_ERROR_MEMORY = 5,      /* out of memory, or above the arena budget */
+  FL_ERROR_BUSY = 6,        /* this program is running in another thread */
+  FL_ERROR_CANCELLED = 7,   /* *cancel became non-zero; outputs are untouched */
+  FL_ERROR_DEADLINE = 8     /* timeout_ns passed; outputs are untouched */
+} fl_status;
+
+/* Element types as the Open Inference Protocol names them: "INT8", "INT32", "FP32". */
+typedef enum fl_dtype { FL_INT8 = 1, FL_INT32 = 2, FL_FP32 = 3 } fl_dtype;
+typedef enum fl_direction { FL_INPUT = 0, FL_OUTPUT = 1 } fl_direction;
+/* Who computes a layer: the programmable logic (here: its golden model) or the processor's kernels. */
+typedef enum fl_target { FL_TARGET_PL = 1, FL_TARGET_PS = 2 } fl_target;
+
+/* fl_load flags. Without FL_LOAD_VERIFY_DATA only header, tables and descriptors are checked against their CRC-32: weights are the
+ * business of the package's SHA-256. With it the weights' CRC-32 is checked too. */
+#define FL_LOAD_VERIFY_DATA 1u
+
+typedef struct fl_program fl_program;
+
+typedef struct fl_program_info {
+  uint32_t struct_bytes;
+  uint32_t layout_version;
+  uint32_t input_count;
+  uint32_t output_count;
+  uint32_t layer_count;      /* descriptors; the length of a full layer_ns */
+  uint32_t arena_bytes;      /* activations */
+  uint64_t macs;             /* multiply-accumulates of one run */
+  uint8_t model_sha256[32];  /* of the canonical QDQ ONNX file it was compiled from */
+} fl_program_info;
+
+typedef struct fl_tensor_info {
+  uint32_t struct_bytes;
+  uint32_t dtype;               /* the ONNX graph's own: fl_dtype, FL_FP32 for a graph that quantises by itself */
+  const char *name;             /* lives as long as the program */
+  uint32_t rank;                /* 1..FL_MAX_RANK */
+  uint32_t element_count;       /* bytes are element_count (FL_INT8) or 4 x element_count (FL_FP32) */
+  int64_t shape[FL_MAX_RANK];   /* as in the ONNX graph (NCHW), batch 1; unused entries are 1 */
+  float scale;                  /* real = (code - zero_point) * scale */
+  int32_t zero_point;
+} fl_tensor_info;
+
+typedef struct fl_layer_info {
+  uint32_t struct_bytes;
+  uint32_t target;     /* fl_target */
+  const char *name;    /* node of the ONNX graph; lives as long as the program */
+  const char *op;      /* "conv", "dense", "max_pool", "average_pool", "add", "table" */
+  uint64_t macs;
+} fl_layer_info;
+
+/* A caller's buffer. data holds exactly `bytes` bytes in C order of the tensor's shape, no alignment needed.
+ * Input: FL_INT8 codes, or FL_FP32, which the runtime quantises as ONNX QuantizeLinear does (round half to even, saturate).
+ * Output: FL_INT8 codes, or FL_FP32, dequantised as ONNX DequantizeLinear does. data == NULL on an output: not wanted. */
+typedef struct fl_buffer {
+  void *data;
+  size_t bytes;
+  uint32_t dtype;
+  uint32_t reserved;   /* 0 */
+} fl_buffer;
+
+typedef struct fl_run_options {
+  uint32_t struct_bytes;
+  uint32_t reserved;                /* 0 */
+  uint64_t timeout_ns;              /* from the call; 0: none. Looked at between layers */
+  const volatile int32_t *cancel;   /* may be NULL; looked at between layers */
+} fl_run_options;
+
+/* Where the time of one run went. source names who measured it: "host" = golden model, this computer's clock. */
+typedef struct fl_timing {
+  uint32_t struct_bytes;
+  uint32_t layer_capacity;   /* in: entries that layer_ns can hold (0: none wanted) */
+  const char *source;        /* out; static text */
+  uint64_t total_ns;         /* out: the whole call */
+  uint64_t input_ns;         /* out: quantise and rearrange inputs */
+  uint64_t pl_ns;            /* out: layers of target PL */
+  uint64_t ps_ns;            /* out: layers of target PS */
+  uint64_t output_ns;        /* out: rearrange and dequantise outputs */
+  uint64_t *layer_ns;        /* in: may be NULL; out: ns a layer, the first min(layer_capacity, layer_count) of them */
+} fl_timing;
+
+/* "0.1.0", and the ABI and layout versions that the library was built with. */
+FL_API const char *fl_version(void);
+FL_API uint32_t fl_abi_version(void);
+FL_API uint32_t fl_layout_version(void);
+
+/* "ok", "format", ...: the word for a status, for logs and protocols. */
+FL_API const char *fl_status_name(int32_t status);
+
+/* Checks every offset, size, shape and bound of the bytes before anything is allocated; *program is NULL on failure.
+ * arena_budget: bytes of activations and prepared weights allowed (0: 1 GiB). */
+FL_API int32_t fl_load(const void *bytes, size_t size, uint32_t flags, uint64_t arena_budget, fl_program **program,
+                       char *error, size_t error_bytes);
+FL_API void fl_unload(fl_program *program);
+
+FL_API int32_t fl_get_program_info(const fl_program *program, fl_program_info *info);
+FL_API int32_t fl_get_tensor_info(const fl_program *program, uint32_t direction, uint32_t index, fl_tensor_info *info);
+FL_API int32_t fl_get_layer_info(const fl_program *program, uint32_t index, fl_layer_info *info);
+
+/* One inference. inputs and outputs are in the order of fl_get_tensor_info, all of them; options and timing may be NULL. */
+FL_API int32_t fl_run(fl_program *program, const fl_buffer *inputs, uint32_t input_count, const fl_buffer *outputs,
+                      uint32_t output_count, const fl_run_options *options, fl_timing *timing, char *error, size_t error_bytes);
+
+/* ONNX QuantizeLinear for int8, per tensor: saturate(round_half_even(x / scale) + zero_point), the division in fp32.
+ * Returns the index of the first NaN, or -1. */
+FL_API int64_t fl_quantize_linear(const float *x, int8_t *codes, size_t count, float scale, int32_t zero_point);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
