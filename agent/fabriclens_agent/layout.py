@@ -10,7 +10,7 @@ NONE = 4294967295  # an offset or index that is not there
 ALIGNMENT = 64  # of sections in the file and of tensors in the arena
 PARAMETER_BYTES = 8  # a channel's requantisation: i32 bias, then u32 with M in bits 0-23 and s in bits 24-31
 MULTIPLIER_BITS = 24  # width of M, unsigned
-MAX_SHIFT = 55  # largest s: a 32-bit accumulator times M stays below 2^55, beyond it every result is 0
+MAX_SHIFT = 55  # s is 1..MAX_SHIFT: a 32-bit accumulator times M stays below 2^55, beyond it every result is 0
 MAX_KERNEL = 7  # of a convolution, either axis
 MAX_POOL_KERNEL = 255  # of a pooling window, either axis
 MAX_DIMENSION = 16384  # height or width of a tensor
@@ -58,7 +58,7 @@ DESCRIPTOR_FLAG_COUNT_INCLUDE_PAD = 4  # average pooling only
 
 # start of the file
 HEADER_BYTES = 128
-HEADER_FORMAT = "<IIIIII32sII16I"
+HEADER_FORMAT = "<IIIIII32s18I"
 HEADER_FIELDS = (
     "magic",
     "version",
@@ -67,8 +67,6 @@ HEADER_FIELDS = (
     "arena_bytes",
     "metadata_crc32",
     "model_sha256",
-    "macs_low",
-    "macs_high",
     "reserved_0",
     "reserved_1",
     "reserved_2",
@@ -85,6 +83,8 @@ HEADER_FIELDS = (
     "reserved_13",
     "reserved_14",
     "reserved_15",
+    "reserved_16",
+    "reserved_17",
 )
 
 # one a section

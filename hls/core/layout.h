@@ -11,7 +11,7 @@ constexpr uint32_t NONE = 4294967295u;  // an offset or index that is not there
 constexpr uint32_t ALIGNMENT = 64u;  // of sections in the file and of tensors in the arena
 constexpr uint32_t PARAMETER_BYTES = 8u;  // a channel's requantisation: i32 bias, then u32 with M in bits 0-23 and s in bits 24-31
 constexpr uint32_t MULTIPLIER_BITS = 24u;  // width of M, unsigned
-constexpr uint32_t MAX_SHIFT = 55u;  // largest s: a 32-bit accumulator times M stays below 2^55, beyond it every result is 0
+constexpr uint32_t MAX_SHIFT = 55u;  // s is 1..MAX_SHIFT: a 32-bit accumulator times M stays below 2^55, beyond it every result is 0
 constexpr uint32_t MAX_KERNEL = 7u;  // of a convolution, either axis
 constexpr uint32_t MAX_POOL_KERNEL = 255u;  // of a pooling window, either axis
 constexpr uint32_t MAX_DIMENSION = 16384u;  // height or width of a tensor
@@ -78,9 +78,7 @@ struct Header {
   uint32_t arena_bytes;  // memory for activations
   uint32_t metadata_crc32;  // CRC-32 (IEEE 802.3) of header with this field 0, section table and all sections but DATA, in file order
   uint8_t model_sha256[32];  // of the canonical QDQ ONNX file
-  uint32_t macs_low;  // multiply-accumulates of one run, low word
-  uint32_t macs_high;  // high word
-  uint32_t reserved[16];  // 0
+  uint32_t reserved[18];  // 0
 };
 static_assert(sizeof(Header) == 128, "Header");
 static_assert(offsetof(Header, magic) == 0, "magic");
@@ -90,9 +88,7 @@ static_assert(offsetof(Header, section_count) == 12, "section_count");
 static_assert(offsetof(Header, arena_bytes) == 16, "arena_bytes");
 static_assert(offsetof(Header, metadata_crc32) == 20, "metadata_crc32");
 static_assert(offsetof(Header, model_sha256) == 24, "model_sha256");
-static_assert(offsetof(Header, macs_low) == 56, "macs_low");
-static_assert(offsetof(Header, macs_high) == 60, "macs_high");
-static_assert(offsetof(Header, reserved) == 64, "reserved");
+static_assert(offsetof(Header, reserved) == 56, "reserved");
 
 // one a section
 struct Section {
@@ -211,7 +207,7 @@ struct Descriptor {
   uint32_t residual_pixel_stride;
   uint32_t add_multiplier_a;  // 24 bits
   uint32_t add_multiplier_b;  // 24 bits
-  uint8_t add_shift;  // 0..MAX_SHIFT
+  uint8_t add_shift;  // 1..MAX_SHIFT
   int8_t add_zero_a;  // zero point of the code before the add
   int8_t add_zero_b;  // zero point of the residual
   int8_t add_zero_out;  // zero point of the sum

@@ -11,7 +11,7 @@ export const ALIGNMENT = 64;
 export const PARAMETER_BYTES = 8;
 /** width of M, unsigned */
 export const MULTIPLIER_BITS = 24;
-/** largest s: a 32-bit accumulator times M stays below 2^55, beyond it every result is 0 */
+/** s is 1..MAX_SHIFT: a 32-bit accumulator times M stays below 2^55, beyond it every result is 0 */
 export const MAX_SHIFT = 55;
 /** of a convolution, either axis */
 export const MAX_KERNEL = 7;
@@ -119,12 +119,8 @@ export const Header = {
     metadataCrc32: { offset: 20, type: 'u32', count: 1 },
     /** of the canonical QDQ ONNX file */
     modelSha256: { offset: 24, type: 'u8', count: 32 },
-    /** multiply-accumulates of one run, low word */
-    macsLow: { offset: 56, type: 'u32', count: 1 },
-    /** high word */
-    macsHigh: { offset: 60, type: 'u32', count: 1 },
     /** 0 */
-    reserved: { offset: 64, type: 'u32', count: 16 },
+    reserved: { offset: 56, type: 'u32', count: 18 },
   },
 } as const;
 
@@ -261,7 +257,7 @@ export const Descriptor = {
     addMultiplierA: { offset: 80, type: 'u32', count: 1 },
     /** 24 bits */
     addMultiplierB: { offset: 84, type: 'u32', count: 1 },
-    /** 0..MAX_SHIFT */
+    /** 1..MAX_SHIFT */
     addShift: { offset: 88, type: 'u8', count: 1 },
     /** zero point of the code before the add */
     addZeroA: { offset: 89, type: 'i8', count: 1 },

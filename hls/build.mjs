@@ -1,0 +1,94 @@
+// Builds the native parts of hls/ with g++ into build/hls/. Plain Node, no dependencies: scripts/ and the tests call it.
+//   node hls/build.mjs [TARGET...]      builds (default: runtime) and prints the path of each result
+// A result is rebuilt only when the hash of its sources, headers and command differs from the one noted beside it.
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const HLS = dirname(fileURLToPath(import.meta.url));
+const OUT = join(HLS, '..', 'build', 'hls');
+const COMMON = ['-std=c++17', '-Wall', '-Wextra', '-Wconversion', '-Werror'];
+const CORE = ['core/core.cpp'];
+const RUNTIME = [...CORE, 'runtime/src/program.cpp', 'runtime/src/check_layer.cpp', 'runtime/src/convert.cpp', 'runtime/src/runtime.cpp'];
+// FL_NO_CLONES: see core/arithmetic.h. Everything that a hostile file could provoke ends the process.
+const SANITIZED = ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-DFL_NO_CLONES'];
+
+const TARGETS = {
+  /** The shared library that the agent loads. */
+  runtime: { file: 'libfabriclens_runtime.so', sources: RUNTIME, flags: ['-O3', '-fPIC', '-shared', '-fvisibility=hidden'] },
+  /** Test programs: see tests/. */
+  driver: { file: 'driver', sources: [...RUNTIME, 'tests/driver.cpp'], flags: ['-O3'] },
+  'driver-sanitized': { file: 'driver-sanitized', sources: [...RUNTIME, 'tests/driver.cpp'], flags: SANITIZED },
+  'driver-baseline': { file: 'driver-baseline', sources: [...RUNTIME, 'tests/driver.cpp'], flags: ['-O3', '-DFL_NO_CLONES'] },
+};
+
+function headers(folder) {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.h'))
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .sort();
+}
+
+function hashOf(compiler, target) {
+  const hash = createHash('sha256').update(JSON.stringify([compiler, target, COMMON]));
+  for (const file of [...headers(HLS), ...target.sources.map((s) => join(HLS, s))]) hash.update(readFileSync(file));
+  return hash.digest('hex');
+}
+
+function compile(compiler, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(compiler, args, { stdio: ['ignore', 'inherit', 'pipe'] });
+    let text = '';
+    child.stderr.on('data', (chunk) => (text += chunk));
+    child.on('error', (error) => {
+      if (error.code !== 'ENOENT') return reject(error);
+      reject(new Error(`No C++ compiler: '${compiler}' was not found. On Debian: apt-get install g++ (or set CXX to a compiler that takes g++'s options).`));
+    });
+    child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`${compiler} failed:\n${text}`))));
+  });
+}
+
+/**
+ * Builds one target and returns the path of its file.
+ * @param {keyof typeof TARGETS} name
+ * @param {{ log?: (line: string) => void }} options log: told when something is really compiled
+ * @throws Error with the compiler's output, or how to install one
+ */
+export async function build(name = 'runtime', { log = () => {} } = {}) {
+  const target = TARGETS[name];
+  if (!target) throw new Error(`No target '${name}' in hls/build.mjs; there are ${Object.keys(TARGETS).join(', ')}.`);
+  const compiler = process.env.CXX || 'g++';
+  const file = join(OUT, target.file);
+  const note = `${file}.sha256`;
+  const hash = hashOf(compiler, target);
+  try {
+    readFileSync(file);
+    if (readFileSync(note, 'utf8') === hash) return file;
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error;
+  }
+  log(`compiling ${target.file}`);
+  mkdirSync(OUT, { recursive: true });
+  // Built under a name of its own, then renamed: another build or a running agent never sees half a file.
+  const temporary = `${file}.${process.pid}`;
+  try {
+    await compile(compiler, [...COMMON, ...target.flags, ...target.sources.map((s) => join(HLS, s)), '-o', temporary]);
+    renameSync(temporary, file);
+    writeFileSync(note, hash);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+  return file;
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  try {
+    const names = process.argv.slice(2);
+    for (const name of names.length > 0 ? names : ['runtime']) console.log(await build(name, { log: (line) => console.error(line) }));
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+}

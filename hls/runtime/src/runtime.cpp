@@ -1,0 +1,296 @@
+// The C ABI: what include/fabriclens_runtime.h promises.
+#include "../include/fabriclens_runtime.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "../../core/core.h"
+#include "convert.h"
+#include "program.h"
+
+namespace {
+
+constexpr char VERSION[] = "0.1.0";
+constexpr uint64_t DEFAULT_BUDGET = uint64_t(1) << 30;
+
+template <typename T>
+struct Free {
+  void operator()(T *p) const { ::operator delete[](p, std::align_val_t(fl::ALIGNMENT)); }
+};
+template <typename T>
+using Buffer = std::unique_ptr<T[], Free<T>>;
+
+template <typename T>
+Buffer<T> allocate(size_t count) {
+  T *p = static_cast<T *>(::operator new[](count * sizeof(T) + 1, std::align_val_t(fl::ALIGNMENT)));
+  std::memset(p, 0, count * sizeof(T));
+  return Buffer<T>(p);
+}
+
+uint64_t now_ns() {
+  return uint64_t(std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
+int32_t report(char *error, size_t error_bytes, int32_t status, const std::string &text) {
+  if (error && error_bytes > 0) std::snprintf(error, error_bytes, "%s", text.c_str());
+  return status;
+}
+
+const char *op_name(uint32_t op) {
+  switch (op) {
+    case fl::Op::CONV: return "conv";
+    case fl::Op::DENSE: return "dense";
+    case fl::Op::MAX_POOL: return "max_pool";
+    case fl::Op::AVERAGE_POOL: return "average_pool";
+    case fl::Op::ADD: return "add";
+    default: return "table";
+  }
+}
+
+}  // namespace
+
+struct fl_program {
+  fl::Program parsed;  // its views point into `data` or are dropped
+  std::vector<std::string> tensor_names, layer_names;
+  std::vector<uint32_t> layer_target;
+  std::vector<size_t> layer_weights;  // offset of each layer's prepared weights
+  uint32_t input_count = 0;
+  Buffer<int8_t> arena, row;
+  Buffer<uint8_t> data;
+  Buffer<int16_t> weights, patches;
+  std::atomic<bool> busy{false};
+};
+
+namespace {
+
+// Weights are widened for the array once; biases, scales and tables are read where they lie.
+void take_memory(fl_program &p, uint64_t budget) {
+  size_t weights = 0, patches = 0, row = 0;
+  for (const fl::Descriptor &d : p.parsed.descriptors) {
+    p.layer_weights.push_back(weights);
+    weights += fl::prepared_elements(d);
+    patches = std::max(patches, fl::patch_elements(d));
+  }
+  for (const fl::Binding &b : p.parsed.bindings) row = std::max(row, size_t(p.parsed.tensors[b.tensor].width));
+  const uint64_t bytes = uint64_t(p.parsed.header.arena_bytes) + p.parsed.data_bytes + 2 * (uint64_t(weights) + patches) + row;
+  if (bytes > budget) {
+    throw fl::Refusal{FL_ERROR_MEMORY, fl::text_of("program needs %llu bytes, the budget is %llu", static_cast<unsigned long long>(bytes),
+                                                   static_cast<unsigned long long>(budget))};
+  }
+  p.arena = allocate<int8_t>(p.parsed.header.arena_bytes);
+  p.data = allocate<uint8_t>(p.parsed.data_bytes);
+  p.weights = allocate<int16_t>(weights);
+  p.patches = allocate<int16_t>(patches);
+  p.row = allocate<int8_t>(row);
+  if (p.parsed.data_bytes > 0) std::memcpy(p.data.get(), p.parsed.data, p.parsed.data_bytes);
+  p.parsed.data = p.data.get();
+  for (size_t i = 0; i < p.parsed.descriptors.size(); i++) {
+    const fl::Descriptor &d = p.parsed.descriptors[i];
+    if (fl::prepared_elements(d) == 0) continue;
+    fl::prepare_weights(d, reinterpret_cast<const int8_t *>(p.data.get()) + d.weights_offset, p.weights.get() + p.layer_weights[i]);
+  }
+}
+
+std::unique_ptr<fl_program> load(const uint8_t *bytes, size_t size, uint32_t flags, uint64_t budget) {
+  auto p = std::make_unique<fl_program>();
+  p->parsed = fl::parse_program(bytes, size, (flags & FL_LOAD_VERIFY_DATA) != 0);
+  for (const fl::Binding &b : p->parsed.bindings) {
+    p->tensor_names.push_back(fl::name_of(p->parsed, b.name_offset, b.name_bytes));
+    p->input_count += b.direction == fl::Direction::INPUT;
+  }
+  for (const fl::Descriptor &d : p->parsed.descriptors) p->layer_names.push_back(fl::name_of(p->parsed, d.name_offset, d.name_bytes));
+  for (const fl::Segment &s : p->parsed.segments) p->layer_target.insert(p->layer_target.end(), s.descriptor_count, s.target);
+  take_memory(*p, budget);
+  p->parsed.strings = nullptr;
+  return p;
+}
+
+uint32_t elements_of(const fl::Tensor &t) { return t.height * t.width * t.channels; }
+
+// Index in parsed.bindings, or -1.
+int64_t binding_index(const fl_program &p, uint32_t direction, uint32_t index) {
+  const uint32_t first = direction == FL_INPUT ? 0 : p.input_count;
+  const uint32_t end = direction == FL_INPUT ? p.input_count : uint32_t(p.parsed.bindings.size());
+  return direction <= FL_OUTPUT && index < end - first ? int64_t(first) + index : -1;
+}
+
+// "" or what is wrong with a caller's buffer. No heap where nothing is wrong.
+std::string buffer_error(const fl_program &p, uint32_t direction, uint32_t index, const fl_buffer &buffer) {
+  const size_t at = size_t(binding_index(p, direction, index));
+  const char *side = direction == FL_INPUT ? "input" : "output", *name = p.tensor_names[at].c_str();
+  if (buffer.dtype != FL_INT8 && buffer.dtype != FL_FP32) return fl::text_of("%s '%s': dtype is neither INT8 nor FP32", side, name);
+  if (!buffer.data) return direction == FL_INPUT ? fl::text_of("input '%s': no data", name) : "";
+  const size_t bytes = size_t(elements_of(p.parsed.tensors[p.parsed.bindings[at].tensor])) * (buffer.dtype == FL_FP32 ? 4 : 1);
+  return buffer.bytes == bytes ? "" : fl::text_of("%s '%s': has %zu bytes, %zu are wanted", side, name, buffer.bytes, bytes);
+}
+
+struct Run {
+  fl_program &p;
+  const fl_run_options *options;
+  fl_timing *timing;
+  uint64_t start;
+
+  int32_t interrupted() const {
+    if (!options) return FL_OK;
+    if (options->cancel && *options->cancel) return FL_ERROR_CANCELLED;
+    if (options->timeout_ns > 0 && now_ns() - start >= options->timeout_ns) return FL_ERROR_DEADLINE;
+    return FL_OK;
+  }
+
+  // Index of the first NaN of the input, or -1.
+  int64_t load_input(uint32_t index, const fl_buffer &buffer) {
+    const fl::Tensor &t = p.parsed.tensors[p.parsed.bindings[index].tensor];
+    if (buffer.dtype == FL_FP32) return fl::load_fp32(t, static_cast<const float *>(buffer.data), p.arena.get(), p.row.get());
+    fl::load_int8(t, static_cast<const int8_t *>(buffer.data), p.arena.get());
+    return -1;
+  }
+
+  int32_t layers() {
+    uint64_t before = now_ns();
+    for (size_t i = 0; i < p.parsed.descriptors.size(); i++) {
+      const int32_t stop = interrupted();
+      if (stop != FL_OK) return stop;
+      const fl::Memory memory{p.arena.get(), p.data.get(), p.weights.get() + p.layer_weights[i], p.patches.get()};
+      fl::run_layer(p.parsed.descriptors[i], memory);
+      const uint64_t after = now_ns();
+      if (timing) {
+        (p.layer_target[i] == FL_TARGET_PL ? timing->pl_ns : timing->ps_ns) += after - before;
+        if (timing->layer_ns && i < timing->layer_capacity) timing->layer_ns[i] = after - before;
+      }
+      before = after;
+    }
+    return interrupted();
+  }
+
+  void store_output(uint32_t index, const fl_buffer &buffer) const {
+    if (!buffer.data) return;
+    const fl::Tensor &t = p.parsed.tensors[p.parsed.bindings[p.input_count + index].tensor];
+    if (buffer.dtype == FL_FP32) fl::store_fp32(t, p.arena.get(), static_cast<float *>(buffer.data));
+    else fl::store_int8(t, p.arena.get(), static_cast<int8_t *>(buffer.data));
+  }
+};
+
+}  // namespace
+
+const char *fl_version(void) { return VERSION; }
+uint32_t fl_abi_version(void) { return FL_ABI_VERSION; }
+uint32_t fl_layout_version(void) { return fl::LAYOUT_VERSION; }
+
+const char *fl_status_name(int32_t status) {
+  static const char *const NAMES[] = {"ok", "argument", "format", "version", "unsupported", "memory", "busy", "cancelled", "deadline"};
+  return status >= 0 && status <= FL_ERROR_DEADLINE ? NAMES[status] : "unknown";
+}
+
+int32_t fl_load(const void *bytes, size_t size, uint32_t flags, uint64_t arena_budget, fl_program **program, char *error, size_t error_bytes) {
+  report(error, error_bytes, FL_OK, "");
+  if (!program) return report(error, error_bytes, FL_ERROR_ARGUMENT, "program is NULL");
+  *program = nullptr;
+  if (!bytes) return report(error, error_bytes, FL_ERROR_ARGUMENT, "bytes is NULL");
+  if (flags & ~FL_LOAD_VERIFY_DATA) return report(error, error_bytes, FL_ERROR_ARGUMENT, "unknown flags");
+  try {
+    *program = load(static_cast<const uint8_t *>(bytes), size, flags, arena_budget > 0 ? arena_budget : DEFAULT_BUDGET).release();
+    return FL_OK;
+  } catch (const fl::Refusal &refusal) {
+    return report(error, error_bytes, refusal.status, refusal.text);
+  } catch (const std::bad_alloc &) {
+    return report(error, error_bytes, FL_ERROR_MEMORY, "out of memory");
+  } catch (...) {
+    return report(error, error_bytes, FL_ERROR_FORMAT, "program cannot be read");
+  }
+}
+
+void fl_unload(fl_program *program) { delete program; }
+
+int32_t fl_get_program_info(const fl_program *program, fl_program_info *info) {
+  if (!program || !info || info->struct_bytes < sizeof *info) return FL_ERROR_ARGUMENT;
+  const fl::Header &h = program->parsed.header;
+  info->layout_version = h.version;
+  info->input_count = program->input_count;
+  info->output_count = uint32_t(program->parsed.bindings.size()) - program->input_count;
+  info->layer_count = uint32_t(program->parsed.descriptors.size());
+  info->arena_bytes = h.arena_bytes;
+  info->macs = 0;
+  for (const fl::Descriptor &d : program->parsed.descriptors) info->macs += fl::macs(d);
+  std::memcpy(info->model_sha256, h.model_sha256, sizeof h.model_sha256);
+  return FL_OK;
+}
+
+int32_t fl_get_tensor_info(const fl_program *program, uint32_t direction, uint32_t index, fl_tensor_info *info) {
+  if (!program || !info || info->struct_bytes < sizeof *info) return FL_ERROR_ARGUMENT;
+  const int64_t at = binding_index(*program, direction, index);
+  if (at < 0) return FL_ERROR_ARGUMENT;
+  const fl::Binding &b = program->parsed.bindings[size_t(at)];
+  const fl::Tensor &t = program->parsed.tensors[b.tensor];
+  info->dtype = b.data_type;
+  info->name = program->tensor_names[size_t(at)].c_str();
+  info->rank = b.rank;
+  info->element_count = elements_of(t);
+  for (uint32_t i = 0; i < FL_MAX_RANK; i++) info->shape[i] = b.shape[i];
+  info->scale = t.scale;
+  info->zero_point = t.zero_point;
+  return FL_OK;
+}
+
+int32_t fl_get_layer_info(const fl_program *program, uint32_t index, fl_layer_info *info) {
+  if (!program || !info || info->struct_bytes < sizeof *info || index >= program->parsed.descriptors.size()) return FL_ERROR_ARGUMENT;
+  info->target = program->layer_target[index];
+  info->name = program->layer_names[index].c_str();
+  info->op = op_name(program->parsed.descriptors[index].op);
+  info->macs = fl::macs(program->parsed.descriptors[index]);
+  return FL_OK;
+}
+
+int32_t fl_run(fl_program *program, const fl_buffer *inputs, uint32_t input_count, const fl_buffer *outputs, uint32_t output_count,
+               const fl_run_options *options, fl_timing *timing, char *error, size_t error_bytes) {
+  report(error, error_bytes, FL_OK, "");
+  const uint64_t start = now_ns();
+  if (!program || !inputs || !outputs) return report(error, error_bytes, FL_ERROR_ARGUMENT, "program, inputs or outputs is NULL");
+  if ((options && options->struct_bytes < sizeof *options) || (timing && timing->struct_bytes < sizeof *timing)) {
+    return report(error, error_bytes, FL_ERROR_ARGUMENT, "struct_bytes is not set");
+  }
+  const uint32_t wanted_outputs = uint32_t(program->parsed.bindings.size()) - program->input_count;
+  if (input_count != program->input_count || output_count != wanted_outputs) {
+    return report(error, error_bytes, FL_ERROR_ARGUMENT, fl::text_of("%u inputs and %u outputs given, the program has %u and %u", input_count, output_count,
+                                                                     program->input_count, wanted_outputs));
+  }
+  for (uint32_t i = 0; i < input_count + output_count; i++) {
+    const bool in = i < input_count;
+    const std::string text = in ? buffer_error(*program, FL_INPUT, i, inputs[i]) : buffer_error(*program, FL_OUTPUT, i - input_count, outputs[i - input_count]);
+    if (!text.empty()) return report(error, error_bytes, FL_ERROR_ARGUMENT, text);
+  }
+  if (program->busy.exchange(true)) return report(error, error_bytes, FL_ERROR_BUSY, "this program is running in another thread");
+  struct Leave {
+    std::atomic<bool> &busy;
+    ~Leave() { busy.store(false); }
+  } leave{program->busy};
+  Run run{*program, options, timing, start};
+  if (timing) {
+    timing->source = "host";
+    timing->pl_ns = timing->ps_ns = 0;
+  }
+  for (uint32_t i = 0; i < input_count; i++) {
+    const int64_t nan = run.load_input(i, inputs[i]);
+    if (nan >= 0) {
+      return report(error, error_bytes, FL_ERROR_ARGUMENT, fl::text_of("input '%s': element %lld is not a number", program->tensor_names[i].c_str(),
+                                                                       static_cast<long long>(nan)));
+    }
+  }
+  if (timing) timing->input_ns = now_ns() - start;
+  const int32_t status = run.layers();
+  if (status != FL_OK) return report(error, error_bytes, status, status == FL_ERROR_CANCELLED ? "cancelled" : "the deadline passed");
+  const uint64_t before_outputs = now_ns();
+  for (uint32_t i = 0; i < output_count; i++) run.store_output(i, outputs[i]);
+  if (timing) {
+    timing->output_ns = now_ns() - before_outputs;
+    timing->total_ns = now_ns() - start;
+  }
+  return FL_OK;
+}
+
+int64_t fl_quantize_linear(const float *x, int8_t *codes, size_t count, float scale, int32_t zero_point) {
+  return fl::quantize_linear(x, codes, count, scale, zero_point);
+}
