@@ -1,0 +1,2 @@
+export { placement, toTensor } from './tensor.ts';
+export { quantizeInput } from './quantize.ts';
