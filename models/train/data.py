@@ -1,0 +1,89 @@
+"""The training set as arrays, and the split that every script here shares.
+
+Kermany et al., "Labeled Optical Coherence Tomography (OCT) and Chest X-Ray Images", Mendeley Data rscbjbr9sj (CC BY 4.0):
+JPEG files squashed to 224 x 224, in folders train/ and test/ with the authors' file names. Rows of PneumoniaMNIST's `val`
+split (matched in medmnist_split_map.tsv) are validation; every other file of train/ is training; test/ is read by
+evaluate.py only, through `load('test', ...)`, and by nothing else.
+"""
+import csv
+import hashlib
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+HERE = Path(__file__).resolve().parent
+PACKAGE = HERE.parent / 'pneumonia'
+SPLIT = HERE / 'split.tsv'
+LABELS = ['NORMAL', 'PNEUMONIA']
+SIZE = 224
+
+
+def data_root() -> Path:
+    """Folder of the data set: FABRICLENS_DATA, else ../shared/data beside the checkout."""
+    base = os.environ.get('FABRICLENS_DATA') or HERE.parents[2] / 'shared' / 'data'
+    root = Path(base) / 'chest-xray-224'
+    if not (root / 'medmnist_split_map.tsv').is_file():
+        raise SystemExit(f'{root} holds no chest-xray-224 data set; set FABRICLENS_DATA to the folder that contains it')
+    return root
+
+
+def patient(name: str) -> str:
+    """Person id in a file name: personNNN_..., IM-NNNN-..., NORMAL2-IM-NNNN-..."""
+    base = name.rsplit('/', 1)[-1]
+    found = re.match(r'(person\d+)_|((?:NORMAL2-)?IM-\d+)', base)
+    return found.group(1) or found.group(2)
+
+
+def scan() -> list[dict]:
+    """Every file with its split, label and MedMNIST coincidence, from the data set's own table."""
+    with open(data_root() / 'medmnist_split_map.tsv', newline='') as table:
+        rows = list(csv.DictReader(table, delimiter='\t'))
+    return [{
+        'file': r['file'],
+        'split': r['split'],
+        'label': int(r['label']),
+        # One of the 556 test images that coincide with an image of MedMNIST's own test split.
+        'medmnist': r['index_in_official_array'] != '',
+    } for r in rows]
+
+
+def write_manifest() -> None:
+    """split.tsv: split, sha256 of the file's bytes, name; the proof of what was trained on."""
+    lines = ['split\tmedmnist\tsha256\tfile']
+    for row in sorted(scan(), key=lambda r: (r['split'], r['file'])):
+        digest = hashlib.sha256((data_root() / row['file']).read_bytes()).hexdigest()
+        lines.append(f"{row['split']}\t{int(row['medmnist'])}\t{digest}\t{row['file']}")
+    SPLIT.write_text('\n'.join(lines) + '\n')
+
+
+def manifest(split: str) -> list[dict]:
+    """Rows of split.tsv for one split ('train', 'val', 'test'), each with its label and patient."""
+    with open(SPLIT, newline='') as table:
+        rows = [r for r in csv.DictReader(table, delimiter='\t') if r['split'] == split]
+    for row in rows:
+        row['label'] = LABELS.index(row['file'].split('/')[1])
+        row['medmnist'] = row['medmnist'] == '1'
+        row['patient'] = patient(row['file'])
+    return rows
+
+
+def load(split: str, check: bool = True) -> tuple[np.ndarray, np.ndarray, list[dict]]:
+    """Images uint8 [N,224,224], labels int64 [N], manifest rows. Refuses a file whose hash is not the manifest's."""
+    rows = manifest(split)
+    images = np.empty((len(rows), SIZE, SIZE), np.uint8)
+    for i, row in enumerate(rows):
+        path = data_root() / row['file']
+        if check and hashlib.sha256(path.read_bytes()).hexdigest() != row['sha256']:
+            raise SystemExit(f'{path} is not the file that split.tsv names')
+        images[i] = np.asarray(Image.open(path).convert('L'))
+    return images, np.array([r['label'] for r in rows], np.int64), rows
+
+
+if __name__ == '__main__':
+    write_manifest()
+    for name in ('train', 'val', 'test'):
+        rows = manifest(name)
+        print(name, len(rows), 'images,', sum(r['label'] for r in rows), 'pneumonia,', len({r['patient'] for r in rows}), 'patients')

@@ -1,0 +1,88 @@
+"""Checkpoint -> models/pneumonia/model.onnx (batch norm folded, opset 17, outputs `logits` and `features`) and training.json.
+
+    python export.py run.pt
+
+The graph is written node by node, so that its names and its form are ours and not an exporter's.
+"""
+import json
+import sys
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+import data
+from model import BLOCKS, ChestNet, mmac
+
+
+class Graph:
+    def __init__(self):
+        self.nodes, self.weights = [], []
+
+    def constant(self, name, value):
+        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(value, np.float32), name))
+        return name
+
+    def node(self, kind, inputs, name, output=None, **attributes):
+        output = output or name
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=name, **attributes))
+        return output
+
+    def conv(self, x, conv, norm, name):
+        """Convolution with its batch norm folded: w g / sqrt(v + eps), b - m g / sqrt(v + eps)."""
+        gain = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
+        weight = self.constant(name + '.weight', (conv.weight.detach() * gain.view(-1, 1, 1, 1)).numpy())
+        bias = self.constant(name + '.bias', (norm.bias.detach() - norm.running_mean * gain).numpy())
+        k, s, p = conv.kernel_size[0], conv.stride[0], conv.padding[0]
+        return self.node('Conv', [x, weight, bias], name, kernel_shape=[k, k], strides=[s, s], pads=[p] * 4, dilations=[1, 1], group=1)
+
+
+def to_onnx(model: ChestNet) -> onnx.ModelProto:
+    g = Graph()
+    x = g.node('Relu', [g.conv('image', model.conv, model.bn, 'stem')], 'stem.relu')
+    x = g.node('MaxPool', [x], 'pool', kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    for i, block in enumerate(model.blocks, 1):
+        name = f'block{i}'
+        y = g.node('Relu', [g.conv(x, block.conv1, block.bn1, name + '.conv1')], name + '.relu1')
+        y = g.conv(y, block.conv2, block.bn2, name + '.conv2')
+        short = x if block.short is None else g.conv(x, block.short[0], block.short[1], name + '.short')
+        y = g.node('Add', [y, short], name + '.add')
+        x = g.node('Relu', [y], name + '.relu2', 'features' if i == len(model.blocks) else None)
+    y = g.node('Flatten', [g.node('GlobalAveragePool', [x], 'average')], 'flatten', axis=1)
+    weight = g.constant('dense.weight', model.fc.weight.detach().numpy())
+    g.node('Gemm', [y, weight, g.constant('dense.bias', model.fc.bias.detach().numpy())], 'dense', 'logits', transB=1)
+    side = data.SIZE // 32
+    graph = helper.make_graph(
+        g.nodes, 'pneumonia',
+        [helper.make_tensor_value_info('image', TensorProto.FLOAT, [1, 1, data.SIZE, data.SIZE])],
+        [helper.make_tensor_value_info('logits', TensorProto.FLOAT, [1, 2]),
+         helper.make_tensor_value_info('features', TensorProto.FLOAT, [1, BLOCKS[-1][0], side, side])],
+        g.weights)
+    result = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8, producer_name='fabriclens models/train')
+    result = onnx.shape_inference.infer_shapes(result, strict_mode=True)
+    onnx.checker.check_model(result, full_check=True)
+    return result
+
+
+def main():
+    import onnxruntime as ort
+    checkpoint = torch.load(sys.argv[1])
+    model = ChestNet().eval()
+    model.load_state_dict(checkpoint['model'])
+    exported = to_onnx(model)
+    data.PACKAGE.mkdir(exist_ok=True)
+    onnx.save(exported, data.PACKAGE / 'model.onnx')
+    run = {k: checkpoint[k] for k in ('args', 'seconds', 'validation', 'software')}
+    run['args'] = {k: v for k, v in run['args'].items() if k not in ('out', 'init')}
+    run |= {'mmac': round(mmac(model), 1), 'parameters': sum(t.dims[0] * int(np.prod(t.dims[1:])) for t in exported.graph.initializer)}
+    (data.PACKAGE / 'training.json').write_text(json.dumps(run, indent=2) + '\n')
+    x = torch.randn(1, 1, data.SIZE, data.SIZE)
+    session = ort.InferenceSession(data.PACKAGE / 'model.onnx', providers=['CPUExecutionProvider'])
+    with torch.no_grad():
+        for name, ours, theirs in zip(('logits', 'features'), model(x), session.run(None, {'image': x.numpy()})):
+            print(f'{name}: largest difference to PyTorch {np.abs(ours.numpy() - theirs).max():.2g}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,170 @@
+"""Train ChestNet on the training rows; choose nothing by the test rows.
+
+    python train.py --plan 128x40,160x20,224x20 --out run.pt [--seed 1]
+
+A plan is a list of SIZExEPOCHS (progressive resizing); an epoch is as many images as the training set holds, drawn half
+from each class. The checkpoint holds the exponential moving average of the weights (batch-norm statistics re-estimated on
+training rows), after the last epoch: no epoch is picked by its score.
+"""
+import argparse
+import copy
+import json
+import math
+import time
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import nn
+from torch.nn import functional as F
+
+import data
+from augment import augment, stress
+from model import ChestNet
+
+# Grey mean and standard deviation of the training rows in [0,1], rounded so that the int8 input code of an 8-bit grey is the grey - 128.
+MEAN, STD = 123 / 255, 0.23
+
+
+def normalise(x):
+    return (x - MEAN) / STD
+
+
+def resized(images: np.ndarray, size: int) -> torch.Tensor:
+    """uint8 [N,224,224] -> uint8 [N,1,size,size], antialiased bilinear."""
+    t = torch.from_numpy(images).unsqueeze(1)
+    if size == images.shape[1]:
+        return t
+    parts = [F.interpolate(p.float(), (size, size), mode='bilinear', antialias=True).round().to(torch.uint8) for p in t.split(512)]
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def scores(model, images: torch.Tensor, change=None) -> np.ndarray:
+    """P(PNEUMONIA) of uint8 [N,1,H,W]."""
+    model.eval()
+    out = []
+    for part in images.split(128):
+        x = part.float() / 255
+        if change:
+            x = change(x)
+        out.append(torch.softmax(model(normalise(x))[0], 1)[:, 1])
+    return torch.cat(out).numpy()
+
+
+def validate(model, images, labels) -> dict:
+    result = {}
+    for name, change in (('clean', None), ('stress', lambda x, g=torch.Generator().manual_seed(5): stress(x, g))):
+        p = scores(model, images, change)
+        nll = -np.log(np.clip(np.where(labels == 1, p, 1 - p), 1e-6, 1)).mean()
+        result[name] = {'auc': round(float(roc_auc_score(labels, p)), 5), 'nll': round(float(nll), 4),
+                        'sens': round(float((p[labels == 1] >= .5).mean()), 4), 'spec': round(float((p[labels == 0] < .5).mean()), 4)}
+    return result
+
+
+@torch.no_grad()
+def reestimate_batch_norm(model, images, g, batches=40):
+    """Batch-norm statistics of averaged weights, over lightly augmented training rows."""
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    for m in norms:
+        m.reset_running_stats()
+        m.momentum = None
+    model.train()
+    for _ in range(batches):
+        index = torch.randint(len(images), (128,), generator=g)
+        model(normalise(augment(images[index].float() / 255, g, 0.5)))
+    model.eval()
+    for m in norms:
+        m.momentum = 0.1
+
+
+def kinds(rows) -> torch.Tensor:
+    """1 bacterial, 0 viral, -1 normal."""
+    return torch.tensor([-1. if r['label'] == 0 else float('bacteria' in r['file']) for r in rows])
+
+
+def main():
+    args = argparse.ArgumentParser()
+    args.add_argument('--plan', default='128x40,160x20,224x20')
+    args.add_argument('--out', required=True)
+    args.add_argument('--init', help='start from this checkpoint')
+    args.add_argument('--seed', type=int, default=1)
+    args.add_argument('--lr', type=float, default=2e-3)
+    args.add_argument('--batch', type=int, default=64)
+    args.add_argument('--decay', type=float, default=0.05)
+    args.add_argument('--mixup', type=float, default=0.3)
+    args.add_argument('--smooth', type=float, default=0.05)
+    args = args.parse_args()
+    torch.manual_seed(args.seed)
+    g = torch.Generator().manual_seed(args.seed)
+    mixer = np.random.default_rng(args.seed)
+
+    train_u8, labels, rows = data.load('train')
+    val_u8, val_labels, _ = data.load('val')
+    kind = kinds(rows)
+    target = torch.from_numpy(labels)
+    of_class = [torch.from_numpy(np.flatnonzero(labels == c)) for c in (0, 1)]
+
+    model = ChestNet().to(memory_format=torch.channels_last)
+    if args.init:
+        model.load_state_dict(torch.load(args.init)['model'])
+    ema = copy.deepcopy(model)
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    optimiser = torch.optim.AdamW([{'params': decayed, 'weight_decay': args.decay}, {'params': plain, 'weight_decay': 0}], lr=args.lr)
+    plan = [tuple(int(v) for v in part.split('x')) for part in args.plan.split(',')]
+    steps_an_epoch = len(rows) // args.batch
+    total = steps_an_epoch * sum(e for _, e in plan)
+    schedule = lambda s: min(1, (s + 1) / (2 * steps_an_epoch)) * (0.5 + 0.5 * math.cos(math.pi * s / total)) + 1e-3
+    step, epoch, began, val = 0, 0, time.time(), resized(val_u8, data.SIZE)
+    for size, epochs in plan:
+        images = resized(train_u8, size)
+        for _ in range(epochs):
+            model.train()
+            losses = []
+            for _ in range(steps_an_epoch):
+                half = args.batch // 2
+                index = torch.cat([c[torch.randint(len(c), (half,), generator=g)] for c in of_class])
+                index = index[torch.randperm(len(index), generator=g)]
+                x = normalise(augment(images[index].float() / 255, g))
+                y = F.one_hot(target[index], 2).float()
+                k = kind[index]
+                if args.mixup and mixer.random() < 0.5:
+                    part = float(mixer.beta(args.mixup, args.mixup))
+                    other = torch.randperm(len(index), generator=g)
+                    x, y = part * x + (1 - part) * x[other], part * y + (1 - part) * y[other]
+                    k = torch.where(k == k[other], k, torch.tensor(-1.))
+                for group in optimiser.param_groups:
+                    group['lr'] = args.lr * schedule(step)
+                with torch.autocast('cpu', torch.bfloat16):
+                    logits, bacterial = model.train_heads(x.contiguous(memory_format=torch.channels_last))
+                loss = F.cross_entropy(logits.float(), y, label_smoothing=args.smooth)
+                known = k >= 0
+                if known.any():
+                    loss = loss + 0.2 * F.binary_cross_entropy_with_logits(bacterial.float()[known], k[known])
+                optimiser.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(model.parameters(), 2.0)
+                optimiser.step()
+                keep = min(0.998, (step + 1) / (step + 20))
+                with torch.no_grad():
+                    for a, b in zip(ema.state_dict().values(), model.state_dict().values()):
+                        if a.dtype.is_floating_point:
+                            a.lerp_(b, 1 - keep)
+                losses.append(loss.item())
+                step += 1
+            epoch += 1
+            line = {'epoch': epoch, 'size': size, 'loss': round(float(np.mean(losses)), 4), 's': round(time.time() - began)}
+            if epoch % 5 == 0 or step == total:
+                line |= validate(ema, resized(val_u8, size), val_labels)
+                torch.save({'model': ema.state_dict(), 'args': vars(args), 'epoch': epoch}, args.out + '.part')
+            print(json.dumps(line), flush=True)
+    reestimate_batch_norm(ema, resized(train_u8, data.SIZE), g)
+    final = validate(ema, val, val_labels)
+    print(json.dumps({'final': final, 's': round(time.time() - began)}), flush=True)
+    torch.save({'model': ema.state_dict(), 'args': vars(args), 'validation': final, 'seconds': round(time.time() - began),
+                'software': {'torch': str(torch.__version__), 'numpy': np.__version__}}, args.out)
+
+
+if __name__ == '__main__':
+    main()
