@@ -1,0 +1,3 @@
+export { EngineError, bounded, type Engine, type EngineErrorCode, type Features, type Inference, type InferOptions, type PartSample } from './engine.ts';
+export { createCpuEngine } from './cpu.ts';
+export { readVerified, type ExecutedFile, type ModelPackage } from './package.ts';
