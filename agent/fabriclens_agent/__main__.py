@@ -1,0 +1,150 @@
+"""python3 -m fabriclens_agent: start the agent. One line of JSON on stdout says that it listens ({"host","port","pid","version"})
+or why it does not ({"error"}); everything else goes to stderr."""
+
+import argparse
+import ipaddress
+import json
+import os
+import re
+import signal
+import stat
+import sys
+import threading
+
+from . import __version__
+from .errors import PackageError
+from .http_server import Limits, Server
+from .repository import Repository
+from .runtime import Runtime, RuntimeFailure
+from .service import Service
+from .turns import Turns
+
+DRAIN_S = 5.0
+TOKEN = re.compile(rb'[\x21-\x7e]{16,256}\Z')
+
+
+class StartError(Exception):
+    """Said on stdout; exit code 1."""
+
+
+def main(arguments=None):
+    options = _parser().parse_args(arguments)
+    threading.stack_size(1 << 20)  # a thread a connection in the 3 GiB of a 32-bit process
+    sys.setswitchinterval(0.001)  # a finished inference waits for the interpreter at most this long
+    try:
+        _serve(options)
+    except (StartError, RuntimeFailure, PackageError, OSError) as error:
+        print(json.dumps({'error': str(error)}), flush=True)
+        return 1
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog='fabriclens_agent', description='FabricLens companion: serves model packages '
+                                     'over the Open Inference Protocol v2.')
+    parser.add_argument('--models', required=True, metavar='DIR', help='folder of model packages')
+    parser.add_argument('--runtime', required=True, metavar='FILE', help='libfabriclens_runtime.so')
+    parser.add_argument('--host', default='127.0.0.1', help='address to listen on (default: 127.0.0.1)')
+    parser.add_argument('--port', type=int, default=0, help='TCP port (default: 0, any free one)')
+    parser.add_argument('--allow-network', action='store_true',
+                        help='permit --host to be other than loopback: the connection is not encrypted')
+    token = parser.add_mutually_exclusive_group(required=True)
+    token.add_argument('--token-stdin', action='store_true', help='the first line of stdin is the bearer token')
+    token.add_argument('--token-file', metavar='FILE', help='file of mode 0600 that holds the bearer token')
+    parser.add_argument('--exit-with-parent', action='store_true', help='exit when stdin is closed')
+    parser.add_argument('--queue', type=int, default=128, metavar='N', help='inferences that may wait (default: 128)')
+    parser.add_argument('--connections', type=int, default=128, metavar='N', help='connections at a time (default: 128)')
+    parser.add_argument('--run-timeout', type=float, default=60.0, metavar='S',
+                        help='seconds an inference may wait and run (default: 60)')
+    parser.add_argument('--client-timeout', type=float, default=10.0, metavar='S',
+                        help='seconds a client may take to send a request (default: 10)')
+    return parser
+
+
+def _serve(options):
+    if sys.byteorder != 'little':
+        raise StartError('this machine is big-endian; tensors travel little-endian and the agent does not convert them')
+    if not os.path.isdir(options.models):
+        raise StartError('model folder absent: %s; correct --models' % options.models)
+    _check_host(options)
+    token = _token_from_stdin() if options.token_stdin else _token_from_file(options.token_file)
+    runtime = Runtime(options.runtime)
+    turns = Turns(options.queue)
+    repository = Repository(options.models, runtime, turns)
+    service = Service(repository, turns, token, options.run_timeout)
+    server = Server(options.host, options.port, service.route,
+                    Limits(connections=options.connections, client_s=options.client_timeout))
+
+    def stop(*_):
+        service.stopping = True
+        threading.Thread(target=lambda: (server.stop(DRAIN_S), os._exit(0)), daemon=True).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    if options.exit_with_parent:
+        threading.Thread(target=_follow_parent, args=(stop,), daemon=True).start()
+    threading.Thread(target=_load, args=(repository, service), daemon=True).start()
+    print(json.dumps({'host': options.host, 'port': server.port, 'pid': os.getpid(), 'version': __version__}), flush=True)
+    print('agent %s, runtime %s, Python %s' % (__version__, runtime.version, sys.version.split()[0]), file=sys.stderr,
+          flush=True)
+    server.serve()
+    threading.Event().wait()  # stop() ends the process when the last request is answered
+
+
+def _load(repository, service):
+    try:
+        repository.load_all()
+    finally:
+        service.loaded = True
+
+
+def _check_host(options):
+    try:
+        loopback = ipaddress.ip_address(options.host).is_loopback
+    except ValueError:
+        raise StartError('--host takes an IP address, not %r' % options.host)
+    if not loopback and not options.allow_network:
+        raise StartError('--host %s is reachable from the network and the connection is not encrypted; use 127.0.0.1 through '
+                         'SSH, or add --allow-network' % options.host)
+    if not loopback:
+        print('warning: listening on %s without encryption' % options.host, file=sys.stderr, flush=True)
+
+
+def _checked(token, where):
+    if not TOKEN.match(token):
+        raise StartError('the token from %s must be 16 to 256 visible ASCII characters' % where)
+    return token.decode('ascii')
+
+
+def _token_from_stdin():
+    # Byte by byte from the descriptor: nothing may be left in a buffer when _follow_parent reads on.
+    line = b''
+    while len(line) <= 256:
+        byte = os.read(0, 1)
+        if byte in (b'', b'\n'):
+            break
+        line += byte
+    return _checked(line.rstrip(b'\r'), 'stdin')
+
+
+def _token_from_file(path):
+    try:
+        with open(path, 'rb') as stream:
+            if os.name == 'posix' and stat.S_IMODE(os.fstat(stream.fileno()).st_mode) & 0o077:
+                raise StartError('token file %s can be read by others; chmod 600 it' % path)
+            return _checked(stream.read(300).strip(), path)
+    except OSError as error:
+        raise StartError('token file %s cannot be read: %s' % (path, error.strerror))
+
+
+def _follow_parent(stop):
+    try:
+        while os.read(0, 4096):
+            pass
+    except OSError:
+        pass
+    stop()
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""The models in memory: load, unload, look up, count. A model in use stays until its last request has ended."""
+
+import contextlib
+import sys
+import threading
+import time
+
+from .errors import PackageError, RequestError
+from .packages import check_program, package_folders, read_package
+from .runtime import RuntimeFailure
+from .turns import Job
+
+
+class Statistics:
+    """Counts and nanoseconds, as Triton's statistics extension names them."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self.last_ms = 0
+        self.durations = {kind: [0, 0] for kind in
+                          ('success', 'fail', 'queue', 'compute_input', 'compute_infer', 'compute_output', 'cancel')}
+
+    def add(self, **nanoseconds):
+        with self._lock:
+            self.last_ms = int(time.time() * 1000)
+            for kind, value in nanoseconds.items():
+                self.durations[kind][0] += 1
+                self.durations[kind][1] += value
+
+    def describe(self, name, version):
+        with self._lock:
+            done = self.durations['success'][0]
+            return {
+                'name': name, 'version': version, 'last_inference': self.last_ms,
+                'inference_count': done, 'execution_count': done,
+                'inference_stats': {kind: {'count': count, 'ns': ns} for kind, (count, ns) in self.durations.items()},
+                'batch_stats': [],
+            }
+
+
+class Model:
+    def __init__(self, package, program):
+        self.name = package.name
+        self.version = package.version
+        self.sha256 = package.sha256
+        self.program = program
+        self.statistics = Statistics()
+        self._lock = threading.Lock()
+        self._users = 1  # the repository itself
+
+    def acquire(self):
+        with self._lock:
+            self._users += 1
+
+    def release(self):
+        with self._lock:
+            self._users -= 1
+            last = self._users == 0
+        if last:
+            self.program.close()
+
+
+class Repository:
+    """The model packages in the folder `root`, run by `runtime`, one at a time in `turns`."""
+
+    def __init__(self, root, runtime, turns):
+        self.root = root
+        self.backend = ''  # known by what the first run's timing says
+        self._runtime = runtime
+        self._turns = turns
+        self._lock = threading.Lock()
+        self._loading = threading.Lock()
+        self._models = {}
+        self._reasons = {}
+
+    def load_all(self):
+        for name in package_folders(self.root):
+            try:
+                self.load(name)
+            except PackageError as error:
+                print('model %s is not served: %s' % (name, error), file=sys.stderr, flush=True)
+
+    def load(self, name):
+        """Reads the package, loads its program, runs it once, and only then puts it in place of a model of that name.
+        Raises PackageError; what was served before stays."""
+        with self._loading:
+            try:
+                package = read_package(self.root, name)
+                try:
+                    program = self._runtime.load(package.program)
+                except RuntimeFailure as error:
+                    raise PackageError('%s/program.bin was refused by the runtime (%s); compile the model again' %
+                                       (name, error))
+                try:
+                    check_program(package, program)
+                    self._try_out(name, program)
+                except PackageError:
+                    program.close()
+                    raise
+            except PackageError as error:
+                with self._lock:
+                    self._reasons[name] = str(error)
+                raise
+            with self._lock:
+                previous = self._models.get(name)
+                self._models[name] = Model(package, program)
+                self._reasons.pop(name, None)
+        if previous:
+            previous.release()
+        print('model %s version %s loaded: %d layers, %d MMAC' %
+              (name, package.version, program.layer_count, program.macs // 1000000), file=sys.stderr, flush=True)
+
+    def _try_out(self, name, program):
+        """Ready means that it has run: one inference of an input of zeros, for the result's existence only."""
+        inputs = [('INT8', bytearray([tensor.zero_point & 0xff]) * tensor.elements) for tensor in program.inputs]
+        self._turns.take(Job(), None)
+        try:
+            _, timing = program.run(inputs, [True] * len(program.outputs))
+        except RuntimeFailure as error:
+            raise PackageError('%s/program.bin loads but does not run (%s)' % (name, error))
+        finally:
+            self._turns.give_back()
+        self.backend = {'host': 'golden', 'model': 'golden', 'rtl': 'rtl', 'measured': 'hardware'}.get(timing.source, '')
+
+    def unload(self, name):
+        with self._lock:
+            model = self._models.pop(name, None)
+            if model:
+                self._reasons[name] = 'unloaded'
+        if not model:
+            raise RequestError(404, 'model %r is not loaded' % name)
+        model.release()
+
+    @contextlib.contextmanager
+    def use(self, name, version=None):
+        """The model, which cannot go away inside the `with`. RequestError 404 where it is not served."""
+        with self._lock:
+            model = self._models.get(name)
+            if model:
+                model.acquire()
+            reason = self._reasons.get(name)
+        if not model:
+            raise RequestError(404, 'model %r is not served here%s' % (name, ': ' + reason if reason else ''))
+        try:
+            if version is not None and version != model.version:
+                raise RequestError(404, 'model %r is served in version %s, not %s' % (name, model.version, version))
+            yield model
+        finally:
+            model.release()
+
+    def ready(self):
+        """Names of the models that are served, sorted."""
+        with self._lock:
+            return sorted(self._models)
+
+    def index(self):
+        """Triton's repository index: every package in the folder, served or with the reason why not."""
+        with self._lock:
+            names = set(self._models) | set(self._reasons)
+            models, reasons = dict(self._models), dict(self._reasons)
+        names.update(package_folders(self.root))
+        rows = []
+        for name in sorted(names):
+            model = models.get(name)
+            rows.append({'name': name, 'version': model.version if model else '',
+                         'state': 'READY' if model else 'UNAVAILABLE',
+                         'reason': '' if model else reasons.get(name, 'not loaded')})
+        return rows

@@ -1,0 +1,166 @@
+"""hls/runtime's C ABI (fabriclens_runtime.h, ABI version 1) by ctypes. ctypes lets go of the interpreter lock in fl_run,
+so that other connections are read and answered meanwhile."""
+
+import ctypes
+import os
+from collections import namedtuple
+
+ABI_VERSION = 1
+MAX_RANK = 4
+DTYPES = {'INT8': 1, 'INT32': 2, 'FP32': 3}
+DTYPE_BYTES = {'INT8': 1, 'FP32': 4}
+
+OK, ARGUMENT, FORMAT, VERSION, UNSUPPORTED, MEMORY, BUSY, CANCELLED, DEADLINE = range(9)
+
+ERROR_BYTES = 512
+
+
+class _ProgramInfo(ctypes.Structure):
+    _fields_ = [('struct_bytes', ctypes.c_uint32), ('layout_version', ctypes.c_uint32), ('input_count', ctypes.c_uint32),
+                ('output_count', ctypes.c_uint32), ('layer_count', ctypes.c_uint32), ('arena_bytes', ctypes.c_uint32),
+                ('macs', ctypes.c_uint64), ('model_sha256', ctypes.c_uint8 * 32)]
+
+
+class _TensorInfo(ctypes.Structure):
+    _fields_ = [('struct_bytes', ctypes.c_uint32), ('dtype', ctypes.c_uint32), ('name', ctypes.c_char_p),
+                ('rank', ctypes.c_uint32), ('element_count', ctypes.c_uint32), ('shape', ctypes.c_int64 * MAX_RANK),
+                ('scale', ctypes.c_float), ('zero_point', ctypes.c_int32)]
+
+
+class _Buffer(ctypes.Structure):
+    _fields_ = [('data', ctypes.c_void_p), ('bytes', ctypes.c_size_t), ('dtype', ctypes.c_uint32),
+                ('reserved', ctypes.c_uint32)]
+
+
+class _RunOptions(ctypes.Structure):
+    _fields_ = [('struct_bytes', ctypes.c_uint32), ('reserved', ctypes.c_uint32), ('timeout_ns', ctypes.c_uint64),
+                ('cancel', ctypes.POINTER(ctypes.c_int32))]
+
+
+class _Timing(ctypes.Structure):
+    _fields_ = [('struct_bytes', ctypes.c_uint32), ('layer_capacity', ctypes.c_uint32), ('source', ctypes.c_char_p),
+                ('total_ns', ctypes.c_uint64), ('input_ns', ctypes.c_uint64), ('pl_ns', ctypes.c_uint64),
+                ('ps_ns', ctypes.c_uint64), ('output_ns', ctypes.c_uint64), ('layer_ns', ctypes.POINTER(ctypes.c_uint64))]
+
+
+# A program's input or output: `shape` as in the ONNX graph (NCHW, batch 1); real = (code - zero_point) * scale.
+Tensor = namedtuple('Tensor', 'name shape elements scale zero_point')
+
+# Nanoseconds; `source` is who measured them: 'host', 'model', 'rtl' or 'measured'.
+Timing = namedtuple('Timing', 'source total_ns input_ns pl_ns ps_ns output_ns')
+
+
+class RuntimeFailure(Exception):
+    """The library refused; `status` is its fl_status."""
+
+    def __init__(self, status, message):
+        super().__init__(message)
+        self.status = status
+
+
+class Runtime:
+    """The loaded library. Raises RuntimeFailure where it is absent, foreign or of another ABI."""
+
+    def __init__(self, path):
+        if not os.path.isfile(path):
+            raise RuntimeFailure(ARGUMENT, 'runtime library absent: %s; build it with `node hls/build.mjs`' % path)
+        try:
+            self.library = ctypes.CDLL(os.path.abspath(path))
+            self.library.fl_abi_version.restype = ctypes.c_uint32
+            abi = self.library.fl_abi_version()
+        except (OSError, AttributeError) as error:
+            raise RuntimeFailure(ARGUMENT, 'runtime library cannot be loaded: %s; build it for this machine with '
+                                           '`node hls/build.mjs`' % error)
+        if abi != ABI_VERSION:
+            raise RuntimeFailure(VERSION, 'runtime library %s has ABI %d, this agent speaks %d: install both from one '
+                                          'release' % (path, abi, ABI_VERSION))
+        pointer = ctypes.c_void_p
+        u32 = ctypes.c_uint32
+        for name, result, arguments in (
+                ('fl_version', ctypes.c_char_p, []),
+                ('fl_layout_version', u32, []),
+                ('fl_status_name', ctypes.c_char_p, [ctypes.c_int32]),
+                ('fl_load', ctypes.c_int32, [ctypes.c_char_p, ctypes.c_size_t, u32, ctypes.c_uint64,
+                                             ctypes.POINTER(pointer), ctypes.c_char_p, ctypes.c_size_t]),
+                ('fl_unload', None, [pointer]),
+                ('fl_get_program_info', ctypes.c_int32, [pointer, ctypes.POINTER(_ProgramInfo)]),
+                ('fl_get_tensor_info', ctypes.c_int32, [pointer, u32, u32, ctypes.POINTER(_TensorInfo)]),
+                ('fl_run', ctypes.c_int32, [pointer, ctypes.POINTER(_Buffer), u32, ctypes.POINTER(_Buffer), u32,
+                                            ctypes.POINTER(_RunOptions), ctypes.POINTER(_Timing), ctypes.c_char_p,
+                                            ctypes.c_size_t])):
+            function = getattr(self.library, name)
+            function.restype = result
+            function.argtypes = arguments
+        self.version = self.library.fl_version().decode()
+        self.layout_version = self.library.fl_layout_version()
+
+    def load(self, data, arena_budget=0):
+        """A Program from the bytes of a program.bin (copied). arena_budget in bytes, 0 for the library's own."""
+        handle = ctypes.c_void_p()
+        message = ctypes.create_string_buffer(ERROR_BYTES)
+        status = self.library.fl_load(data, len(data), 0, arena_budget, ctypes.byref(handle), message, ERROR_BYTES)
+        if status != OK:
+            raise self.failure(status, message)
+        return Program(self, handle)
+
+    def failure(self, status, message=None):
+        word = self.library.fl_status_name(status).decode()
+        text = message.value.decode('utf-8', 'replace') if message is not None else ''
+        return RuntimeFailure(status, '%s: %s' % (word, text) if text else word)
+
+
+class Program:
+    """A program in memory. One run at a time is the caller's business; close() only when none is under way."""
+
+    def __init__(self, runtime, handle):
+        self._runtime = runtime
+        self._handle = handle
+        info = _ProgramInfo(struct_bytes=ctypes.sizeof(_ProgramInfo))
+        self._check(runtime.library.fl_get_program_info(handle, ctypes.byref(info)))
+        self.model_sha256 = bytes(info.model_sha256).hex()
+        self.layer_count = info.layer_count
+        self.macs = info.macs
+        self.inputs = [self._tensor(0, index) for index in range(info.input_count)]
+        self.outputs = [self._tensor(1, index) for index in range(info.output_count)]
+
+    def _check(self, status):
+        if status != OK:
+            raise self._runtime.failure(status)
+
+    def _tensor(self, direction, index):
+        info = _TensorInfo(struct_bytes=ctypes.sizeof(_TensorInfo))
+        self._check(self._runtime.library.fl_get_tensor_info(self._handle, direction, index, ctypes.byref(info)))
+        return Tensor(info.name.decode('utf-8'), tuple(info.shape[:info.rank]), info.element_count, info.scale,
+                      info.zero_point)
+
+    def run(self, inputs, wanted, timeout_ns=0, cancel=None):
+        """One inference.
+
+        inputs: a (datatype, writable contiguous buffer of exactly its bytes) for each of self.inputs, in their order.
+        wanted: a bool for each of self.outputs. cancel: a ctypes.c_int32 that another thread may set to 1.
+        Returns ([bytearray of FP32 values or None for each output], Timing). Raises RuntimeFailure.
+        """
+        views = [(ctypes.c_char * memoryview(data).nbytes).from_buffer(data) for _, data in inputs]
+        sources = (_Buffer * len(inputs))(*[
+            _Buffer(ctypes.addressof(view), len(view), DTYPES[datatype], 0)
+            for (datatype, _), view in zip(inputs, views)])
+        results = [bytearray(4 * tensor.elements) if want else None for tensor, want in zip(self.outputs, wanted)]
+        targets = (_Buffer * len(results))(*[
+            _Buffer(None, 0, DTYPES['FP32'], 0) if result is None else
+            _Buffer(ctypes.addressof((ctypes.c_char * len(result)).from_buffer(result)), len(result), DTYPES['FP32'], 0)
+            for result in results])
+        options = _RunOptions(ctypes.sizeof(_RunOptions), 0, timeout_ns,
+                              ctypes.pointer(cancel) if cancel is not None else None)
+        timing = _Timing(struct_bytes=ctypes.sizeof(_Timing))
+        message = ctypes.create_string_buffer(ERROR_BYTES)
+        status = self._runtime.library.fl_run(self._handle, sources, len(inputs), targets, len(results),
+                                              ctypes.byref(options), ctypes.byref(timing), message, ERROR_BYTES)
+        if status != OK:
+            raise self._runtime.failure(status, message)
+        return results, Timing(timing.source.decode(), timing.total_ns, timing.input_ns, timing.pl_ns, timing.ps_ns,
+                               timing.output_ns)
+
+    def close(self):
+        handle, self._handle = self._handle, None
+        if handle:
+            self._runtime.library.fl_unload(handle)

@@ -1,0 +1,209 @@
+"""Routes of the Open Inference Protocol v2, its model-repository and statistics extensions, onto the repository."""
+
+import hmac
+import math
+import time
+
+from . import __version__, oip
+from .errors import ClientGone, PackageError, RequestError
+from .http_server import Response, Route, json_response
+from .runtime import ARGUMENT, CANCELLED, DEADLINE, MEMORY, RuntimeFailure
+from .turns import Job
+
+EXTENSIONS = ['binary_tensor_data', 'model_repository', 'statistics']
+SMALL_BODY = 64 << 10
+PLATFORM = 'fabriclens_program_v0'
+
+
+class Service:
+    """token: str, wanted as a bearer on everything but health/live. run_timeout_s: the longest a request may wait and run."""
+
+    def __init__(self, repository, turns, token, run_timeout_s):
+        self.loaded = False  # set when the packages found at the start have been tried
+        self.stopping = False
+        self._repository = repository
+        self._turns = turns
+        self._token = token.encode('utf-8')
+        self._run_timeout_s = run_timeout_s
+
+    def route(self, head):
+        """The Route of a request's head; RequestError 401, 404 or 405."""
+        path = head.segments
+        if path == ['v2', 'health', 'live']:
+            return self._get(head, lambda exchange: json_response({'live': True}))
+        self._authorise(head)
+        if path[:1] != ['v2']:
+            raise RequestError(404, 'no such path; the Open Inference Protocol begins at /v2')
+        rest = path[1:]
+        if rest == []:
+            return self._get(head, self._server)
+        if rest == ['health', 'ready']:
+            return self._get(head, self._ready)
+        if rest == ['models', 'stats']:
+            return self._get(head, self._all_statistics)
+        if rest[:1] == ['models'] and len(rest) >= 2:
+            return self._model_route(head, rest[1], rest[2:])
+        if rest == ['repository', 'index']:
+            return self._post(head, self._index)
+        if rest[:2] == ['repository', 'models'] and len(rest) == 4 and rest[3] in ('load', 'unload'):
+            return self._post(head, lambda exchange: self._load_or_unload(exchange, rest[2], rest[3]))
+        raise RequestError(404, 'no such path in /v2')
+
+    def _model_route(self, head, name, rest):
+        version = None
+        if rest[:1] == ['versions'] and len(rest) >= 2:
+            version, rest = rest[1], rest[2:]
+        if rest == []:
+            return self._get(head, lambda exchange: self._metadata(name, version))
+        if rest == ['ready']:
+            return self._get(head, lambda exchange: self._model_ready(name, version))
+        if rest == ['stats']:
+            return self._get(head, lambda exchange: self._statistics(name, version))
+        if rest == ['infer']:
+            with self._repository.use(name, version) as model:
+                limit = oip.infer_body_limit(model.program)
+            return self._post(head, lambda exchange: self._infer(exchange, name, version), limit, True)
+        raise RequestError(404, 'no such path under /v2/models/%s' % name)
+
+    def _authorise(self, head):
+        scheme, _, given = head.headers.get('authorization', '').partition(' ')
+        if scheme.lower() != 'bearer' or not hmac.compare_digest(given.strip().encode('latin-1'), self._token):
+            raise RequestError(401, 'bearer token missing or wrong; connect with the token of this board',
+                               (('WWW-Authenticate', 'Bearer'),))
+
+    @staticmethod
+    def _get(head, handler):
+        if head.method not in ('GET', 'HEAD'):
+            raise RequestError(405, 'use GET here', (('Allow', 'GET, HEAD'),))
+        return Route(handler, SMALL_BODY)
+
+    @staticmethod
+    def _post(head, handler, limit=SMALL_BODY, length_required=False):
+        if head.method != 'POST':
+            raise RequestError(405, 'use POST here', (('Allow', 'POST'),))
+        return Route(handler, limit, length_required)
+
+    def _server(self, exchange):
+        return json_response({'name': 'fabriclens-agent', 'version': __version__, 'extensions': EXTENSIONS,
+                              'parameters': {'backend': self._repository.backend}})
+
+    def _ready(self, exchange):
+        if self.loaded and not self.stopping:
+            return json_response({'ready': True})
+        raise RequestError(503, 'the agent is %s' % ('stopping' if self.stopping else 'loading its models'),
+                           (('Retry-After', '1'),))
+
+    def _model_ready(self, name, version):
+        with self._repository.use(name, version):
+            return json_response({'name': name, 'ready': True})
+
+    def _metadata(self, name, version):
+        with self._repository.use(name, version) as model:
+            inputs = [{'name': tensor.name, 'datatype': 'FP32', 'shape': list(tensor.shape),
+                       'parameters': {'accepts': 'FP32,INT8', 'scale': tensor.scale, 'zero_point': tensor.zero_point}}
+                      for tensor in model.program.inputs]
+            outputs = [{'name': tensor.name, 'datatype': 'FP32', 'shape': list(tensor.shape)}
+                       for tensor in model.program.outputs]
+            return json_response({'name': model.name, 'versions': [model.version], 'platform': PLATFORM, 'inputs': inputs,
+                                  'outputs': outputs, 'parameters': {'program_sha256': model.sha256}})
+
+    def _statistics(self, name, version):
+        with self._repository.use(name, version) as model:
+            return json_response({'model_stats': [model.statistics.describe(model.name, model.version)]})
+
+    def _all_statistics(self, exchange):
+        rows = []
+        for name in self._repository.ready():
+            with self._repository.use(name) as model:
+                rows.append(model.statistics.describe(model.name, model.version))
+        return json_response({'model_stats': rows})
+
+    def _index(self, exchange):
+        only_ready = oip.parse_json(exchange.body, 'the body').get('ready') is True
+        try:
+            rows = self._repository.index()
+        except PackageError as error:
+            raise RequestError(500, str(error))
+        return json_response([row for row in rows if row['state'] == 'READY' or not only_ready])
+
+    def _load_or_unload(self, exchange, name, action):
+        parameters = oip.parse_json(exchange.body, 'the body').get('parameters') or {}
+        if action == 'unload':
+            self._repository.unload(name)
+        elif not isinstance(parameters, dict) or parameters:
+            raise RequestError(400, 'load takes no parameters: packages come from the model folder as they are')
+        else:
+            try:
+                self._repository.load(name)
+            except PackageError as error:
+                raise RequestError(400, str(error))
+        return Response(200)
+
+    def _infer(self, exchange, name, version):
+        with self._repository.use(name, version) as model:
+            try:
+                return self._run(exchange, model)
+            except ClientGone:
+                model.statistics.add(cancel=time.perf_counter_ns() - exchange.received_ns)
+                raise
+            except RequestError:
+                model.statistics.add(fail=time.perf_counter_ns() - exchange.received_ns)
+                raise
+
+    def _run(self, exchange, model):
+        request = oip.decode_infer(exchange.body, _header_length(exchange.head), model.program)
+        allowed_s = min(self._run_timeout_s, request.timeout_us / 1e6) if request.timeout_us else self._run_timeout_s
+        deadline = time.monotonic() + allowed_s
+        wanted = [False] * len(model.program.outputs)
+        for index, _ in request.outputs:
+            wanted[index] = True
+        job = Job()
+        exchange.on_departure(job.cancel)
+        try:
+            queued_ns = time.perf_counter_ns()
+            self._turns.take(job, deadline)
+            started_ns = time.perf_counter_ns()
+            try:
+                timeout_ns = max(1, math.ceil((deadline - time.monotonic()) * 1e9))
+                results, timing = model.program.run(request.inputs, wanted, timeout_ns, job.flag)
+            finally:
+                self._turns.give_back()
+        except RuntimeFailure as failure:
+            raise _answer(failure, allowed_s)
+        finally:
+            exchange.end_departure()
+        outputs, chunks = oip.encode_outputs(request, model.program, results)
+        queue_ns = started_ns - queued_ns
+        # src/contract/oip.ts names these; what the processor does around the PL (quantise, rearrange) counts as ps.
+        parameters = {
+            'timing_source': timing.source, 'timing_queue_ns': queue_ns, 'timing_pl_ns': timing.pl_ns,
+            'timing_ps_ns': timing.ps_ns + timing.input_ns + timing.output_ns,
+            'timing_total_ns': time.perf_counter_ns() - exchange.received_ns,
+            'backend': self._repository.backend, 'program_sha256': model.sha256, 'agent_version': __version__,
+        }
+        headers, body = oip.encode_infer(request.id, model.name, model.version, parameters, outputs, chunks)
+        model.statistics.add(success=time.perf_counter_ns() - exchange.received_ns, queue=queue_ns,
+                             compute_input=timing.input_ns, compute_infer=timing.pl_ns + timing.ps_ns,
+                             compute_output=timing.output_ns)
+        return Response(200, body, headers)
+
+
+def _header_length(head):
+    text = head.headers.get('inference-header-content-length')
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise RequestError(400, 'Inference-Header-Content-Length is not a number')
+    return int(text)
+
+
+def _answer(failure, allowed_s):
+    if failure.status == CANCELLED:
+        return ClientGone()
+    if failure.status == DEADLINE:
+        return RequestError(504, 'the inference did not end within %.3g s; allow more time' % allowed_s)
+    if failure.status == ARGUMENT:
+        return RequestError(400, 'the runtime refused the input (%s)' % failure)
+    if failure.status == MEMORY:
+        return RequestError(503, 'the board is out of memory (%s)' % failure, (('Retry-After', '1'),))
+    return RequestError(500, 'the runtime failed (%s)' % failure)
