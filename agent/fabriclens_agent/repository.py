@@ -98,8 +98,9 @@ class Repository:
                     program.close()
                     raise
             except PackageError as error:
-                with self._lock:
-                    self._reasons[name] = str(error)
+                if name in package_folders(self.root):  # not whatever name a client thinks of
+                    with self._lock:
+                        self._reasons[name] = str(error)
                 raise
             with self._lock:
                 previous = self._models.get(name)

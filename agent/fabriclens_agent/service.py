@@ -85,7 +85,7 @@ class Service:
 
     def _server(self, exchange):
         return json_response({'name': 'fabriclens-agent', 'version': __version__, 'extensions': EXTENSIONS,
-                              'parameters': {'backend': self._repository.backend}})
+                              'parameters': {'backend': self._repository.backend, 'queue_depth': self._turns.depth}})
 
     def _ready(self, exchange):
         if self.loaded and not self.stopping:

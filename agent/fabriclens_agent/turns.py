@@ -70,5 +70,7 @@ class Turns:
                 self._taken = False
 
     @property
-    def waiting(self):
-        return len(self._waiting)
+    def depth(self):
+        """Requests that run or wait now."""
+        with self._lock:
+            return len(self._waiting) + self._taken

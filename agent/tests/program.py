@@ -138,13 +138,13 @@ def slow_program(layers=400):
     return builder.pack(INT8_SHA256)[0]
 
 
-def write_package(root, name, program, shape, version='1', **changes):
+def write_package(root, package, program, shape, version='1', **changes):
     """A model package as far as the agent reads one; `changes` overwrite entries of metadata['fabriclens']."""
-    folder = os.path.join(root, name)
+    folder = os.path.join(root, package)
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, 'program.bin'), 'wb') as stream:
         stream.write(program)
-    ours = {'name': name, 'sha256': {'model.onnx': '0' * 64, 'model.int8.onnx': INT8_SHA256,
+    ours = {'name': package, 'sha256': {'model.onnx': '0' * 64, 'model.int8.onnx': INT8_SHA256,
                                      'program.bin': hashlib.sha256(program).hexdigest()},
             'input': {'name': 'image', 'shape': shape, 'scale': 0.03125, 'zeroPoint': 3}}
     ours.update(changes)

@@ -39,7 +39,7 @@ class Agent:
             self.until(lambda: self.get('/v2/health/ready')[0] == 200)
 
     @staticmethod
-    def until(holds, seconds=30.0):
+    def until(holds, seconds=120.0):
         """Waits for a condition that must come; the time is a limit for a broken program, not a goal."""
         deadline = time.monotonic() + seconds
         while not holds():
@@ -48,7 +48,7 @@ class Agent:
             time.sleep(0.01)
 
     def connect(self):
-        connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=30)
+        connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=120)
         return connection
 
     def request(self, method, path, body=None, headers=None, token=TOKEN, connection=None):
@@ -81,7 +81,7 @@ class Agent:
         return (status,) + parse_infer(answer_headers, raw)
 
     def raw(self):
-        connection = socket.create_connection(('127.0.0.1', self.port), timeout=30)
+        connection = socket.create_connection(('127.0.0.1', self.port), timeout=120)
         return connection
 
     def stop(self):

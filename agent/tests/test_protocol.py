@@ -21,7 +21,7 @@ class Protocol(AgentTest):
         status, server = self.agent.get('/v2')
         self.assertEqual((status, server['name']), (200, 'fabriclens-agent'))
         self.assertEqual(server['extensions'], ['binary_tensor_data', 'model_repository', 'statistics'])
-        self.assertEqual(server['parameters'], {'backend': 'golden'})
+        self.assertEqual(server['parameters'], {'backend': 'golden', 'queue_depth': 0})
         self.assertEqual(self.agent.get('/v2/health/live', token=None), (200, {'live': True}))
         self.assertEqual(self.agent.get('/v2/health/ready'), (200, {'ready': True}))
 
