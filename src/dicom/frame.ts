@@ -1,0 +1,142 @@
+/** One frame of a file, decoded: stored values with the transforms that turn them into greys, or RGBA. */
+import type { Frame, GreyFrame, StoredPixels, Voi } from '../contract/pixels.ts';
+import type { PixelHeader } from './attributes.ts';
+import { pixelHeader, windowsOf } from './attributes.ts';
+import type { Budgets } from './budgets.ts';
+import { withDefaults } from './budgets.ts';
+import type { Codecs } from './codecs.ts';
+import { paletteToRgba, toRgba } from './colour.ts';
+import { encapsulatedFrame, nativeFrame } from './encapsulated.ts';
+import { DicomError } from './errors.ts';
+import { applyModality } from './grey.ts';
+import { inflateRaw } from './inflate.ts';
+import { modalityOf, voisOf } from './lut.ts';
+import type { DicomFile } from './parse.ts';
+import { checkFrameBudget, nativeSamples, samplesPerFrame, storedValues, unpack, valueRange } from './pixels.ts';
+import { decodeRle } from './rle.ts';
+import { T } from './tags.ts';
+import { transferSyntaxName, UID } from './uids.ts';
+
+/** Samples as decoded, and how they lie. */
+interface Samples {
+  values: StoredPixels;
+  photometric: string;
+  planar: boolean;
+  subsampled: boolean;
+}
+
+const NATIVE = new Set<string>([UID.ImplicitLittleEndian, UID.ExplicitLittleEndian, UID.DeflatedExplicitLittleEndian, UID.ExplicitBigEndian]);
+/** JPEG, JPEG-LS, JPEG 2000 and HTJ2K: the code stream itself says which (file headers are sometimes wrong). */
+const JPEG_FAMILY = /^1\.2\.840\.10008\.1\.2\.4\.(5[0-9]|6[0-6]|70|8[01]|9[0-3]|20[1-3])$/;
+
+async function readSamples(file: DicomFile, header: PixelHeader, frame: number, codecs: Codecs, budgets: Budgets): Promise<Samples> {
+  const { dataSet, transferSyntax } = file;
+  const tag = header.pixelData === 'float' ? T.FloatPixelData : header.pixelData === 'double' ? T.DoubleFloatPixelData : T.PixelData;
+  const element = dataSet.get(tag)!;
+  const plain = { photometric: header.photometric, planar: header.planar && header.samples > 1 };
+
+  if (!element.encapsulated) {
+    if (!NATIVE.has(transferSyntax) && (JPEG_FAMILY.test(transferSyntax) || transferSyntax === UID.RLE)) {
+      throw new DicomError('corrupt', `the file says ${transferSyntaxName(transferSyntax)} but its pixel data are not encapsulated`);
+    }
+    if (!NATIVE.has(transferSyntax)) throw unsupported(transferSyntax);
+    const subsampled = header.samples === 3 && /^YBR_(FULL|PARTIAL)_422$/.test(header.photometric) && header.bitsAllocated === 8;
+    const count = samplesPerFrame(header, subsampled);
+    const { littleEndian } = dataSet.source;
+    const { bytes, firstBit } = nativeFrame(file, element, header, frame, count);
+    if (firstBit !== 0 && (header.bitsAllocated === 1 || header.bitsAllocated === 12)) {
+      return { ...plain, values: storedValues(unpack(bytes, firstBit, count, header.bitsAllocated), header), subsampled };
+    }
+    const wordSwapped = !littleEndian && element.vr === 'OW';
+    return { ...plain, values: nativeSamples(bytes, header, littleEndian, wordSwapped, subsampled), subsampled };
+  }
+
+  const encoded = encapsulatedFrame(file, element, header, frame);
+  const pixels = header.rows * header.columns;
+  if (transferSyntax === UID.RLE) {
+    if (header.bitsAllocated === 1) {
+      // One-bit frames are run-length coded as the packed bytes that they are.
+      const packed = decodeRle(encoded, Math.ceil(pixels / 8), 1, 1);
+      return { ...plain, values: storedValues(unpack(packed, 0, pixels, 1), header), planar: false, subsampled: false };
+    }
+    const bytes = decodeRle(encoded, pixels, header.samples, header.bitsAllocated / 8);
+    return { ...plain, values: nativeSamples(bytes, header, true, false, false), planar: false, subsampled: false };
+  }
+  if (transferSyntax === UID.DeflatedImageFrame) {
+    const size = Math.ceil((pixels * header.samples * header.bitsAllocated) / 8);
+    // A whole frame and the padding that makes it even.
+    const { bytes } = inflateRaw(encoded, size + 1, `frame ${frame + 1}`);
+    if (bytes.length < size) throw new DicomError('corrupt', `frame ${frame + 1} inflates to ${bytes.length} bytes where ${size} are needed`);
+    return { ...plain, values: nativeSamples(bytes, header, true, false, false), subsampled: false };
+  }
+  if (!JPEG_FAMILY.test(transferSyntax)) throw unsupported(transferSyntax);
+  const decoded = await codecs.decode(encoded, header.photometric, budgets.frameBytes);
+  if (decoded.columns !== header.columns || decoded.rows !== header.rows || decoded.components !== header.samples) {
+    throw new DicomError('corrupt', `the header says ${header.columns} × ${header.rows} × ${header.samples}, the compressed frame is ${decoded.columns} × ${decoded.rows} × ${decoded.components}`);
+  }
+  return {
+    values: codedValues(decoded, header),
+    photometric: decoded.rgb && header.samples === 3 ? 'RGB' : header.photometric,
+    planar: decoded.planar,
+    subsampled: false,
+  };
+}
+
+const unsupported = (uid: string): DicomError => new DicomError('unsupported-transfer-syntax', `the pixel data are compressed as ${transferSyntaxName(uid)}, which this version cannot decode; export the file as JPEG 2000, JPEG-LS or uncompressed`);
+
+/** Samples of a codec: its words hold the stored values in their low bits, whatever High Bit says; the header knows the sign. */
+function codedValues(decoded: { bytes: Uint8Array<ArrayBuffer>; bits: number }, header: PixelHeader): StoredPixels {
+  const { bytes, bits } = decoded;
+  const raw = bits <= 8 ? bytes : new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
+  const bitsStored = Math.min(header.bitsStored, raw.BYTES_PER_ELEMENT * 8);
+  return storedValues(raw, { bitsStored, highBit: bitsStored - 1, signed: header.signed });
+}
+
+/** Pixel Padding Value and Range Limit (PS3.3 C.7.5.1.1.2) as a closed range of stored values; null without. */
+function paddingOf(file: DicomFile, header: PixelHeader): [number, number] | null {
+  const sign = (value: number): number => (header.signed && header.bitsAllocated <= 16 ? (value << 16) >> 16 : value);
+  const value = file.dataSet.number(T.PixelPaddingValue);
+  if (value === undefined || header.pixelData !== 'integer') return null;
+  const limit = file.dataSet.number(T.PixelPaddingRangeLimit) ?? value;
+  return [Math.min(sign(value), sign(limit)), Math.max(sign(value), sign(limit))];
+}
+
+/**
+ * Decodes a frame, enhanced multi-frame attributes included. The pixels are a copy: they may be transferred or written to.
+ * @param frame from 0.
+ * @throws DicomError `truncated`, `corrupt`, `unsupported-transfer-syntax` (named), `too-large` (budgets), `no-image`; never a partial frame.
+ */
+export async function decodeFrame(file: DicomFile, frame: number, codecs: Codecs, budgets?: Partial<Budgets>): Promise<Frame> {
+  const limits = withDefaults(budgets);
+  const header = pixelHeader(file);
+  if (!Number.isInteger(frame) || frame < 0 || frame >= header.frames) throw new DicomError('corrupt', `there is no frame ${frame + 1}, the object has ${header.frames}`);
+  checkFrameBudget(header, limits.frameBytes);
+  const { rows, columns } = header;
+  const { values, photometric, planar, subsampled } = await readSamples(file, header, frame, codecs, limits);
+  if (header.samples === 3) return { kind: 'colour', rows, columns, rgba: toRgba(values, header, photometric, planar, subsampled) };
+  if (photometric === 'PALETTE COLOR') return { kind: 'colour', rows, columns, rgba: paletteToRgba(file, values, header) };
+  return greyFrame(file, frame, header, values);
+}
+
+function greyFrame(file: DicomFile, frame: number, header: PixelHeader, pixels: StoredPixels): GreyFrame {
+  const { min, max } = valueRange(pixels, paddingOf(file, header));
+  const { modality, units } = modalityOf(file, frame, header);
+  const voi = voisOf(file, frame, header, modality);
+  const [a, b] = [applyModality(modality, min), applyModality(modality, max)];
+  // Exactly the frame's own range from black to white; a width of 0 would divide by it.
+  const range: Voi = { kind: 'window', center: (a + b) / 2, width: Math.abs(b - a) || 1, function: 'LINEAR_EXACT' };
+  return {
+    kind: 'grey',
+    rows: header.rows,
+    columns: header.columns,
+    pixels,
+    min,
+    max,
+    modality,
+    voi: voi.length > 0 ? voi : [range],
+    voiFromFile: voi.length > 0,
+    windows: windowsOf(file, frame),
+    inverted: header.photometric === 'MONOCHROME1' || file.dataSet.string(T.PresentationLUTShape) === 'INVERSE',
+    units,
+  };
+}

@@ -1,0 +1,14 @@
+/** The room's door: Part 10 bytes → study/series/instance, frames and their greys. Pure: no file, no DOM, no Node. */
+export { DicomError } from './errors.ts';
+export type { DicomErrorCode } from './errors.ts';
+export { DEFAULT_BUDGETS } from './budgets.ts';
+export type { Budgets } from './budgets.ts';
+export { parseDicom } from './parse.ts';
+export type { DicomFile } from './parse.ts';
+export { readDicomDir, summarise } from './summary.ts';
+export type { Summary } from './summary.ts';
+export { createCodecs, WASM_FILES } from './codecs.ts';
+export type { Codecs, WasmName } from './codecs.ts';
+export { decodeFrame } from './frame.ts';
+export { applyModality, applyVoi, greyTable, greyUnit, luma, renderGrey } from './grey.ts';
+export type { GreyTable } from './grey.ts';
