@@ -1,0 +1,178 @@
+"""Write models/samples: a study of synthetic chest radiographs (DX) and a short synthetic CT series, both ours.
+
+    python samples.py
+
+Deterministic: UIDs are UUIDs derived from names (PS3.5 B.2, root 2.25), so a second run writes the same bytes.
+"""
+import shutil
+import uuid
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.sequence import Sequence
+from pydicom.uid import CTImageStorage, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
+
+import data
+import phantom
+
+SAMPLES = data.HERE.parent / 'samples'
+COMMENT = 'Synthetic image: rendered phantom, no patient, no part of any radiograph. Not for diagnostic use.'
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, 'urn:fabriclens:samples')
+
+FILMS = [
+    dict(name='clear-1', series='Phantom, clear lungs', seed=11),
+    dict(name='clear-2', series='Phantom, clear lungs', seed=12),
+    dict(name='opacity-1', series='Phantom, opacities', seed=13, patches=[(-4.0, 10.8, 2.8, 2.9, .9)], haze=.12, bronchial=.3),
+    dict(name='opacity-2', series='Phantom, opacities', seed=14,
+         patches=[(-3.6, 8.6, 2.6, 3.4, .75), (4.2, 9.5, 2.6, 3.4, .75), (-4.5, 12, 2.4, 2.2, .8)], haze=.3, bronchial=.6),
+]
+
+
+def uid(*names):
+    """UID of root 2.25 from a name; the same name gives the same UID."""
+    return f"2.25.{uuid.uuid5(NAMESPACE, '/'.join(names)).int}"
+
+
+def code(value, scheme, meaning):
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    return item
+
+
+def base(sop_class, study, series, number, patient, description):
+    """What both kinds of image carry: patient, study, series, equipment, synthetic mark."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = sop_class
+    meta.MediaStorageSOPInstanceUID = uid(study, series, str(number))
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = uid('implementation')
+    meta.ImplementationVersionName = 'FABRICLENS_1'
+    ds = FileDataset(None, {}, file_meta=meta, preamble=b'\0' * 128)
+    ds.SpecificCharacterSet = 'ISO_IR 192'
+    ds.SOPClassUID, ds.SOPInstanceUID = sop_class, meta.MediaStorageSOPInstanceUID
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = uid(study), uid(study, series)
+    ds.PatientName, ds.PatientID, ds.PatientSex, ds.PatientBirthDate = patient, 'SYN-' + patient[-1], 'O', '20230101'
+    ds.PatientAge = '003Y'
+    ds.PatientComments = 'No person: a rendered phantom'
+    ds.StudyDate = ds.SeriesDate = ds.ContentDate = ds.AcquisitionDate = '20260101'
+    ds.StudyTime = ds.SeriesTime = '120000'
+    ds.ContentTime = ds.AcquisitionTime = f'1200{number:02d}'
+    ds.StudyID, ds.AccessionNumber, ds.ReferringPhysicianName = '1', '', ''
+    ds.StudyDescription = f'SYNTHETIC {description}'
+    ds.Manufacturer, ds.ManufacturerModelName = 'FabricLens', 'models/train/samples.py'
+    ds.DeviceSerialNumber, ds.SoftwareVersions, ds.InstitutionName = '0', '1', 'None (synthetic)'
+    ds.InstanceNumber = number
+    ds.ImageComments, ds.QualityControlImage, ds.BurnedInAnnotation = COMMENT, 'YES', 'NO'
+    ds.LossyImageCompression = '00'
+    ds.BodyPartExamined = 'CHEST'
+    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, 'MONOCHROME2'
+    return ds
+
+
+def pixels(ds, stored, bits):
+    ds.Rows, ds.Columns = stored.shape
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, bits, bits - 1, 0
+    ds.PixelData = stored.astype('<u2').tobytes()
+
+
+def marked(grey):
+    """Collimator edges, a side letter and the word SYNTHETIC, as lead letters lie on a film."""
+    rows, columns = grey.shape
+    frame = np.zeros_like(grey)
+    frame[12:rows - 12, 16:columns - 16] = 1
+    sheet = Image.new('L', (columns, rows))
+    draw = ImageDraw.Draw(sheet)
+    draw.text((40, 26), 'R', 255, ImageFont.load_default(34))
+    draw.text((columns - 172, 26), 'SYNTHETIC', 255, ImageFont.load_default(22))
+    letters = np.asarray(sheet) / 255
+    return np.maximum(grey * frame, .93 * letters)
+
+
+def film(spec, number):
+    grey = marked(phantom.render(spec['seed'], spec.get('patches', ()), spec.get('haze', 0), spec.get('bronchial', 0)))
+    ds = base(DigitalXRayImageStorageForPresentation, 'chest', spec['series'], number, 'Synthetic^Phantom A', 'chest phantom, AP')
+    ds.Modality, ds.PresentationIntentType = 'DX', 'FOR PRESENTATION'
+    ds.SeriesDescription = spec['series']
+    ds.SeriesNumber = 1 + sorted({f['series'] for f in FILMS}).index(spec['series'])
+    ds.ImageType = ['DERIVED', 'PRIMARY', '']
+    ds.DerivationDescription = 'Rendered from a geometric phantom; no acquisition'
+    ds.PatientOrientation, ds.ViewPosition, ds.ImageLaterality = ['L', 'F'], 'AP', 'U'
+    region = code('43799004', 'SCT', 'Thorax')
+    ds.AnatomicRegionSequence = Sequence([region])
+    view = code('399348003', 'SCT', 'antero-posterior')
+    view.ViewModifierCodeSequence = Sequence([])
+    ds.ViewCodeSequence = Sequence([view])
+    ds.PositionerType = 'NONE'
+    ds.DetectorType, ds.DetectorConfiguration = 'DIRECT', 'AREA'
+    pitch = phantom.PX * 10
+    ds.ImagerPixelSpacing = ds.PixelSpacing = [f'{pitch:.5f}'] * 2
+    ds.PixelIntensityRelationship, ds.PixelIntensityRelationshipSign = 'LOG', 1
+    ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = '0', '1', 'US'
+    ds.PresentationLUTShape = 'IDENTITY'
+    ds.AcquisitionContextSequence = Sequence([])
+    # Stored values fill the middle of the 12 bits, so that the window matters.
+    low, high = 300, 3700
+    pixels(ds, np.round(low + grey * (high - low)), 12)
+    ds.WindowCenter, ds.WindowWidth = [str((low + high) // 2), '1700'], [str(high - low), '2600']
+    ds.WindowCenterWidthExplanation = ['NORMAL', 'LUNG']
+    return ds
+
+
+def ct_slice(number, count, g):
+    """A slice of an elliptical chest in Hounsfield units: fat, muscle, lungs, heart, spine, ribs; 128 x 128, 3 mm pixels."""
+    n, pitch = 128, 3.0
+    y, x = (np.mgrid[:n, :n] - (n - 1) / 2) * pitch
+    at = (number - 1) / (count - 1)
+    ellipse = lambda cx, cy, rx, ry: ((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 < 1
+    hu = np.full((n, n), -1000.0)
+    hu[ellipse(0, 0, 160, 112)] = -95
+    hu[ellipse(0, 0, 148, 100)] = 45
+    grow = np.sin(np.pi * (.2 + .65 * at)) ** .5
+    for side in (-1, 1):
+        hu[ellipse(side * 66, 0, 54 * grow, 76 * grow)] = -840
+        for angle in np.linspace(-1.15, 1.15, 6) + .12 * at:
+            hu[ellipse(side * 132 * np.cos(angle), 88 * np.sin(angle), 9, 5)] = 420
+    hu[ellipse(18, -24, 20 + 34 * at, 18 + 26 * at)] = 40
+    hu[ellipse(-4, -12 + 6 * at, 13, 13)] = 180
+    hu[ellipse(0, 2, 8, 9)] = -980 if at < .45 else 45
+    hu[ellipse(0, 66, 22, 17)] = 260
+    hu[ellipse(0, 66, 16, 12)] = 160
+    hu[ellipse(0, 88, 9, 8)] = 20
+    hu[ellipse(-78, 18, 9 * max(0, 1 - abs(at - .5) * 3), 9 * max(0, 1 - abs(at - .5) * 3)) if abs(at - .5) < .33 else np.zeros((n, n), bool)] = 30
+    return hu + g.normal(0, 12, hu.shape)
+
+
+def ct(number, count, g):
+    ds = base(CTImageStorage, 'ct', 'axial', number, 'Synthetic^Phantom B', 'CT phantom, chest')
+    ds.Modality, ds.SeriesNumber, ds.SeriesDescription = 'CT', 1, 'Phantom, axial 8 mm'
+    ds.ImageType = ['DERIVED', 'PRIMARY', 'AXIAL']
+    ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = uid('ct', 'frame'), ''
+    ds.PatientPosition = 'HFS'
+    ds.ImageOrientationPatient = ['1', '0', '0', '0', '1', '0']
+    ds.ImagePositionPatient = ['-190.5', '-190.5', str(-8 * (number - 1))]
+    ds.PixelSpacing, ds.SliceThickness, ds.SpacingBetweenSlices, ds.SliceLocation = ['3', '3'], '8', '8', str(-8 * (number - 1))
+    ds.KVP, ds.AcquisitionNumber = '', 1
+    ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = '-1024', '1', 'HU'
+    pixels(ds, np.clip(np.round(ct_slice(number, count, g) + 1024), 0, 4095), 12)
+    ds.WindowCenter, ds.WindowWidth, ds.WindowCenterWidthExplanation = ['40', '-600'], ['400', '1500'], ['SOFT TISSUE', 'LUNG']
+    return ds
+
+
+def write(ds, folder, name):
+    folder.mkdir(parents=True, exist_ok=True)
+    ds.save_as(folder / name, enforce_file_format=True)
+
+
+def main():
+    for study in ('chest-synthetic', 'ct-synthetic'):
+        shutil.rmtree(SAMPLES / study, ignore_errors=True)
+    for number, spec in enumerate(FILMS, 1):
+        write(film(spec, number), SAMPLES / 'chest-synthetic', f"{spec['name']}.dcm")
+    g, count = np.random.default_rng(3), 10
+    for number in range(1, count + 1):
+        write(ct(number, count, g), SAMPLES / 'ct-synthetic', f'slice-{number:02d}.dcm')
+
+
+if __name__ == '__main__':
+    main()
