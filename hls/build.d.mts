@@ -1,0 +1,5 @@
+/** See build.mjs. */
+export function build(
+  name?: 'runtime' | 'driver' | 'driver-sanitized' | 'driver-baseline',
+  options?: { log?: (line: string) => void },
+): Promise<string>;

@@ -1,0 +1,176 @@
+// Test program: the runtime behind a pipe. Requests on stdin, answers on stdout, all little-endian:
+//   1 LOAD   u32 flags, u32 size, bytes            -> i32 status, u32 length, text, u32 input bytes, u32 output bytes, u32 layers (as INT8)
+//   2 RUN    u32 dtype in, u32 dtype out, u32 size, bytes of all inputs -> i32 status, u32 length, text, u32 size, bytes of all outputs
+//   3 QUANTIZE f32 scale, i32 zero point, u32 count, floats -> i32 first NaN, codes
+//   4 TIME   u32 repeats, u32 size, bytes of all inputs as INT8 -> u64 ns a repeat, then u64 ns a layer of the fastest repeat
+//   5 BOUNDED  as RUN in INT8, with u64 timeout in ns, u32 cancel before the size -> as RUN; outputs are preset to 0x55
+// Every buffer has its exact size, so that the sanitizers see one byte too far.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "../runtime/include/fabriclens_runtime.h"
+
+static size_t allocations = 0;
+
+void *operator new(size_t size) {
+  allocations++;
+  if (void *p = std::malloc(size ? size : 1)) return p;
+  throw std::bad_alloc();
+}
+void operator delete(void *p) noexcept { std::free(p); }
+void operator delete(void *p, size_t) noexcept { std::free(p); }
+
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+bool read_exactly(void *to, size_t size) { return std::fread(to, 1, size, stdin) == size; }
+
+template <typename T>
+T take() {
+  T value;
+  if (!read_exactly(&value, sizeof value)) std::exit(2);
+  return value;
+}
+
+Bytes take_bytes() {
+  Bytes bytes(take<uint32_t>());
+  if (!read_exactly(bytes.data(), bytes.size())) std::exit(2);
+  bytes.shrink_to_fit();
+  return bytes;
+}
+
+template <typename T>
+void put(T value) {
+  std::fwrite(&value, sizeof value, 1, stdout);
+}
+
+void put_bytes(const void *bytes, size_t size) {
+  put(uint32_t(size));
+  std::fwrite(bytes, 1, size, stdout);
+}
+
+struct Ports {
+  std::vector<fl_buffer> buffers;
+  std::vector<std::unique_ptr<uint8_t[]>> memory;
+  size_t bytes = 0;
+
+  Ports(const fl_program *program, uint32_t direction, uint32_t count, uint32_t dtype) {
+    for (uint32_t i = 0; i < count; i++) {
+      fl_tensor_info info{};
+      info.struct_bytes = sizeof info;
+      fl_get_tensor_info(program, direction, i, &info);
+      const size_t size = size_t(info.element_count) * (dtype == FL_FP32 ? 4 : 1);
+      memory.emplace_back(new uint8_t[size]);
+      std::memset(memory.back().get(), 0x55, size);
+      buffers.push_back({memory.back().get(), size, dtype, 0});
+      bytes += size;
+    }
+  }
+
+  void fill(const Bytes &from) {
+    size_t at = 0;
+    for (fl_buffer &b : buffers) {
+      const size_t size = b.bytes < from.size() - at ? b.bytes : from.size() - at;
+      if (size > 0) std::memcpy(b.data, from.data() + at, size);
+      at += size;
+    }
+  }
+};
+
+fl_program *program = nullptr;
+fl_program_info info{};
+
+void load() {
+  const uint32_t flags = take<uint32_t>();
+  const Bytes bytes = take_bytes();
+  fl_unload(program);
+  char error[512];
+  const int32_t status = fl_load(bytes.data(), bytes.size(), flags, 0, &program, error, sizeof error);
+  put(status);
+  put_bytes(error, std::strlen(error));
+  info = {};
+  info.struct_bytes = sizeof info;
+  if (program) fl_get_program_info(program, &info);
+  put(uint32_t(Ports(program, FL_INPUT, info.input_count, FL_INT8).bytes));
+  put(uint32_t(Ports(program, FL_OUTPUT, info.output_count, FL_INT8).bytes));
+  put(info.layer_count);
+}
+
+void run(uint32_t dtype_in, uint32_t dtype_out, const fl_run_options *options) {
+  const Bytes bytes = take_bytes();
+  Ports in(program, FL_INPUT, info.input_count, dtype_in), out(program, FL_OUTPUT, info.output_count, dtype_out);
+  in.fill(bytes);
+  char error[512];
+  const size_t before = allocations;
+  const int32_t status = fl_run(program, in.buffers.data(), info.input_count, out.buffers.data(), info.output_count, options, nullptr, error, sizeof error);
+  if (status == FL_OK && allocations != before) std::abort();  // the header promises none
+  put(status);
+  put_bytes(error, std::strlen(error));
+  put(uint32_t(out.bytes));
+  for (const fl_buffer &b : out.buffers) std::fwrite(b.data, 1, b.bytes, stdout);
+}
+
+void quantize() {
+  const float scale = take<float>();
+  const int32_t zero_point = take<int32_t>();
+  const uint32_t count = take<uint32_t>();
+  std::vector<float> x(count);
+  if (!read_exactly(x.data(), count * sizeof(float))) std::exit(2);
+  std::vector<int8_t> codes(count);
+  put(int32_t(fl_quantize_linear(x.data(), codes.data(), count, scale, zero_point)));
+  std::fwrite(codes.data(), 1, count, stdout);
+}
+
+void time() {
+  const uint32_t repeats = take<uint32_t>();
+  const Bytes bytes = take_bytes();
+  Ports in(program, FL_INPUT, info.input_count, FL_INT8), out(program, FL_OUTPUT, info.output_count, FL_INT8);
+  in.fill(bytes);
+  std::vector<uint64_t> layers(info.layer_count), best(info.layer_count);
+  uint64_t fastest = ~uint64_t(0);
+  for (uint32_t i = 0; i < repeats; i++) {
+    fl_timing timing{};
+    timing.struct_bytes = sizeof timing;
+    timing.layer_capacity = info.layer_count;
+    timing.layer_ns = layers.data();
+    char error[512];
+    fl_run(program, in.buffers.data(), info.input_count, out.buffers.data(), info.output_count, nullptr, &timing, error, sizeof error);
+    put(timing.total_ns);
+    if (timing.total_ns < fastest) {
+      fastest = timing.total_ns;
+      best = layers;
+    }
+  }
+  std::fwrite(best.data(), sizeof(uint64_t), best.size(), stdout);
+}
+
+}  // namespace
+
+int main() {
+  uint32_t request;
+  while (read_exactly(&request, sizeof request)) {
+    fl_run_options options{};
+    options.struct_bytes = sizeof options;
+    int32_t cancel = 0;
+    if (request == 1) load();
+    else if (request == 2) {
+      const uint32_t dtype_in = take<uint32_t>(), dtype_out = take<uint32_t>();
+      run(dtype_in, dtype_out, nullptr);
+    } else if (request == 3) quantize();
+    else if (request == 4) time();
+    else if (request == 5) {
+      options.timeout_ns = take<uint64_t>();
+      cancel = take<int32_t>();
+      options.cancel = &cancel;
+      run(FL_INT8, FL_INT8, &options);
+    } else return 2;
+    std::fflush(stdout);
+  }
+  fl_unload(program);
+  return 0;
+}

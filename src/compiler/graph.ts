@@ -1,0 +1,75 @@
+/**
+ * The quantised network between import and schedule: int8 tensors and layers that turn some into one. Every layer's result is exact in the
+ * reals and then quantised once (DESIGN.md, Numerics); arithmetic itself lives in hls/core.
+ */
+
+/** An int8 activation, batch 1. real = (code − zeroPoint) · scale. Vectors have height and width 1. */
+export type QTensor = {
+  readonly id: number;
+  readonly name: string;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly scale: number;
+  readonly zeroPoint: number;
+};
+
+/** Kernel, stride, dilation and padding of a window over rows and columns. */
+export type Window = {
+  readonly kernel: readonly [number, number];
+  readonly strides: readonly [number, number];
+  readonly dilations: readonly [number, number];
+  /** top, left, bottom, right */
+  readonly pads: readonly [number, number, number, number];
+};
+
+/** Real-valued bounds of a fused Relu or Clip; ±Infinity where there is none. */
+export type Bounds = { readonly min: number; readonly max: number };
+
+/** int8 weights in [-127, 127], symmetric; one scale an output channel. bias is in units of input scale · weight scale. */
+export type Weights = {
+  /** [output channel][input channel][kernel row][kernel column], or [output channel][column in C, H, W order]. */
+  readonly codes: Int8Array;
+  readonly scales: Float32Array;
+  readonly bias: Int32Array;
+};
+
+type Common = {
+  /** Name of the ONNX node. */
+  readonly name: string;
+  /** ONNX operator, with what was fused into it. */
+  readonly operator: string;
+  readonly input: QTensor;
+  readonly output: QTensor;
+  readonly bounds: Bounds;
+};
+
+export type ConvLayer = Common & { readonly kind: 'conv'; readonly window: Window; readonly groups: number; readonly weights: Weights };
+export type DenseLayer = Common & { readonly kind: 'dense'; readonly weights: Weights };
+export type MaxPoolLayer = Common & { readonly kind: 'maxPool'; readonly window: Window };
+export type AveragePoolLayer = Common & { readonly kind: 'averagePool'; readonly window: Window; readonly countIncludePad: boolean };
+/** input + other */
+export type AddLayer = Common & { readonly kind: 'add'; readonly other: QTensor };
+/** The same values on other codes: a lone Relu, Clip or rescale. */
+export type RescaleLayer = Common & { readonly kind: 'rescale' };
+
+export type QLayer = ConvLayer | DenseLayer | MaxPoolLayer | AveragePoolLayer | AddLayer | RescaleLayer;
+
+/** A graph input or output under its ONNX name and shape; the graph's own type is FP32 where it (de)quantises by itself. */
+export type GraphPort = { readonly name: string; readonly tensor: QTensor; readonly dataType: 'FP32' | 'INT8'; readonly shape: readonly number[] };
+
+export type QGraph = {
+  readonly inputs: readonly GraphPort[];
+  readonly outputs: readonly GraphPort[];
+  /** In an order of execution. */
+  readonly layers: readonly QLayer[];
+  /** What was changed on the way in, for the report. */
+  readonly notes: readonly string[];
+};
+
+export const NO_BOUNDS: Bounds = { min: -Infinity, max: Infinity };
+
+export function macsOf(layer: QLayer): number {
+  if (layer.kind === 'conv' || layer.kind === 'dense') return (layer.weights.codes.length) * layer.output.height * layer.output.width;
+  return 0;
+}

@@ -1,0 +1,269 @@
+/** ONNX operators that a canonical QDQ network may use between DequantizeLinear and QuantizeLinear: this table is the whole set. */
+import { CompileError } from './error.ts';
+import type { Weights, Window } from './graph.ts';
+import { NO_BOUNDS } from './graph.ts';
+import type { Importer } from './import.ts';
+import type { OnnxNode } from './onnx.ts';
+import { OnnxType } from './onnx.ts';
+import { multiply, nearly, ratioOf } from './scale.ts';
+import type { LayerDraft, PendingValue, RealValue, Value } from './values.ts';
+import { dimsOf } from './values.ts';
+
+export type Operator = (importer: Importer, node: OnnxNode) => Value;
+
+const ints = (node: OnnxNode, name: string): number[] | undefined => node.attributes.get(name)?.ints;
+const integer = (node: OnnxNode, name: string, otherwise: number): number => node.attributes.get(name)?.i ?? otherwise;
+
+function pending(node: OnnxNode, draft: LayerDraft, shape: number[]): PendingValue {
+  return { kind: 'pending', draft, node: node.name, operator: node.opType, bounds: NO_BOUNDS, dims: dimsOf(shape, node.name), shape };
+}
+
+function pair(node: OnnxNode, name: string, otherwise: number): [number, number] {
+  const [a = otherwise, b = otherwise, ...rest] = ints(node, name) ?? [];
+  if (rest.length > 0 || ![a, b].every((v) => Number.isSafeInteger(v) && v >= 1)) throw new CompileError(`${node.opType} has ${name} [${ints(node, name)?.join(', ')}]; two positive numbers are wanted.`, node.name);
+  return [a, b];
+}
+
+/** Padding as ONNX states it: top, left, bottom, right; auto_pad worked out. */
+function padsOf(node: OnnxNode, size: readonly [number, number], kernel: [number, number], strides: [number, number], dilations: [number, number]): [number, number, number, number] {
+  const auto = node.attributes.get('auto_pad')?.s ?? 'NOTSET';
+  if (auto === 'VALID') return [0, 0, 0, 0];
+  if (auto === 'SAME_UPPER' || auto === 'SAME_LOWER') {
+    const total = [0, 1].map((i) => {
+      const stride = strides[i] as number;
+      const out = Math.ceil((size[i] as number) / stride);
+      return Math.max(0, (out - 1) * stride + ((kernel[i] as number) - 1) * (dilations[i] as number) + 1 - (size[i] as number));
+    });
+    const small = total.map((t) => Math.floor(t / 2));
+    const large = total.map((t, i) => t - (small[i] as number));
+    const [before, after] = auto === 'SAME_UPPER' ? [small, large] : [large, small];
+    return [before[0] as number, before[1] as number, after[0] as number, after[1] as number];
+  }
+  if (auto !== 'NOTSET') throw new CompileError(`${node.opType} has auto_pad '${auto}'.`, node.name);
+  const [top = 0, left = 0, bottom = 0, right = 0, ...rest] = ints(node, 'pads') ?? [];
+  if (rest.length > 0 || ![top, left, bottom, right].every((p) => Number.isSafeInteger(p) && p >= 0)) throw new CompileError(`${node.opType} has pads that are not four numbers from 0 on.`, node.name);
+  return [top, left, bottom, right];
+}
+
+function requireImage(node: OnnxNode, { tensor, shape }: RealValue): void {
+  if (shape.join() === [1, tensor.channels, tensor.height, tensor.width].join()) return;
+  throw new CompileError(`${node.opType} needs an image-shaped input [1, C, H, W], not ${shape.join('×')}.`, node.name);
+}
+
+/** Window and output size over [1, C, H, W]. With ceil_mode the padding behind grows to what the last window reaches. */
+function windowOf(node: OnnxNode, input: RealValue, kernel: [number, number]): { window: Window; size: [number, number] } {
+  const { tensor } = input;
+  requireImage(node, input);
+  const strides = pair(node, 'strides', 1);
+  const dilations = pair(node, 'dilations', 1);
+  const given = padsOf(node, [tensor.height, tensor.width], kernel, strides, dilations);
+  const pads: [number, number, number, number] = [...given];
+  const size = [tensor.height, tensor.width].map((length, i) => {
+    const extent = ((kernel[i] as number) - 1) * (dilations[i] as number) + 1;
+    const before = given[i] as number;
+    const after = given[i + 2] as number;
+    const stride = strides[i] as number;
+    const room = length + before + after - extent;
+    if (room < 0) throw new CompileError(`${node.opType}'s kernel is larger than its padded input.`, node.name);
+    if (before >= extent || after >= extent) throw new CompileError(`${node.opType} pads by as much as its kernel covers.`, node.name);
+    if (integer(node, 'ceil_mode', 0) === 0) return Math.floor(room / stride) + 1;
+    let out = Math.ceil(room / stride) + 1;
+    // A window that would start in the padding behind is dropped (ONNX, MaxPool).
+    if ((out - 1) * stride >= length + before) out--;
+    pads[i + 2] = Math.max(after, (out - 1) * stride + extent - length - before);
+    return out;
+  });
+  return { window: { kernel, strides, dilations, pads }, size: [size[0] as number, size[1] as number] };
+}
+
+/** Weights in [output][column] order and one scale an output; -128 becomes -127, which is noted. */
+function weightsOf(importer: Importer, node: OnnxNode, value: Value, outputAxis: number, bias: Value | null, input: RealValue): Weights {
+  if (value.kind !== 'weights' || value.tensor.dataType !== OnnxType.INT8) throw new CompileError(`weights of ${node.opType} must be int8 constants behind a DequantizeLinear.`, node.name);
+  if (value.scales.length > 1 && value.axis !== outputAxis) throw new CompileError(`weights of ${node.opType} have scales along axis ${value.axis}, not one an output channel (axis ${outputAxis}).`, node.name);
+  const { dims, data } = value.tensor;
+  const outputs = dims[outputAxis] as number;
+  const codes = outputAxis === 0 ? Int8Array.from(data as Int8Array) : transpose(data as Int8Array, dims[0] as number, outputs);
+  let changed = 0;
+  codes.forEach((code, i) => {
+    if (code !== -128) return;
+    codes[i] = -127;
+    changed++;
+  });
+  if (changed > 0) importer.note(`Node '${node.name}': ${changed} weights of -128 became -127.`);
+  const scales = Float32Array.from({ length: outputs }, (_, c) => value.scales[value.scales.length > 1 ? c : 0] as number);
+  return { codes, scales, bias: bias === null ? new Int32Array(outputs) : biasOf(node, bias, outputs, scales, input) };
+}
+
+function transpose(data: Int8Array, rows: number, columns: number): Int8Array {
+  const out = new Int8Array(data.length);
+  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c * rows + r] = data[r * columns + c] as number;
+  return out;
+}
+
+function biasOf(node: OnnxNode, value: Value, outputs: number, scales: Float32Array, input: RealValue): Int32Array {
+  if (value.kind !== 'weights' || value.tensor.dataType !== OnnxType.INT32) throw new CompileError(`bias of ${node.opType} must be int32 behind a DequantizeLinear, at scale (input scale × weight scale).`, node.name);
+  const { tensor } = value;
+  if (tensor.data.length !== outputs) throw new CompileError(`${node.opType} has a bias of ${tensor.data.length} values for ${outputs} outputs.`, node.name);
+  for (let c = 0; c < outputs; c++) {
+    const wanted = multiply(ratioOf(input.tensor.scale), ratioOf(scales[c] as number));
+    const scale = value.scales[value.scales.length > 1 ? c : 0] as number;
+    if (!nearly(ratioOf(scale), wanted, 2 ** -20)) throw new CompileError(`bias of output channel ${c} has scale ${scale}, not input scale × weight scale.`, node.name);
+  }
+  return Int32Array.from(tensor.data as Int32Array);
+}
+
+const conv: Operator = (importer, node) => {
+  const input = importer.real(node, 0);
+  const weights = importer.value(node, 1);
+  const shape = weights.kind === 'weights' ? weights.tensor.dims : [];
+  const [outputs, perGroup, height, width, ...rest] = shape;
+  if (outputs === undefined || perGroup === undefined || height === undefined || width === undefined || rest.length > 0 || shape.includes(0)) {
+    throw new CompileError(`Conv's weights must be a constant of four dimensions, not ${shape.join('×') || 'a computed value'}.`, node.name);
+  }
+  const groups = integer(node, 'group', 1);
+  if (perGroup * groups !== input.tensor.channels) throw new CompileError(`Conv's weights are for ${perGroup * groups} input channels, its input has ${input.tensor.channels}.`, node.name);
+  const { window, size } = windowOf(node, input, [height, width]);
+  const bias = importer.has(node, 2) ? importer.value(node, 2) : null;
+  return pending(node, { kind: 'conv', input: input.tensor, window, groups, weights: weightsOf(importer, node, weights, 0, bias, input) }, [1, outputs, ...size]);
+};
+
+function dense(importer: Importer, node: OnnxNode, transposed: boolean, bias: Value | null): PendingValue {
+  const input = importer.real(node, 0);
+  const weights = importer.value(node, 1);
+  const shape = weights.kind === 'weights' ? weights.tensor.dims : [];
+  const [outputs, columns] = transposed ? shape : [shape[1], shape[0]];
+  if (shape.length !== 2 || !outputs || !columns) throw new CompileError(`${node.opType}'s second input must be a constant matrix.`, node.name);
+  if (input.shape.length !== 2 || input.shape[1] !== columns) throw new CompileError(`${node.opType} multiplies ${input.shape.join('×')} by a matrix of ${columns} rows; flatten its input to [1, ${columns}] first.`, node.name);
+  return pending(node, { kind: 'dense', input: input.tensor, weights: weightsOf(importer, node, weights, transposed ? 0 : 1, bias, input) }, [1, outputs]);
+}
+
+const gemm: Operator = (importer, node) => {
+  const alpha = node.attributes.get('alpha')?.f ?? 1;
+  const beta = node.attributes.get('beta')?.f ?? 1;
+  if (alpha !== 1 || beta !== 1 || integer(node, 'transA', 0) !== 0) throw new CompileError('Gemm needs alpha = 1, beta = 1 and transA = 0.', node.name);
+  return dense(importer, node, integer(node, 'transB', 0) !== 0, importer.has(node, 2) ? importer.value(node, 2) : null);
+};
+
+/** real + real, or the bias of a MatMul. */
+const add: Operator = (importer, node) => {
+  const a = importer.value(node, 0);
+  const b = importer.value(node, 1);
+  const [product, bias] = a.kind === 'pending' ? [a, b] : [b, a];
+  if (product.kind === 'pending' && product.operator === 'MatMul' && product.draft.kind === 'dense' && bias.kind === 'weights') {
+    const { draft } = product;
+    const input: RealValue = { kind: 'real', tensor: draft.input, shape: [] };
+    const weights = { ...draft.weights, bias: biasOf(node, bias, draft.weights.bias.length, draft.weights.scales, input) };
+    return { ...product, draft: { ...draft, weights }, operator: 'MatMul + Add' };
+  }
+  const left = importer.real(node, 0);
+  const right = importer.real(node, 1);
+  if (left.shape.join() !== right.shape.join() || dimsOfTensor(left).join() !== dimsOfTensor(right).join()) {
+    throw new CompileError(`Add of shapes ${left.shape.join('×')} and ${right.shape.join('×')}: they must be equal (no broadcasting).`, node.name);
+  }
+  return { ...pending(node, { kind: 'add', input: left.tensor, other: right.tensor }, left.shape), dims: dimsOfTensor(left) };
+};
+
+const dimsOfTensor = ({ tensor }: RealValue): [number, number, number] => [tensor.channels, tensor.height, tensor.width];
+
+/** Bounds on a result not yet quantised, or a layer of its own on a quantised tensor. */
+function bounded(importer: Importer, node: OnnxNode, min: number, max: number): Value {
+  const value = importer.value(node, 0);
+  const before = value.kind === 'pending' ? value : { ...pending(node, { kind: 'rescale', input: importer.real(node, 0).tensor }, importer.real(node, 0).shape), dims: dimsOfTensor(importer.real(node, 0)), operator: '' };
+  // Clip(Clip(x)): the later bounds win where the two do not overlap.
+  const clip = (x: number): number => Math.min(Math.max(x, min), max);
+  const operator = before.operator === '' ? node.opType : `${before.operator} + ${node.opType}`;
+  return { ...before, bounds: { min: clip(before.bounds.min), max: clip(before.bounds.max) }, operator };
+}
+
+const clip: Operator = (importer, node) => {
+  const bound = (index: number, otherwise: number): number => {
+    if (!importer.has(node, index)) return otherwise;
+    const tensor = importer.constant(node, index);
+    if (tensor.dataType !== OnnxType.FLOAT || tensor.data.length !== 1 || Number.isNaN(tensor.data[0])) throw new CompileError('Clip needs one fp32 number for each bound.', node.name);
+    return Number(tensor.data[0]);
+  };
+  const min = bound(1, -Infinity);
+  const max = bound(2, Infinity);
+  if (min > max) throw new CompileError(`Clip has a minimum of ${min} above its maximum of ${max}.`, node.name);
+  return bounded(importer, node, min, max);
+};
+
+function pool(importer: Importer, node: OnnxNode): { input: RealValue; window: Window; shape: number[] } {
+  const input = importer.real(node, 0);
+  if (ints(node, 'kernel_shape') === undefined) throw new CompileError(`${node.opType} has no kernel_shape.`, node.name);
+  const { window, size } = windowOf(node, input, pair(node, 'kernel_shape', 1));
+  return { input, window, shape: [1, input.tensor.channels, ...size] };
+}
+
+const maxPool: Operator = (importer, node) => {
+  const { input, window, shape } = pool(importer, node);
+  return pending(node, { kind: 'maxPool', input: input.tensor, window }, shape);
+};
+
+const averagePool: Operator = (importer, node) => {
+  if (integer(node, 'ceil_mode', 0) !== 0) throw new CompileError('AveragePool with ceil_mode is not supported; export it with ceil_mode=False.', node.name);
+  const { input, window, shape } = pool(importer, node);
+  return pending(node, { kind: 'averagePool', input: input.tensor, window, countIncludePad: integer(node, 'count_include_pad', 0) !== 0 }, shape);
+};
+
+const globalAveragePool: Operator = (importer, node) => {
+  const input = importer.real(node, 0);
+  const { channels, height, width } = input.tensor;
+  requireImage(node, input);
+  const window: Window = { kernel: [height, width], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] };
+  return pending(node, { kind: 'averagePool', input: input.tensor, window, countIncludePad: true }, [1, channels, 1, 1]);
+};
+
+/** The same elements in the same order under another shape: only [1, …] → [1, product], or a change of nothing but 1s. */
+function reshaped(importer: Importer, node: OnnxNode, shapeOf: (shape: number[]) => number[]): Value {
+  const value = importer.value(node, 0);
+  if (value.kind !== 'real' && value.kind !== 'pending' && value.kind !== 'codes') throw new CompileError(`${node.opType} of a value that is not quantised.`, node.name);
+  const shape = shapeOf(value.shape);
+  const count = (dims: number[]): number => dims.reduce((product, d) => product * d, 1);
+  if (count(shape) !== count(value.shape)) throw new CompileError(`${node.opType} turns ${value.shape.join('×')} into ${shape.join('×')}, which has another number of elements.`, node.name);
+  const bare = (dims: number[]): string => dims.filter((d) => d !== 1).join();
+  if (!(shape.length === 2 && shape[0] === 1) && bare(shape) !== bare(value.shape)) throw new CompileError(`${node.opType} to ${shape.join('×')} would move elements; only flattening is supported.`, node.name);
+  if (shape.length < 2 || shape.length > 4 || shape[0] !== 1) throw new CompileError(`${node.opType} to ${shape.join('×')}: the batch of 1 must stay in front.`, node.name);
+  return { ...value, shape };
+}
+
+const flatten: Operator = (importer, node) => {
+  const axis = integer(node, 'axis', 1);
+  if (axis !== 1) throw new CompileError(`Flatten with axis ${axis}; only 1 is supported.`, node.name);
+  return reshaped(importer, node, (shape) => [1, shape.reduce((product, d) => product * d, 1)]);
+};
+
+const reshape: Operator = (importer, node) => {
+  const wanted = importer.constant(node, 1);
+  if (wanted.dataType !== OnnxType.INT64 || wanted.data.length > 8) throw new CompileError('Reshape needs a constant int64 shape.', node.name);
+  return reshaped(importer, node, (shape) => {
+    const dims = [...wanted.data].map((d, i) => (Number(d) === 0 ? (shape[i] ?? 1) : Number(d)));
+    const known = dims.filter((d) => d !== -1).reduce((product, d) => product * d, 1);
+    return dims.map((d) => (d === -1 ? shape.reduce((product, x) => product * x, 1) / known : d));
+  });
+};
+
+const constant: Operator = (_importer, node) => {
+  const tensor = node.attributes.get('value')?.t;
+  if (tensor === undefined) throw new CompileError('Constant without a tensor value.', node.name);
+  return { kind: 'constant', tensor };
+};
+
+const identity: Operator = (importer, node) => importer.value(node, 0);
+
+export const OPERATORS: Readonly<Record<string, Operator>> = {
+  Conv: conv,
+  Gemm: gemm,
+  MatMul: (importer, node) => dense(importer, node, false, null),
+  Add: add,
+  Relu: (importer, node) => bounded(importer, node, 0, Infinity),
+  Clip: clip,
+  MaxPool: maxPool,
+  AveragePool: averagePool,
+  GlobalAveragePool: globalAveragePool,
+  Flatten: flatten,
+  Reshape: reshape,
+  Constant: constant,
+  Identity: identity,
+  Dropout: identity,
+};

@@ -1,0 +1,42 @@
+/** What an ONNX value is while a graph is imported. */
+import { MAX_CHANNELS, MAX_DIMENSION } from '../contract/layout.ts';
+import { CompileError } from './error.ts';
+import type { Bounds, QLayer, QTensor } from './graph.ts';
+import type { OnnxTensor } from './onnx.ts';
+
+type Draft<L> = L extends QLayer ? Omit<L, 'output' | 'bounds' | 'operator' | 'name'> : never;
+/** A layer without its output. */
+export type LayerDraft = Draft<QLayer>;
+
+/** An int8 or int32 constant behind a DequantizeLinear. scales has one entry, or one for each index of axis. */
+export type WeightsValue = { kind: 'weights'; tensor: OnnxTensor; scales: Float32Array; axis: number };
+/** A dequantised int8 activation. shape is ONNX's; [1, C·H·W] for a flattened tensor. */
+export type RealValue = { kind: 'real'; tensor: QTensor; shape: number[] };
+/** The exact result of a layer, before QuantizeLinear; dims are [channels, height, width]. */
+export type PendingValue = {
+  kind: 'pending';
+  draft: LayerDraft;
+  node: string;
+  operator: string;
+  bounds: Bounds;
+  dims: [number, number, number];
+  shape: number[];
+};
+export type Value =
+  | { kind: 'input'; name: string; shape: number[]; elementType: number }
+  | { kind: 'constant'; tensor: OnnxTensor }
+  | { kind: 'codes'; tensor: QTensor; shape: number[] }
+  | WeightsValue
+  | RealValue
+  | PendingValue;
+
+/** [1, C, H, W] of any rank from 2 to 4; the batch is 1. */
+export function dimsOf(shape: readonly number[], node: string): [number, number, number] {
+  const [batch, channels, ...rest] = shape;
+  if (batch !== 1 || channels === undefined || rest.length > 2) throw new CompileError(`a tensor of shape ${shape.join('×')}; it must be [1, C], [1, C, W] or [1, C, H, W].`, node);
+  const dims: [number, number, number] = [channels, rest.length === 2 ? (rest[0] as number) : 1, rest.at(-1) ?? 1];
+  if (dims.some((d) => d < 1) || channels > MAX_CHANNELS || Math.max(dims[1], dims[2]) > MAX_DIMENSION) {
+    throw new CompileError(`a tensor of shape ${shape.join('×')} is out of the core's range (fixed sizes, at most ${MAX_DIMENSION} rows or columns).`, node);
+  }
+  return dims;
+}
