@@ -1,0 +1,54 @@
+/** Debian packages: what is missing is installed where we are root, and otherwise named with the command that installs it. */
+import { existsSync } from 'node:fs';
+import { SetupError, step } from './log.mjs';
+import { onPath, run } from './run.mjs';
+
+/** What Electron links against; see docs/decisions/electron.md. */
+export const DISPLAY = ['libgtk-3-0', 'libnss3', 'libasound2', 'libgbm1', 'libnotify4', 'libxss1', 'libxtst6', 'libatk-bridge2.0-0', 'libdrm2', 'libxkbcommon0', 'libatspi2.0-0', 'libsecret-1-0', 'xdg-utils', 'dbus', 'fonts-dejavu-core'];
+/** For the virtual board: its runtime is compiled here, its agent is Python. Any compiler and Python on the PATH will do. */
+export const BOARD = ['g++', 'python3'];
+/** For tests: none of them starts a service. */
+export const TESTING = ['xvfb', 'xauth', 'dcmtk', 'dicom3tools', 'fonts-wqy-microhei'];
+
+const isDebian = () => existsSync('/etc/debian_version') && onPath('dpkg-query');
+
+async function installed(packages) {
+  const { output } = await run('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Status}\n', ...packages], { quiet: true });
+  return new Set(output.split('\n').flatMap((line) => (line.endsWith(' installed') ? [line.split(' ')[0]] : [])));
+}
+
+/** Packages of `wanted` that neither dpkg nor, for programs, the PATH has. */
+async function missing(wanted) {
+  const there = await installed(wanted);
+  return wanted.filter((name) => !there.has(name) && !onPath(name));
+}
+
+let updated = false;
+async function apt(args) {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  if (!updated) {
+    await run('apt-get', ['update', '-qq'], { env, quiet: true });
+    updated = true;
+  }
+  return run('apt-get', args, { env, quiet: true });
+}
+
+/**
+ * @param {string[]} packages
+ * @param {string} purpose for the message: "the window", "the tests"
+ * @throws SetupError naming what is missing and the command for it
+ */
+export async function ensurePackages(packages, purpose) {
+  if (process.platform !== 'linux') return;
+  if (!isDebian()) {
+    const programs = BOARD.filter((name) => packages.includes(name) && !onPath(name));
+    if (programs.length > 0) throw new SetupError(`Missing for ${purpose}: ${programs.join(', ')}. Install them with your system's package manager.`);
+    return;
+  }
+  const wanted = await missing(packages);
+  if (wanted.length === 0) return;
+  const command = `apt-get install -y --no-install-recommends ${wanted.join(' ')}`;
+  if (process.getuid?.() !== 0) throw new SetupError(`Missing for ${purpose}: ${wanted.join(' ')}\nInstall them, then run this again:\n\n  sudo ${command}\n`);
+  const result = await step(`Debian packages for ${purpose}: ${wanted.join(' ')}`, () => apt(['install', '-y', '-qq', '--no-install-recommends', ...wanted]));
+  if (result.code !== 0) throw new SetupError(`apt-get could not install what ${purpose} needs:\n${result.output.trim().split('\n').slice(-8).join('\n')}\n\nThe command was: ${command}`);
+}

@@ -1,0 +1,28 @@
+/** What set-up says while it works: on stderr, so that `fabriclens --json` keeps stdout to itself. */
+
+const started = Date.now();
+const clock = () => `${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s`;
+
+export const say = (text) => process.stderr.write(`[${clock()}] ${text}\n`);
+
+/** An error whose message is all that its reader needs: printed without a stack. */
+export class SetupError extends Error {}
+
+/** Runs `work`, saying what starts and how long it took. */
+export async function step(label, work) {
+  say(`${label} …`);
+  const from = Date.now();
+  const result = await work();
+  say(`${label}: done in ${((Date.now() - from) / 1000).toFixed(1)} s`);
+  return result;
+}
+
+/** Entry point of a script: a SetupError ends it with its message and code 1, anything else with its stack. */
+export async function main(run) {
+  try {
+    process.exitCode = (await run()) ?? 0;
+  } catch (error) {
+    process.stderr.write(error instanceof SetupError ? `\n${error.message}\n` : `\n${error?.stack ?? error}\n`);
+    process.exitCode = 1;
+  }
+}

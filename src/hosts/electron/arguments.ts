@@ -1,0 +1,35 @@
+/** What the command line asks for. Pure: argv in, a plan out. */
+import { resolve } from 'node:path';
+
+/** First words that mean the command line instead of a window; the packaged executable takes them too. */
+const COMMANDS = new Set(['help', '--help', '-h', '--version', '-V']);
+
+export interface Launch {
+  /** Arguments for the command line (`infer …`), or null for a window. */
+  cli: string[] | null;
+  /** Files and folders to open, absolute. */
+  paths: string[];
+}
+
+export interface LaunchContext {
+  /** True where Electron runs the application by its folder (`electron FOLDER …`): that folder is not ours to open. */
+  defaultApp: boolean;
+  /** Working folder, which relative paths belong to. */
+  folder: string;
+  /** The command line's subcommands (`infer`, …). */
+  subcommands: readonly string[];
+}
+
+/** Reads a process.argv. */
+export function parseLaunch(argv: readonly string[], { defaultApp, folder, subcommands }: LaunchContext): Launch {
+  const rest = argv.slice(1);
+  if (defaultApp) {
+    const application = rest.findIndex((argument) => !argument.startsWith('-'));
+    if (application >= 0) rest.splice(application, 1);
+  }
+  // Chromium's and Node's own switches (--no-sandbox, --inspect=0) may stand before the first word; after it all arguments are the command's.
+  const first = rest.findIndex((argument) => !argument.startsWith('-') || COMMANDS.has(argument));
+  const word = rest[first];
+  if (word !== undefined && (COMMANDS.has(word) || subcommands.includes(word))) return { cli: rest.slice(first), paths: [] };
+  return { cli: null, paths: rest.filter((argument) => argument !== '' && !argument.startsWith('-')).map((path) => resolve(folder, path)) };
+}

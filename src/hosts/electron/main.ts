@@ -1,0 +1,140 @@
+/** Electron's main process: a window, or the command line where the first argument is one of its subcommands. */
+import { statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { app, dialog, Menu, type BrowserWindow } from 'electron';
+import { parseLaunch } from './arguments.ts';
+import { createHandlers } from './calls.ts';
+import { serve } from './ipc.ts';
+import { menuTemplate } from './menu.ts';
+import { placesOf } from './places.ts';
+import { registerScheme, serveApp } from './protocol.ts';
+import { startReview } from './review-client.ts';
+import { openSettings } from './settings.ts';
+import { confine, createSession, createWindow } from './window.ts';
+
+const CLI_COMMANDS = ['infer', 'compile-program'];
+
+/** For whoever starts the app in a terminal; never file names, never patients. */
+const log = (text: string): void => void process.stderr.write(`fabriclens: ${text}\n`);
+
+const places = placesOf(app.getAppPath(), app.isPackaged ? process.resourcesPath : null, app.getVersion());
+const launch = parseLaunch(process.argv, { defaultApp: process.defaultApp === true, folder: process.cwd(), subcommands: CLI_COMMANDS });
+
+if (launch.cli) await runCli(launch.cli);
+else startWindow();
+
+async function runCli(args: string[]): Promise<void> {
+  try {
+    const { main } = (await import(pathToFileURL(places.cli).href)) as { main: (args: string[]) => Promise<number> };
+    app.exit(await main(args));
+  } catch (error) {
+    log(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    app.exit(2);
+  }
+}
+
+function startWindow(): void {
+  app.setName('FabricLens');
+  app.commandLine.appendSwitch('disable-http-cache');
+  app.commandLine.appendSwitch('disable-background-networking');
+  app.commandLine.appendSwitch('disable-breakpad');
+  const userData = app.commandLine.getSwitchValue('user-data-dir');
+  if (userData !== '') app.setPath('userData', resolve(userData));
+  registerScheme();
+  if (!app.requestSingleInstanceLock({ paths: launch.paths })) {
+    app.quit();
+    return;
+  }
+  app.on('web-contents-created', (_event, contents) => confine(contents));
+  app.on('window-all-closed', () => app.quit());
+  // macOS hands over files before and after `ready`.
+  const early: string[] = [];
+  let open = (paths: string[]): void => void early.push(...paths);
+  app.on('open-file', (event, path) => {
+    event.preventDefault();
+    open([path]);
+  });
+  app.on('second-instance', (_event, _argv, _folder, data) => open((data as { paths?: string[] } | null)?.paths ?? []));
+  void app.whenReady().then(() => {
+    open = run([...launch.paths, ...early]);
+  });
+}
+
+/** Opens the window; returns what opens more files in it. */
+function run(paths: string[]): (paths: string[]) => void {
+  const settings = openSettings(join(app.getPath('userData'), 'settings.json'), app.getLocale(), log);
+  const review = startReview(places.reviewProcess, places, log);
+  const own = createSession();
+  serveApp(own, {
+    ui: places.ui,
+    bridge: places.pageBridge,
+    instancePath: async (id) => (await review.call('instance.path', { id })).path,
+  });
+  const window = createWindow({ session: own, preload: places.preload, devTools: !app.isPackaged, title: 'FabricLens' });
+
+  const opened: string[] = [];
+  const openPaths = async (more: string[]): Promise<{ opened: number }> => {
+    const result = await review.call('library.add', { paths: more });
+    opened.push(...more);
+    return result;
+  };
+  const emit = serve(
+    window.webContents,
+    createHandlers({
+      window,
+      settings,
+      review,
+      openPaths,
+      info: () => ({
+        version: app.getVersion(),
+        electron: process.versions.electron,
+        endOfLifeRuntime: Number.parseInt(process.versions.electron, 10) < 40,
+        sandboxOff: app.commandLine.hasSwitch('no-sandbox'),
+        settings: settings.get(),
+      }),
+      localeChanged: () => showMenu(),
+    }),
+    openPaths,
+  );
+  const showMenu = (): void => Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(settings.get().locale, (action) => emit('menu.action', { action }))));
+  showMenu();
+  review.on(emit);
+  review.onLost((restarted) => {
+    if (restarted && opened.length > 0) void review.call('library.add', { paths: [...new Set(opened)] }).catch((error: Error) => log(error.message));
+  });
+  guardExit(window, review);
+
+  const openReported = (more: string[]): void => {
+    if (window.isMinimized()) window.restore();
+    window.focus();
+    if (more.length === 0) return;
+    const missing = more.filter((path) => statSync(path, { throwIfNoEntry: false }) === undefined);
+    if (missing.length > 0) dialog.showErrorBox('FabricLens', `${missing.join('\n')}\n\nThere is no such file or folder.`);
+    const there = more.filter((path) => !missing.includes(path));
+    if (there.length > 0) openPaths(there).catch((error: Error) => dialog.showErrorBox('FabricLens', error.message));
+  };
+  void window.loadURL('app://ui/');
+  window.webContents.once('did-finish-load', () => openReported(paths));
+  return openReported;
+}
+
+/** A page that dies comes again; the review process, and with it the virtual board, ends before the application does. */
+function guardExit(window: BrowserWindow, review: { close(): Promise<void> }): void {
+  window.webContents.on('render-process-gone', (_event, details) => {
+    log(`page process gone (${details.reason})`);
+    if (details.reason !== 'clean-exit') window.reload();
+  });
+  app.on('child-process-gone', (_event, details) => {
+    if (details.reason !== 'clean-exit' && details.type !== 'Utility') log(`${details.type} process gone (${details.reason})`);
+  });
+  let closed = false;
+  app.on('will-quit', (event) => {
+    if (closed) return;
+    event.preventDefault();
+    void review.close().finally(() => {
+      closed = true;
+      app.quit();
+    });
+  });
+}

@@ -1,0 +1,77 @@
+/** The application menu. Its items are the page's actions by their ids (renderer/actions), which do the work and own the shortcuts. */
+import type { MenuItemConstructorOptions } from 'electron';
+import type { Locale } from '../../contract/ipc.ts';
+
+type Labels = Record<Locale, string>;
+const text = (en: string, zh: string): Labels => ({ en, 'zh-CN': zh });
+
+interface Item {
+  action: string;
+  label: Labels;
+  /** Shown only: the page takes the key itself, so that it works the same with the menu hidden. */
+  shortcut?: string;
+}
+const MENU: ReadonlyArray<{ label: Labels; items: ReadonlyArray<Item | 'separator' | 'quit'> }> = [
+  {
+    label: text('File', '文件'),
+    items: [
+      { action: 'open.files', label: text('Open files…', '打开文件…'), shortcut: 'CommandOrControl+O' },
+      { action: 'open.folder', label: text('Open folder…', '打开文件夹…'), shortcut: 'CommandOrControl+Shift+O' },
+      { action: 'open.sample', label: text('Open the sample study', '打开示例检查') },
+      'separator',
+      { action: 'compare.export', label: text('Export the comparison…', '导出对比结果…'), shortcut: 'CommandOrControl+E' },
+      { action: 'workspace.settings', label: text('Settings', '设置'), shortcut: 'CommandOrControl+,' },
+      'separator',
+      'quit',
+    ],
+  },
+  {
+    label: text('View', '视图'),
+    items: [
+      { action: 'view.fit', label: text('Fit to window', '适应窗口'), shortcut: 'F' },
+      { action: 'view.actualSize', label: text('Actual pixels', '实际像素'), shortcut: '1' },
+      { action: 'view.zoomIn', label: text('Zoom in', '放大'), shortcut: 'Plus' },
+      { action: 'view.zoomOut', label: text('Zoom out', '缩小'), shortcut: '-' },
+      { action: 'view.invert', label: text('Invert', '反相'), shortcut: 'I' },
+      { action: 'view.reset', label: text('Reset the view', '重置视图'), shortcut: 'R' },
+      'separator',
+      { action: 'heatMap.toggle', label: text('Heat map', '热力图'), shortcut: 'H' },
+      { action: 'panel.toggle', label: text('Comparison panel', '对比面板'), shortcut: 'K' },
+    ],
+  },
+  {
+    label: text('Compare', '对比'),
+    items: [
+      { action: 'compare.run', label: text('Run the engines', '运行各引擎'), shortcut: 'CommandOrControl+Enter' },
+      { action: 'compare.cancel', label: text('Cancel', '取消'), shortcut: 'Escape' },
+    ],
+  },
+  {
+    label: text('Workspace', '工作区'),
+    items: [
+      { action: 'workspace.review', label: text('Review', '阅片'), shortcut: 'CommandOrControl+1' },
+      { action: 'workspace.models', label: text('Models', '模型'), shortcut: 'CommandOrControl+2' },
+      { action: 'workspace.boards', label: text('Boards', '开发板'), shortcut: 'CommandOrControl+3' },
+    ],
+  },
+  { label: text('Help', '帮助'), items: [{ action: 'help.shortcuts', label: text('Keyboard shortcuts', '键盘快捷键'), shortcut: 'F1' }] },
+];
+
+/** Ids of all actions that the menu names. */
+export const MENU_ACTIONS: readonly string[] = MENU.flatMap((menu) => menu.items.flatMap((item) => (typeof item === 'string' ? [] : [item.action])));
+
+export function menuTemplate(locale: Locale, perform: (action: string) => void): MenuItemConstructorOptions[] {
+  return MENU.map(({ label, items }) => ({
+    label: label[locale],
+    submenu: items.map((item): MenuItemConstructorOptions => {
+      if (item === 'separator') return { type: 'separator' };
+      if (item === 'quit') return { role: 'quit', label: locale === 'zh-CN' ? '退出' : 'Quit' };
+      return {
+        id: item.action,
+        label: item.label[locale],
+        ...(item.shortcut === undefined ? {} : { accelerator: item.shortcut, registerAccelerator: false }),
+        click: () => perform(item.action),
+      };
+    }),
+  }));
+}

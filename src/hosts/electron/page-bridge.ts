@@ -1,0 +1,31 @@
+/** Runs in the page, before its own scripts: `window.fabriclens` as the contract has it (HostBridge), out of what the preload exposes. */
+import type { EventPayload, EventName, HostBridge, Response } from '../../contract/ipc.ts';
+import type { Answer, RawBridge } from './channels.ts';
+
+const { fabriclensHost: host } = window as unknown as { fabriclensHost: RawBridge };
+let next = 0;
+
+function settle(answer: Answer): unknown {
+  if (answer.ok) return answer.value;
+  const error = new Error(answer.error.message);
+  error.name = answer.error.code;
+  throw error;
+}
+
+const bridge: HostBridge = {
+  async call(name, request, signal) {
+    const id = next++;
+    const cancel = (): void => host.cancel(id);
+    const answer = host.call(id, name, request);
+    if (signal?.aborted) cancel();
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      return settle(await answer) as Response<typeof name>;
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+    }
+  },
+  on: <N extends EventName>(name: N, listener: (payload: EventPayload<N>) => void) => host.on(name, listener as (payload: unknown) => void),
+  openDropped: async (files) => settle(await host.openDropped(files)) as { opened: number },
+};
+Object.defineProperty(window, 'fabriclens', { value: Object.freeze(bridge), writable: false, configurable: false });

@@ -1,0 +1,50 @@
+/** What the main process and the review process (a utility process) say to one another. */
+import type { CallError, EventName, EventPayload, Request, Response } from '../../contract/ipc.ts';
+
+/** Calls of the page that the review process answers as they are. */
+export const FORWARDED = ['library.get', 'library.close', 'models.list', 'boards.list', 'boards.reconnect', 'compare.run'] as const;
+export type Forwarded = (typeof FORWARDED)[number];
+
+/** Calls that only the main process makes: they carry paths, which the page never sees. */
+export interface InternalCalls {
+  'library.add': { request: { paths: string[] }; response: { opened: number } };
+  'library.addSample': { request: Record<string, never>; response: { opened: number } };
+  /** The file behind an instance's id, or null. */
+  'instance.path': { request: { id: string }; response: { path: string | null } };
+}
+
+export type ReviewCallName = Forwarded | keyof InternalCalls;
+export type ReviewRequest<N extends ReviewCallName> = N extends Forwarded ? Request<N> : N extends keyof InternalCalls ? InternalCalls[N]['request'] : never;
+export type ReviewResponse<N extends ReviewCallName> = N extends Forwarded ? Response<N> : N extends keyof InternalCalls ? InternalCalls[N]['response'] : never;
+
+export type ToReview =
+  | { kind: 'call'; id: number; name: ReviewCallName; request: unknown }
+  | { kind: 'cancel'; id: number }
+  | { kind: 'close' };
+
+export type FromReview =
+  | { kind: 'answer'; id: number; ok: true; value: unknown }
+  | { kind: 'answer'; id: number; ok: false; error: CallError }
+  | { [N in EventName]: { kind: 'event'; name: N; payload: EventPayload<N> } }[EventName];
+
+/** Where the review process finds what it needs; handed to it as its only argument, in JSON. */
+export interface ReviewPlaces {
+  /** Folders that hold model packages. */
+  models: string[];
+  sample: string;
+  /** The companion agent's folder, and the native runtime that it loads. */
+  agent: string;
+  runtime: string;
+  ortWorker: string;
+  /** e.g. `FabricLens 0.1.0`. */
+  software: string;
+}
+
+/** An error as a call carries it: a stable code where the error has one, `internal` otherwise. */
+export function toCallError(error: unknown): CallError {
+  if (error instanceof Error) {
+    const code = (error as { code?: unknown }).code;
+    return { code: typeof code === 'string' ? code : error.name === 'AbortError' ? 'cancelled' : 'internal', message: error.message };
+  }
+  return { code: 'internal', message: String(error) };
+}
