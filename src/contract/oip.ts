@@ -12,10 +12,12 @@ export type Datatype = z.infer<typeof Datatype>;
 /** Parameters are scalars by the protocol. */
 export const Parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
 
-export const ServerMetadata = z.object({ name: z.string(), version: z.string(), extensions: z.array(z.string()) });
+/** `parameters` is ours: `backend`, `queue_depth`. */
+export const ServerMetadata = z.object({ name: z.string(), version: z.string(), extensions: z.array(z.string()).default([]), parameters: Parameters.optional() });
 export type ServerMetadata = z.infer<typeof ServerMetadata>;
 
-export const TensorMetadata = z.object({ name: z.string(), datatype: Datatype, shape: z.array(z.number().int()) });
+/** `parameters` is ours, on inputs: `accepts` (datatypes, comma between), `scale` and `zero_point` of its INT8 form. */
+export const TensorMetadata = z.object({ name: z.string(), datatype: Datatype, shape: z.array(z.number().int()), parameters: Parameters.optional() });
 export const ModelMetadataResponse = z.looseObject({
   name: z.string(),
   versions: z.array(z.string()).optional(),
@@ -40,6 +42,23 @@ export const InferResponse = z.object({
   outputs: z.array(ResponseTensor),
 });
 export type InferResponse = z.infer<typeof InferResponse>;
+
+/** Model-repository extension: what is in the server's folder, and why something of it is not served. */
+export const RepositoryIndex = z.array(z.object({ name: z.string(), version: z.string().optional(), state: z.string().optional(), reason: z.string().optional() }));
+export type RepositoryIndex = z.infer<typeof RepositoryIndex>;
+
+/** Statistics extension: `inference_stats` by kind (success, fail, queue, compute_input, compute_infer, compute_output, …). */
+export const ModelStatistics = z.object({
+  model_stats: z.array(z.object({
+    name: z.string(),
+    version: z.string(),
+    last_inference: z.number(),
+    inference_count: z.number(),
+    execution_count: z.number(),
+    inference_stats: z.record(z.string(), z.object({ count: z.number(), ns: z.number() })),
+  })),
+});
+export type ModelStatistics = z.infer<typeof ModelStatistics>;
 
 export const ErrorResponse = z.object({ error: z.string() });
 

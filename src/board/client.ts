@@ -1,0 +1,155 @@
+/** Client of any Open Inference Protocol v2 server over HTTP: the agent, or somebody else's. https://github.com/kserve/open-inference-protocol */
+import type { z } from 'zod';
+import { ErrorResponse, ModelMetadataResponse, ModelStatistics, RepositoryIndex, ServerMetadata } from '../contract/oip.ts';
+import { BoardError } from './errors.ts';
+import { HttpConnection, type Endpoint, type HttpAnswer, type HttpRequest, type Limits } from './http.ts';
+import { decodeInfer, encodeInfer, HEADER_LENGTH, issueOf, parseJson, ProtocolViolation, type InferAnswer, type Tensor } from './protocol.ts';
+
+export interface CallOptions {
+  signal?: AbortSignal | undefined;
+  /** Milliseconds for the whole call; the client's requestTimeoutMs by default. */
+  timeoutMs?: number | undefined;
+}
+
+export interface InferOptions extends CallOptions {
+  /** Names of the outputs wanted; all by default. */
+  outputs?: readonly string[];
+  version?: string;
+}
+
+export interface InferResult extends InferAnswer {
+  /** Milliseconds by this computer's clock, from handing over the request to the last byte of the answer. */
+  roundTripMs: number;
+}
+
+export type OipClientOptions = Endpoint & Partial<Limits>;
+
+const DEFAULTS: Limits = { connectTimeoutMs: 3_000, requestTimeoutMs: 60_000, maxResponseBytes: 64 << 20 };
+
+/** Every method rejects with BoardError only. `close()` ends kept connections; the client is usable again afterwards. */
+export class OipClient {
+  readonly #http: HttpConnection;
+  #server: ServerMetadata | undefined;
+
+  constructor({ host, port, token, ...limits }: OipClientOptions) {
+    this.#http = new HttpConnection({ host, port, token }, { ...DEFAULTS, ...limits });
+  }
+
+  /** host:port. */
+  get address(): string {
+    return this.#http.address;
+  }
+
+  close(): void {
+    this.#http.close();
+  }
+
+  serverMetadata(options: CallOptions = {}): Promise<ServerMetadata> {
+    return this.#json(ServerMetadata, { method: 'GET', path: '/v2', ...options });
+  }
+
+  /** Resolves when the server takes inferences; rejects with the reason why not. */
+  async ready(options: CallOptions = {}): Promise<void> {
+    await this.#ok({ method: 'GET', path: '/v2/health/ready', ...options });
+  }
+
+  modelMetadata(model: string, options: CallOptions & { version?: string } = {}): Promise<ModelMetadataResponse> {
+    return this.#json(ModelMetadataResponse, { method: 'GET', path: modelPath(model, options.version), ...options });
+  }
+
+  /** Tensors travel as bytes where the server lists `binary_tensor_data`, as JSON otherwise. */
+  async infer(model: string, inputs: readonly Tensor[], options: InferOptions = {}): Promise<InferResult> {
+    const binary = (await this.#extensions(options)).includes('binary_tensor_data');
+    const { headers, body } = encodeInfer(inputs, options.outputs, binary);
+    const answer = await this.#ok({ method: 'POST', path: `${modelPath(model, options.version)}/infer`, headers, body, ...options });
+    const headerLength = answer.headers[HEADER_LENGTH];
+    return this.#valid(() => ({
+      ...decodeInfer(answer.body, Array.isArray(headerLength) ? headerLength.join() : headerLength, options.outputs),
+      roundTripMs: answer.roundTripMs,
+    }));
+  }
+
+  /** What the server could serve, and why something is not served; null where it has no model-repository extension. */
+  async repositoryIndex(options: CallOptions = {}): Promise<RepositoryIndex | null> {
+    if (!(await this.#extensions(options)).includes('model_repository')) return null;
+    return this.#json(RepositoryIndex, { method: 'POST', path: '/v2/repository/index', ...options });
+  }
+
+  /** Loads a model, or loads it anew. */
+  async load(model: string, options: CallOptions = {}): Promise<void> {
+    await this.#repository(model, 'load', options);
+  }
+
+  async unload(model: string, options: CallOptions = {}): Promise<void> {
+    await this.#repository(model, 'unload', options);
+  }
+
+  /** Counts and times since the model was loaded; null where the server has no statistics extension. */
+  async statistics(model: string, options: CallOptions = {}): Promise<ModelStatistics | null> {
+    if (!(await this.#extensions(options)).includes('statistics')) return null;
+    return this.#json(ModelStatistics, { method: 'GET', path: `${modelPath(model)}/stats`, ...options });
+  }
+
+  async #repository(model: string, action: 'load' | 'unload', options: CallOptions): Promise<void> {
+    if (!(await this.#extensions(options)).includes('model_repository')) throw new BoardError('bad-request', `Board ${this.address}: this server cannot ${action} models on request.`);
+    await this.#ok({ method: 'POST', path: `/v2/repository/models/${encodeURIComponent(model)}/${action}`, ...options });
+  }
+
+  /** Asked once a client. */
+  async #extensions(options: CallOptions): Promise<readonly string[]> {
+    this.#server ??= await this.serverMetadata(options);
+    return this.#server.extensions;
+  }
+
+  async #json<S extends z.ZodType>(schema: S, request: HttpRequest): Promise<z.output<S>> {
+    const answer = await this.#ok(request);
+    return this.#valid(() => {
+      const parsed = schema.safeParse(parseJson(answer.body));
+      if (!parsed.success) throw new ProtocolViolation(`the answer to ${request.path} is malformed: ${issueOf(parsed.error)}`);
+      return parsed.data;
+    });
+  }
+
+  async #ok(request: HttpRequest): Promise<HttpAnswer> {
+    const answer = await this.#http.send(request);
+    if (answer.status !== 200) throw this.#refusal(request, answer);
+    return answer;
+  }
+
+  #valid<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      if (error instanceof ProtocolViolation) throw new BoardError('protocol', `Board ${this.address}: ${error.message}.`, { cause: error });
+      throw error;
+    }
+  }
+
+  #refusal({ path }: HttpRequest, { status, headers, body }: HttpAnswer): BoardError {
+    const said = this.#said(body) ?? `HTTP status ${status}`;
+    const retryAfter = Number(headers['retry-after']);
+    return new BoardError(codeOf(status, path, said), `Board ${this.address}: ${said}`, { retryAfterMs: retryAfter > 0 ? retryAfter * 1000 : undefined });
+  }
+
+  #said(body: Buffer): string | undefined {
+    try {
+      return ErrorResponse.parse(parseJson(body)).error.slice(0, 1000);
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+const modelPath = (model: string, version?: string): string =>
+  `/v2/models/${encodeURIComponent(model)}${version === undefined ? '' : `/versions/${encodeURIComponent(version)}`}`;
+
+function codeOf(status: number, path: string, said: string): BoardError['code'] {
+  if (status === 401 || status === 403) return 'unauthorised';
+  // Triton answers 400 for a model it does not have.
+  if (path.includes('/models/') && (status === 404 || (status === 400 && /unknown model/i.test(said)))) return 'model-absent';
+  if (status === 408 || status === 504) return 'timeout';
+  if (status === 503) return 'busy';
+  if (status >= 500) return 'server-error';
+  if (status >= 400 && status !== 404 && status !== 405) return 'bad-request';
+  return 'protocol';
+}

@@ -1,0 +1,19 @@
+/**
+ * `board-unreachable`: nobody there, or the connection broke. `board-absent`: the virtual board cannot be started. `busy`: come again
+ * after `retryAfterMs`. `protocol`: the answer is not the Open Inference Protocol's. The others say themselves.
+ */
+export type BoardErrorCode =
+  | 'board-unreachable' | 'board-absent' | 'timeout' | 'unauthorised' | 'model-absent' | 'bad-request' | 'busy' | 'protocol' | 'server-error' | 'cancelled';
+
+/** The only error that this room throws. `message` is one sentence for people: which board, what failed, what mends it. */
+export class BoardError extends Error {
+  readonly code: BoardErrorCode;
+  readonly retryAfterMs: number | undefined;
+  override readonly name = 'BoardError';
+
+  constructor(code: BoardErrorCode, message: string, options?: ErrorOptions & { retryAfterMs?: number | undefined }) {
+    super(message, options);
+    this.code = code;
+    this.retryAfterMs = options?.retryAfterMs;
+  }
+}

@@ -1,0 +1,162 @@
+/** One HTTP/1.1 request to a board over a kept-alive connection: bounded in time and bytes, cancellable, failing only with BoardError. */
+import { Agent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+import { BoardError } from './errors.ts';
+
+export interface Endpoint {
+  host: string;
+  port: number;
+  /** Bearer token; servers of others may want none. */
+  token?: string | undefined;
+}
+
+export interface Limits {
+  connectTimeoutMs: number;
+  /** From the call to the last byte of the answer, connecting included. */
+  requestTimeoutMs: number;
+  maxResponseBytes: number;
+}
+
+export interface HttpRequest {
+  method: 'GET' | 'POST';
+  path: string;
+  headers?: Record<string, string>;
+  body?: Uint8Array;
+  signal?: AbortSignal | undefined;
+  timeoutMs?: number | undefined;
+}
+
+export interface HttpAnswer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+  /** Milliseconds from the request's first byte given to the socket layer to the answer's last byte. */
+  roundTripMs: number;
+}
+
+export const addressOf = ({ host, port }: Endpoint): string => `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+
+export class HttpConnection {
+  readonly address: string;
+  readonly #endpoint: Endpoint;
+  readonly #limits: Limits;
+  readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 4, scheduling: 'lifo' });
+
+  constructor(endpoint: Endpoint, limits: Limits) {
+    this.address = addressOf(endpoint);
+    this.#endpoint = endpoint;
+    this.#limits = limits;
+  }
+
+  /** Answers of any status. A kept connection that the board closed at the same moment is tried once more on a new one. */
+  async send(request: HttpRequest): Promise<HttpAnswer> {
+    const started = performance.now();
+    try {
+      return await this.#once(request, started);
+    } catch (error) {
+      if (error instanceof StaleConnection) return this.#once(request, started);
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #once(request: HttpRequest, started: number): Promise<HttpAnswer> {
+    const { signal, body } = request;
+    const timeoutMs = request.timeoutMs ?? this.#limits.requestTimeoutMs;
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(this.#cancelled());
+      const headers: Record<string, string> = { accept: 'application/json, application/octet-stream', ...request.headers };
+      if (this.#endpoint.token !== undefined) headers['authorization'] = `Bearer ${this.#endpoint.token}`;
+      if (request.method === 'POST') headers['content-length'] = String(body?.byteLength ?? 0);
+      const outgoing = httpRequest({ host: this.#endpoint.host, port: this.#endpoint.port, method: request.method, path: request.path, headers, agent: this.#agent });
+
+      const timers: NodeJS.Timeout[] = [];
+      const settle = (act: () => void): void => {
+        timers.forEach(clearTimeout);
+        signal?.removeEventListener('abort', onAbort);
+        act();
+      };
+      const fail = (error: Error): void => settle(() => {
+        reject(error);
+        outgoing.destroy();
+      });
+      const onAbort = (): void => fail(this.#cancelled());
+      signal?.addEventListener('abort', onAbort, { once: true });
+      const left = Math.max(0, timeoutMs - (performance.now() - started));
+      timers.push(setTimeout(() => fail(this.#error('timeout', `did not answer within ${timeoutMs} ms; it may be overloaded or hung, try again or restart it`)), left));
+
+      outgoing.setNoDelay(true);
+      outgoing.on('socket', (socket) => {
+        if (!socket.connecting) return;
+        const timer = setTimeout(
+          () => fail(this.#error('board-unreachable', `did not take the connection within ${this.#limits.connectTimeoutMs} ms; check that it is switched on and the address is right`)),
+          this.#limits.connectTimeoutMs,
+        );
+        timers.push(timer);
+        socket.once('connect', () => clearTimeout(timer));
+      });
+      outgoing.on('error', (error: NodeJS.ErrnoException) => {
+        if (outgoing.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE')) return fail(new StaleConnection());
+        fail(this.#explain(error));
+      });
+      outgoing.on('response', (response) => {
+        this.#collect(response).then(
+          (bytes) => settle(() => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bytes, roundTripMs: performance.now() - started })),
+          fail,
+        );
+      });
+      outgoing.end(body);
+    });
+  }
+
+  #collect(response: IncomingMessage): Promise<Buffer> {
+    const limit = this.#limits.maxResponseBytes;
+    return new Promise((resolve, reject) => {
+      const tooLarge = (): void => reject(this.#error('protocol', `sent more than the ${limit} bytes that an answer may have`));
+      if (Number(response.headers['content-length'] ?? 0) > limit) return tooLarge();
+      const chunks: Buffer[] = [];
+      let total = 0;
+      response.on('data', (chunk: Buffer) => {
+        total += chunk.length;
+        if (total > limit) return tooLarge();
+        chunks.push(chunk);
+      });
+      response.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, total)));
+      const broken = (): void => reject(this.#error('board-unreachable', 'closed the connection in the middle of its answer; restart it if this stays'));
+      response.on('close', () => {
+        if (!response.complete) broken();
+      });
+      response.on('error', broken);
+    });
+  }
+
+  #cancelled(): BoardError {
+    return this.#error('cancelled', 'the request was cancelled');
+  }
+
+  #explain(error: NodeJS.ErrnoException): BoardError {
+    const code = error.code ?? '';
+    if (code.startsWith('HPE_')) return this.#error('protocol', `answered with something that is not HTTP (${error.message}); check that address and port are those of the agent`, error);
+    const words: Record<string, string> = {
+      ECONNREFUSED: 'refuses connections; start its agent or correct the port',
+      ECONNRESET: 'closed the connection before it answered; restart it if this stays',
+      EPIPE: 'closed the connection before it answered; restart it if this stays',
+      ENOTFOUND: 'has a name that no name server knows; correct it or use the IP address',
+      EAI_AGAIN: 'has a name that could not be looked up now; use the IP address',
+      EHOSTUNREACH: 'cannot be reached from here; check cable and address',
+      ENETUNREACH: 'cannot be reached from here; check the network connection',
+      ETIMEDOUT: 'does not answer; check that it is switched on and the address is right',
+    };
+    return this.#error('board-unreachable', words[code] ?? `cannot be reached (${error.message})`, error);
+  }
+
+  #error(code: BoardError['code'], what: string, cause?: unknown): BoardError {
+    return new BoardError(code, `Board ${this.address}: ${what}.`, { cause });
+  }
+}
+
+/** A kept-alive connection was closed by the other side just when it was used again; no byte of an answer came. */
+class StaleConnection extends Error {}

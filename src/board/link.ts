@@ -1,0 +1,231 @@
+/**
+ * Keeps a board in reach and says how it is: opens it, polls its health, opens it again when it was lost. One state machine for the
+ * virtual board and for a board on the network, used by the window and the command line alike.
+ *
+ *   starting ─ open() ─ connecting ─ healthy ─ ready ─ no answer ─ lost ─ healthy ─ ready
+ *      └────────────────────┴── cannot be had without somebody's help ── absent ─ reconnect() ─ starting
+ */
+import type { BoardStatus } from '../contract/ipc.ts';
+import { OipClient, type OipClientOptions } from './client.ts';
+import { BoardError } from './errors.ts';
+import { addressOf } from './http.ts';
+import { startVirtualBoard, type OpenBoard, type VirtualBoardOptions } from './virtual.ts';
+
+export interface BoardLinkOptions {
+  id: string;
+  name: string;
+  virtual: boolean;
+  /** Makes the board reachable; called again after a virtual board died. Rejecting means that it cannot be had: state `absent`. */
+  open: (signal: AbortSignal) => Promise<OpenBoard>;
+  /** Milliseconds between looks at a ready board. */
+  pollMs?: number;
+  /** Limits of the client that `ready()` gives. */
+  client?: Partial<OipClientOptions>;
+}
+
+/** Milliseconds before the next attempt, by how many failed in a row. */
+const BACKOFF_MS = [250, 500, 1_000, 2_000, 5_000, 10_000] as const;
+const HEALTH_TIMEOUT_MS = 5_000;
+/** A virtual board that dies so often in a row without having been ready for STABLE_MS is not started again. */
+const MAX_DEATHS = 5;
+const STABLE_MS = 30_000;
+
+export class BoardLink {
+  readonly #options: BoardLinkOptions;
+  readonly #listeners = new Set<(status: BoardStatus) => void>();
+  readonly #end = new AbortController();
+  #status: BoardStatus;
+  #client: OipClient | undefined;
+  /** Why the state is `absent`. */
+  #absence: BoardError | undefined;
+  #running: Promise<void> | undefined;
+  /** Aborted to leave what the loop is waiting for: reconnect() and close(). */
+  #round = new AbortController();
+
+  constructor(options: BoardLinkOptions) {
+    this.#options = options;
+    this.#status = { id: options.id, name: options.name, virtual: options.virtual, address: '', state: options.virtual ? 'starting' : 'connecting', message: '', backend: '', models: [] };
+  }
+
+  get status(): BoardStatus {
+    return this.#status;
+  }
+
+  /** Calls back on every change; returns the unsubscriber. */
+  onStatus(listener: (status: BoardStatus) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Starts to watch; does nothing when it does already. */
+  start(): void {
+    this.#running ??= this.#loop();
+  }
+
+  /** The client of the ready board. Waits while it is starting, connecting or lost, at most timeoutMs; rejects with BoardError. */
+  async ready({ signal, timeoutMs = 30_000 }: { signal?: AbortSignal | undefined; timeoutMs?: number } = {}): Promise<OipClient> {
+    this.start();
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        const { state, message } = this.#status;
+        if (state === 'ready' && this.#client) settle(() => resolve(this.#client!));
+        else if (state === 'absent') settle(() => reject(this.#absence ?? new BoardError('board-absent', message)));
+      };
+      const settle = (act: () => void): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+        unsubscribe();
+        act();
+      };
+      const onAbort = (): void => settle(() => reject(new BoardError('cancelled', `Waiting for board ${this.#options.name} was cancelled.`)));
+      const timer = setTimeout(
+        () => settle(() => reject(new BoardError('board-unreachable', this.#status.message || `Board ${this.#options.name} was not ready within ${timeoutMs} ms; look at its log.`))),
+        timeoutMs,
+      );
+      const unsubscribe = this.onStatus(look);
+      if (signal?.aborted) return onAbort();
+      signal?.addEventListener('abort', onAbort, { once: true });
+      look();
+    });
+  }
+
+  /** Drops what there is and opens the board anew, from any state. */
+  reconnect(): void {
+    this.start();
+    if (this.#end.signal.aborted) return;
+    this.#begin();
+    this.#round.abort();
+  }
+
+  /** Ends the watch, and the virtual board with it. */
+  async close(): Promise<void> {
+    this.#end.abort();
+    this.#round.abort();
+    await this.#running;
+  }
+
+  async #loop(): Promise<void> {
+    let deaths = 0;
+    while (!this.#end.signal.aborted) {
+      this.#round = new AbortController();
+      const round = this.#round.signal;
+      let board: OpenBoard | undefined;
+      try {
+        this.#begin(deaths === 0 ? '' : this.#status.message);
+        board = await this.#options.open(round);
+        const began = performance.now();
+        const reason = await this.#watch(board, round);
+        if (round.aborted) deaths = 0;
+        else {
+          deaths = performance.now() - began > STABLE_MS ? 1 : deaths + 1;
+          this.#set({ state: 'lost', message: `${sentence(reason)} It is being started again.` });
+          if (deaths >= MAX_DEATHS) throw new BoardError('board-absent', `${sentence(reason)} It was started ${deaths} times in a row; look at its log, then connect again.`);
+          await pause(BACKOFF_MS[deaths - 1] ?? 10_000, round);
+        }
+      } catch (error) {
+        if (!round.aborted) {
+          this.#absence = error instanceof BoardError ? error : new BoardError('board-absent', messageOf(error), { cause: error });
+          this.#set({ state: 'absent', message: this.#absence.message, models: [] });
+          await aborted(round);
+        }
+        deaths = 0;
+      } finally {
+        this.#client?.close();
+        this.#client = undefined;
+        await board?.close();
+      }
+    }
+    this.#absence = new BoardError('board-absent', `The link to board ${this.#options.name} was closed.`);
+    this.#set({ state: 'absent', message: this.#absence.message, models: [] });
+  }
+
+  #begin(message = ''): void {
+    this.#set({ state: this.#options.virtual ? 'starting' : 'connecting', address: '', message, backend: '', models: [] });
+  }
+
+  /** Until the board ends by itself (its reason) or the round is aborted. Throws what needs somebody's help: a wrong token. */
+  async #watch(board: OpenBoard, round: AbortSignal): Promise<string> {
+    this.#client = new OipClient({ ...this.#options.client, host: board.host, port: board.port, token: board.token });
+    let ended: string | undefined;
+    const death = new AbortController();
+    void board.exited.then((reason) => {
+      ended = reason;
+      death.abort();
+    });
+    const signal = AbortSignal.any([round, death.signal]);
+    this.#set({ state: 'connecting', address: addressOf(board) });
+    let misses = 0;
+    let wasReady = false;
+    while (!signal.aborted) {
+      try {
+        const seen = await this.#look(this.#client, signal);
+        this.#set({ state: 'ready', message: '', ...seen });
+        wasReady = true;
+        misses = 0;
+      } catch (error) {
+        if (signal.aborted) break;
+        if (error instanceof BoardError && error.code === 'unauthorised') throw error;
+        misses++;
+        this.#set({ state: wasReady ? 'lost' : 'connecting', message: messageOf(error) });
+      }
+      await pause(misses === 0 ? (this.#options.pollMs ?? 2_000) : (BACKOFF_MS[misses - 1] ?? 10_000), signal);
+    }
+    return ended ?? '';
+  }
+
+  async #look(client: OipClient, signal: AbortSignal): Promise<Pick<BoardStatus, 'backend' | 'models'>> {
+    const options = { signal, timeoutMs: HEALTH_TIMEOUT_MS };
+    await client.ready(options);
+    const { parameters } = await client.serverMetadata(options);
+    const index = await client.repositoryIndex(options);
+    const models = (index ?? []).filter(({ state }) => state === 'READY').map(({ name }) => name);
+    return { backend: String(parameters?.['backend'] ?? ''), models };
+  }
+
+  #set(change: Partial<BoardStatus>): void {
+    const next = { ...this.#status, ...change };
+    if (JSON.stringify(next) === JSON.stringify(this.#status)) return;
+    this.#status = next;
+    for (const listener of [...this.#listeners]) listener(next);
+  }
+}
+
+/** A link to the virtual board, not started yet. */
+export function virtualBoardLink(options: VirtualBoardOptions & Pick<BoardLinkOptions, 'pollMs' | 'client'>): BoardLink {
+  const { pollMs, client, ...board } = options;
+  return new BoardLink({
+    id: 'virtual', name: 'Virtual board', virtual: true,
+    open: (signal) => startVirtualBoard({ ...board, signal }),
+    ...(pollMs === undefined ? {} : { pollMs }), ...(client ? { client } : {}),
+  });
+}
+
+/** A link to an agent (or another OIP server) that somebody else started, not started yet. */
+export function connectBoard({ host, port, token, pollMs, client }: { host: string; port: number; token?: string | undefined } & Pick<BoardLinkOptions, 'pollMs' | 'client'>): BoardLink {
+  const address = addressOf({ host, port });
+  return new BoardLink({
+    id: address, name: address, virtual: false,
+    open: () => Promise.resolve({ host, port, token, close: () => Promise.resolve(), exited: new Promise<string>(() => {}) }),
+    ...(pollMs === undefined ? {} : { pollMs }), ...(client ? { client } : {}),
+  });
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+
+/** Resolves after `ms`, or at once when the signal fires. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })));
