@@ -1,43 +1,77 @@
-/** Compressed frames to samples, by the field's codecs as WebAssembly. The host supplies the wasm bytes, so that nothing here touches a file or the network. */
+/** Compressed frames to samples. The host supplies the wasm bytes, so that nothing here touches a file or the network. */
 import { DicomError } from './errors.ts';
+import { hasEndMarker, readStreamInfo, withAdobeMarker } from './jpeg/stream.ts';
+import type { WasmName } from './wasm.ts';
+import { createWasmRunner } from './wasm.ts';
 
-export type WasmName = 'jpeg' | 'jpeg-ls' | 'jpeg-2000' | 'htj2k';
-
-/** Module path of each wasm file: Node resolves it with `createRequire(...).resolve`, Vite imports it with `?url`. */
-export const WASM_FILES: Record<WasmName, string> = {
-  jpeg: '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasm',
-  'jpeg-ls': '@cornerstonejs/codec-charls/decodewasm',
-  'jpeg-2000': '@cornerstonejs/codec-openjpeg/decodewasm',
-  htj2k: '@cornerstonejs/codec-openjph/wasm',
-};
-
-/** What a codec made of a frame. */
-export interface Decoded {
-  columns: number;
+/** What the header says the frame is; a stream of another shape is refused before it is decoded. */
+export interface Expected {
   rows: number;
-  components: number;
+  columns: number;
+  samples: number;
+  photometric: string;
+}
+
+export interface Decoded {
+  /** Of a sample, as coded. */
   bits: number;
-  signed: boolean;
-  /** Interleaved samples unless `planar`, little endian, one byte a sample up to 8 bits, else two. */
+  /** Samples, little endian, one byte each up to 8 bits, else two. */
   bytes: Uint8Array<ArrayBuffer>;
   planar: boolean;
-  /** True when components are RGB whatever the file says: the codec undid a colour transform. */
+  /** True when the samples are RGB whatever the file says: the codec undid a colour transform. */
   rgb: boolean;
 }
 
 export interface Codecs {
   /**
-   * Decodes one JPEG-family code stream: baseline, extended, lossless, LS, 2000 or HT, told apart by its own markers.
-   * @param photometric Photometric Interpretation, for streams that do not say what their components are.
-   * @param limit largest decoded size (bytes).
+   * Decodes one JPEG, JPEG-LS, JPEG 2000 or HTJ2K code stream; its own markers say which it is.
+   * @throws DicomError `corrupt`, `truncated`, `unsupported-transfer-syntax`.
    */
-  decode(stream: Uint8Array, photometric: string, limit: number): Promise<Decoded>;
+  decode(stream: Uint8Array, expected: Expected): Promise<Decoded>;
 }
 
-export function createCodecs(_loadWasm: (name: WasmName) => Promise<Uint8Array>): Codecs {
+/**
+ * Codecs for one thread, each loaded when first needed and kept.
+ * @param loadWasm bytes of the file at WASM_FILES[name]; called once a codec (again after a failure).
+ */
+export function createCodecs(loadWasm: (name: WasmName) => Promise<Uint8Array>): Codecs {
+  const run = createWasmRunner(loadWasm);
   return {
-    decode() {
-      return Promise.reject(new DicomError('unsupported-transfer-syntax', 'compressed frames'));
+    async decode(stream, expected) {
+      const info = readStreamInfo(stream);
+      if (info.columns !== expected.columns || info.rows !== expected.rows || info.components !== expected.samples) {
+        throw new DicomError('corrupt', `the header says ${expected.columns} × ${expected.rows} × ${expected.samples}, the compressed frame is ${info.columns} × ${info.rows} × ${info.components}`);
+      }
+      if (info.bits > 16) throw new DicomError('unsupported-transfer-syntax', `compressed samples of ${info.bits} bits cannot be decoded; up to 16 can`);
+      if (info.offset === 0 && info.kind.startsWith('jpeg-') && info.kind !== 'jpeg-2000' && !hasEndMarker(stream)) {
+        throw new DicomError('truncated', 'pixel data truncated: the compressed frame has no end; copy the file again from its source');
+      }
+      switch (info.kind) {
+        case 'jpeg-8': {
+          const unsaid = info.components === 3 && info.colour === 'unsaid';
+          const result = await run('jpeg', unsaid ? withAdobeMarker(stream, expected.photometric.startsWith('YBR')) : stream);
+          return shaped(result.bytes, 8, expected, { planar: false, rgb: true });
+        }
+        case 'jpeg-ls': {
+          const result = await run('jpeg-ls', stream);
+          return shaped(result.bytes, info.bits, expected, { planar: info.components > 1 && result.interleave === 0, rgb: false });
+        }
+        case 'jpeg-2000':
+        case 'htj2k': {
+          const result = await run(info.kind, info.kind === 'htj2k' ? stream.subarray(info.offset) : stream);
+          // YBR_ICT and YBR_RCT without a transform in the stream: the components are RGB all the same, there is nothing to undo.
+          return shaped(result.bytes, info.bits, expected, { planar: false, rgb: info.colour === 'rgb' || /^YBR_(ICT|RCT)$/.test(expected.photometric) });
+        }
+        default:
+          throw new DicomError('unsupported-transfer-syntax', `${info.kind} frames cannot be decoded yet`);
+      }
     },
   };
+}
+
+/** A decoder that returned fewer or other bytes than the frame has did not decode it. */
+function shaped(bytes: Uint8Array<ArrayBuffer>, bits: number, { rows, columns, samples }: Expected, rest: { planar: boolean; rgb: boolean }): Decoded {
+  const wanted = rows * columns * samples * (bits > 8 ? 2 : 1);
+  if (bytes.length !== wanted) throw new DicomError('corrupt', `the decoder returned ${bytes.length} bytes where ${wanted} make the frame`);
+  return { bits, bytes, ...rest };
 }

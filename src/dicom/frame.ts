@@ -29,7 +29,7 @@ const NATIVE = new Set<string>([UID.ImplicitLittleEndian, UID.ExplicitLittleEndi
 /** JPEG, JPEG-LS, JPEG 2000 and HTJ2K: the code stream itself says which (file headers are sometimes wrong). */
 const JPEG_FAMILY = /^1\.2\.840\.10008\.1\.2\.4\.(5[0-9]|6[0-6]|70|8[01]|9[0-3]|20[1-3])$/;
 
-async function readSamples(file: DicomFile, header: PixelHeader, frame: number, codecs: Codecs, budgets: Budgets): Promise<Samples> {
+async function readSamples(file: DicomFile, header: PixelHeader, frame: number, codecs: Codecs): Promise<Samples> {
   const { dataSet, transferSyntax } = file;
   const tag = header.pixelData === 'float' ? T.FloatPixelData : header.pixelData === 'double' ? T.DoubleFloatPixelData : T.PixelData;
   const element = dataSet.get(tag)!;
@@ -70,10 +70,7 @@ async function readSamples(file: DicomFile, header: PixelHeader, frame: number, 
     return { ...plain, values: nativeSamples(bytes, header, true, false, false), subsampled: false };
   }
   if (!JPEG_FAMILY.test(transferSyntax)) throw unsupported(transferSyntax);
-  const decoded = await codecs.decode(encoded, header.photometric, budgets.frameBytes);
-  if (decoded.columns !== header.columns || decoded.rows !== header.rows || decoded.components !== header.samples) {
-    throw new DicomError('corrupt', `the header says ${header.columns} × ${header.rows} × ${header.samples}, the compressed frame is ${decoded.columns} × ${decoded.rows} × ${decoded.components}`);
-  }
+  const decoded = await codecs.decode(encoded, header);
   return {
     values: codedValues(decoded, header),
     photometric: decoded.rgb && header.samples === 3 ? 'RGB' : header.photometric,
@@ -84,12 +81,14 @@ async function readSamples(file: DicomFile, header: PixelHeader, frame: number, 
 
 const unsupported = (uid: string): DicomError => new DicomError('unsupported-transfer-syntax', `the pixel data are compressed as ${transferSyntaxName(uid)}, which this version cannot decode; export the file as JPEG 2000, JPEG-LS or uncompressed`);
 
-/** Samples of a codec: its words hold the stored values in their low bits, whatever High Bit says; the header knows the sign. */
+/** Samples of a codec to stored values; the header knows the sign. */
 function codedValues(decoded: { bytes: Uint8Array<ArrayBuffer>; bits: number }, header: PixelHeader): StoredPixels {
   const { bytes, bits } = decoded;
   const raw = bits <= 8 ? bytes : new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
   const bitsStored = Math.min(header.bitsStored, raw.BYTES_PER_ELEMENT * 8);
-  return storedValues(raw, { bitsStored, highBit: bitsStored - 1, signed: header.signed });
+  // Streams as wide as the cell carry it whole, High Bit and all; narrower ones carry the stored bits.
+  const highBit = bits > header.highBit ? header.highBit : bitsStored - 1;
+  return storedValues(raw, { bitsStored, highBit, signed: header.signed });
 }
 
 /** Pixel Padding Value and Range Limit (PS3.3 C.7.5.1.1.2) as a closed range of stored values; null without. */
@@ -112,7 +111,7 @@ export async function decodeFrame(file: DicomFile, frame: number, codecs: Codecs
   if (!Number.isInteger(frame) || frame < 0 || frame >= header.frames) throw new DicomError('corrupt', `there is no frame ${frame + 1}, the object has ${header.frames}`);
   checkFrameBudget(header, limits.frameBytes);
   const { rows, columns } = header;
-  const { values, photometric, planar, subsampled } = await readSamples(file, header, frame, codecs, limits);
+  const { values, photometric, planar, subsampled } = await readSamples(file, header, frame, codecs);
   if (header.samples === 3) return { kind: 'colour', rows, columns, rgba: toRgba(values, header, photometric, planar, subsampled) };
   if (photometric === 'PALETTE COLOR') return { kind: 'colour', rows, columns, rgba: paletteToRgba(file, values, header) };
   return greyFrame(file, frame, header, values);

@@ -1,0 +1,106 @@
+/** The Emscripten codecs: loading, and one decode. Types of what we call of them. */
+import { DicomError } from './errors.ts';
+
+export type WasmName = 'jpeg' | 'jpeg-ls' | 'jpeg-2000' | 'htj2k';
+
+/** Module path of each wasm file: Node resolves it with `createRequire(...).resolve`, Vite imports it with `?url`. */
+export const WASM_FILES: Record<WasmName, string> = {
+  jpeg: '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasm',
+  'jpeg-ls': '@cornerstonejs/codec-charls/decodewasm',
+  // Its default entry is asm.js, nine times slower.
+  'jpeg-2000': '@cornerstonejs/codec-openjpeg/decodewasm',
+  htj2k: '@cornerstonejs/codec-openjph/wasm',
+};
+
+interface FrameInfo {
+  width: number;
+  height: number;
+  bitsPerSample: number;
+  componentCount: number;
+  isSigned?: boolean;
+}
+
+/** One decoder object of any of the four. Buffers are views of the module's memory. */
+interface WasmDecoder {
+  getEncodedBuffer(size: number): Uint8Array;
+  getDecodedBuffer(): Uint8Array;
+  decode(): void;
+  getFrameInfo(): FrameInfo;
+  /** CharLS: 0 planar, 1 by line, 2 by sample. */
+  getInterleaveMode?(): number;
+  delete(): void;
+}
+
+type WasmModule<Name extends string> = Record<Name, new () => WasmDecoder>;
+export type WasmFactory<Name extends string> = (options: { wasmBinary: Uint8Array; print: () => void; printErr: () => void }) => Promise<WasmModule<Name>>;
+
+export interface WasmResult {
+  info: FrameInfo;
+  interleave: number;
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+const quiet = { print: () => {}, printErr: () => {} };
+
+/** Bundlers and Node disagree on where a CommonJS module's export lies. */
+function factoryOf<F>(module: { default: F | { default: F } }): F {
+  return (typeof module.default === 'function' ? module.default : (module.default as { default: F }).default) as F;
+}
+
+async function instantiate(name: WasmName, wasmBinary: Uint8Array): Promise<new () => WasmDecoder> {
+  switch (name) {
+    case 'jpeg':
+      return (await factoryOf(await import('@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs'))({ wasmBinary, ...quiet })).JPEGDecoder;
+    case 'jpeg-ls':
+      return (await factoryOf(await import('@cornerstonejs/codec-charls/decodewasmjs'))({ wasmBinary, ...quiet })).JpegLSDecoder;
+    case 'jpeg-2000':
+      return (await factoryOf(await import('@cornerstonejs/codec-openjpeg/decodewasmjs'))({ wasmBinary, ...quiet })).J2KDecoder;
+    case 'htj2k':
+      return (await factoryOf(await import('@cornerstonejs/codec-openjph/wasmjs'))({ wasmBinary, ...quiet })).HTJ2KDecoder;
+  }
+}
+
+/**
+ * Runs code streams through the wasm codecs, each loaded when first needed. An instance whose decoder failed is thrown away:
+ * a trap may leave its memory in any state, and that memory never shrinks.
+ */
+export function createWasmRunner(loadWasm: (name: WasmName) => Promise<Uint8Array>): (name: WasmName, stream: Uint8Array) => Promise<WasmResult> {
+  const binaries = new Map<WasmName, Promise<Uint8Array>>();
+  const instances = new Map<WasmName, Promise<new () => WasmDecoder>>();
+
+  const load = (name: WasmName): Promise<new () => WasmDecoder> => {
+    let instance = instances.get(name);
+    if (!instance) {
+      let binary = binaries.get(name);
+      if (!binary) binaries.set(name, (binary = loadWasm(name)));
+      instance = binary.then((bytes) => instantiate(name, bytes));
+      instances.set(name, instance);
+      // A failed load is tried again at the next frame.
+      instance.catch(() => {
+        binaries.delete(name);
+        instances.delete(name);
+      });
+    }
+    return instance;
+  };
+
+  return async (name, stream) => {
+    const Decoder = await load(name);
+    try {
+      const decoder = new Decoder();
+      try {
+        decoder.getEncodedBuffer(stream.length).set(stream);
+        decoder.decode();
+        const info = decoder.getFrameInfo();
+        const interleave = decoder.getInterleaveMode?.() ?? 2;
+        return { info: { ...info }, interleave, bytes: new Uint8Array(decoder.getDecodedBuffer()) };
+      } finally {
+        decoder.delete();
+      }
+    } catch (error) {
+      instances.delete(name);
+      // Emscripten throws C++ exceptions as bare pointers: there is no message to pass on.
+      throw new DicomError('corrupt', `the compressed frame is damaged: the ${name} decoder refused it`, { cause: error });
+    }
+  };
+}
