@@ -1,7 +1,7 @@
 /** `npm run build`: the page (Vite) and the bundles of the hosts (Rolldown) into dist/. */
-import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { main, say, step } from './lib/log.mjs';
+import { stripVTControlCharacters } from 'node:util';
+import { SetupError, main, step } from './lib/log.mjs';
 import { inRoot } from './lib/paths.mjs';
 
 /** From source to bundle. A sandboxed preload must be one CommonJS file, and the page's script one classic script. */
@@ -17,25 +17,32 @@ const BUNDLES = [
 /** Left to Node's own resolution: what comes with native or wasm files beside its code. */
 const EXTERNAL = [/^node:/, 'electron', 'onnxruntime-node', /^@cornerstonejs\/codec-/];
 
+async function bundle({ input, file, format, platform = 'node' }) {
+  const { build } = await import('rolldown');
+  await build({
+    input: inRoot(input),
+    platform,
+    external: EXTERNAL,
+    // Node 20: no `using`.
+    transform: { target: platform === 'browser' ? 'chrome130' : 'node20' },
+    logLevel: 'warn',
+    output: { file: inRoot(file), format, codeSplitting: false, comments: { legal: true } },
+  });
+}
+
+async function page() {
+  const { build } = await import('vite');
+  await build({ configFile: inRoot('renderer/vite.config.ts'), logLevel: 'warn' });
+}
+
+/** Builds every part, also after one has failed, and then throws a SetupError with all that went wrong. */
 export async function buildAll() {
-  const { build: rolldown } = await import('rolldown');
-  const { build: vite } = await import('vite');
-  for (const { input, file, format, platform = 'node' } of BUNDLES) {
-    if (!existsSync(inRoot(input))) { say(`${input} is not there yet: skipped`); continue; }
-    await rolldown({
-      input: inRoot(input),
-      platform,
-      external: EXTERNAL,
-      // Node 20: no `using`.
-      transform: { target: platform === 'browser' ? 'chrome130' : 'node20' },
-      logLevel: 'warn',
-      output: { file: inRoot(file), format, codeSplitting: false, sourcemap: false, comments: { legal: true } },
-    });
-  }
-  if (!existsSync(inRoot('renderer/main.tsx'))) { say('renderer/main.tsx is not there yet: skipped'); return; }
-  await vite({ configFile: inRoot('renderer/vite.config.ts'), logLevel: 'warn' });
+  const parts = [{ name: 'renderer', make: page }, ...BUNDLES.map((one) => ({ name: one.file, make: () => bundle(one) }))];
+  const faults = [];
+  for (const { name, make } of parts) await make().catch((error) => faults.push(`${name}: ${stripVTControlCharacters(error.message)}`));
+  if (faults.length > 0) throw new SetupError(`The application could not be built.\n${faults.join('\n')}`);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  await main(() => step('Building', buildAll));
+  await main(() => step('Building the application', buildAll));
 }

@@ -1,7 +1,9 @@
 /** What answers the page's calls: the main process itself where a dialog or its settings are needed, the review process otherwise. */
 import { writeFile } from 'node:fs/promises';
 import { dialog, type BrowserWindow, type OpenDialogOptions } from 'electron';
+import type { Library } from '../../contract/dicom.ts';
 import type { AppInfo } from '../../contract/ipc.ts';
+import { exportComparison } from '../../review/export.ts';
 import { CallFailure } from './failure.ts';
 import type { Handlers } from './ipc.ts';
 import type { ReviewClient } from './review-client.ts';
@@ -11,7 +13,7 @@ export interface Wiring {
   window: BrowserWindow;
   settings: SettingsFile;
   review: ReviewClient;
-  openPaths(paths: string[]): Promise<{ opened: number }>;
+  openPaths(paths: string[], signal?: AbortSignal): Promise<{ opened: number }>;
   info(): AppInfo;
   localeChanged(): void;
 }
@@ -23,6 +25,15 @@ const OPEN: Record<'files' | 'folder', OpenDialogOptions> = {
 };
 
 export function createHandlers({ window, settings, review, openPaths, info, localeChanged }: Wiring): Handlers {
+  // Kept when a study is closed or the review process was started again: what has been computed can still be exported.
+  const sopInstanceUids = new Map<string, string>();
+  const remember = ({ studies }: Library): void => {
+    for (const { series } of studies) for (const { instances } of series) for (const { id, sopInstanceUid } of instances) sopInstanceUids.set(id, sopInstanceUid);
+  };
+  review.on((name, payload) => {
+    if (name === 'library.changed') remember(payload as Library);
+  });
+
   return {
     'app.info': async () => info(),
     'settings.set': async (change) => {
@@ -33,10 +44,10 @@ export function createHandlers({ window, settings, review, openPaths, info, loca
       if (now.locale !== before) localeChanged();
       return now;
     },
-    'library.open': async ({ source }) => {
-      if (source === 'sample') return review.call('library.addSample', {});
+    'library.open': async ({ source }, signal) => {
+      if (source === 'sample') return review.call('library.addSample', {}, signal);
       const choice = await dialog.showOpenDialog(window, OPEN[source]);
-      return choice.canceled || choice.filePaths.length === 0 ? { opened: 0 } : openPaths(choice.filePaths);
+      return choice.canceled || choice.filePaths.length === 0 ? { opened: 0 } : openPaths(choice.filePaths, signal);
     },
     'library.get': (request, signal) => review.call('library.get', request, signal),
     'library.close': (request, signal) => review.call('library.close', request, signal),
@@ -45,10 +56,12 @@ export function createHandlers({ window, settings, review, openPaths, info, loca
     'boards.reconnect': (request, signal) => review.call('boards.reconnect', request, signal),
     'compare.run': (request, signal) => review.call('compare.run', request, signal),
     'compare.export': async ({ comparison }) => {
+      const sopInstanceUid = sopInstanceUids.get(comparison.instanceId);
+      if (sopInstanceUid === undefined) throw new CallFailure('unknown-instance', 'This comparison belongs to no image that was opened here.');
       const choice = await dialog.showSaveDialog(window, { defaultPath: 'comparison.json', filters: [{ name: 'JSON', extensions: ['json'] }] });
       if (choice.canceled || choice.filePath === '') return { saved: false };
       try {
-        await writeFile(choice.filePath, `${JSON.stringify(comparison, plainArrays, 2)}\n`);
+        await writeFile(choice.filePath, `${JSON.stringify(exportComparison(comparison, sopInstanceUid), null, 2)}\n`);
       } catch (error) {
         throw new CallFailure('export-failed', `${choice.filePath} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)}).`);
       }
@@ -56,6 +69,3 @@ export function createHandlers({ window, settings, review, openPaths, info, loca
     },
   };
 }
-
-/** Typed arrays would become objects with numbered keys. */
-const plainArrays = (_key: string, value: unknown): unknown => (value instanceof Float32Array ? [...value] : value);

@@ -3,30 +3,29 @@ import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { app, dialog, Menu, type BrowserWindow } from 'electron';
+import { SUBCOMMANDS } from '../cli/options.ts';
 import { parseLaunch } from './arguments.ts';
 import { createHandlers } from './calls.ts';
 import { serve } from './ipc.ts';
 import { menuTemplate } from './menu.ts';
-import { placesOf } from './places.ts';
 import { registerScheme, serveApp } from './protocol.ts';
 import { startReview } from './review-client.ts';
 import { openSettings } from './settings.ts';
 import { confine, createSession, createWindow } from './window.ts';
 
-const CLI_COMMANDS = ['infer', 'compile-program'];
-
 /** For whoever starts the app in a terminal; never file names, never patients. */
 const log = (text: string): void => void process.stderr.write(`fabriclens: ${text}\n`);
 
-const places = placesOf(app.getAppPath(), app.isPackaged ? process.resourcesPath : null, app.getVersion());
-const launch = parseLaunch(process.argv, { defaultApp: process.defaultApp === true, folder: process.cwd(), subcommands: CLI_COMMANDS });
+const place = { root: app.getAppPath(), ...(app.isPackaged ? { resourcesPath: process.resourcesPath } : {}) };
+const built = (name: string): string => join(place.root, 'dist', name);
+const launch = parseLaunch(process.argv, { defaultApp: process.defaultApp === true, folder: process.cwd(), subcommands: SUBCOMMANDS });
 
 if (launch.cli) await runCli(launch.cli);
 else startWindow();
 
 async function runCli(args: string[]): Promise<void> {
   try {
-    const { main } = (await import(pathToFileURL(places.cli).href)) as { main: (args: string[]) => Promise<number> };
+    const { main } = (await import(pathToFileURL(built('cli.js')).href)) as { main: (args: string[]) => Promise<number> };
     app.exit(await main(args));
   } catch (error) {
     log(error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -64,18 +63,18 @@ function startWindow(): void {
 /** Opens the window; returns what opens more files in it. */
 function run(paths: string[]): (paths: string[]) => void {
   const settings = openSettings(join(app.getPath('userData'), 'settings.json'), app.getLocale(), log);
-  const review = startReview(places.reviewProcess, places, log);
+  const review = startReview(built('electron/review-process.js'), place, log);
   const own = createSession();
   serveApp(own, {
-    ui: places.ui,
-    bridge: places.pageBridge,
+    ui: built('renderer'),
+    bridge: built('electron/page-bridge.js'),
     instancePath: async (id) => (await review.call('instance.path', { id })).path,
   });
-  const window = createWindow({ session: own, preload: places.preload, devTools: !app.isPackaged, title: 'FabricLens' });
+  const window = createWindow({ session: own, preload: built('electron/preload.cjs'), devTools: !app.isPackaged, title: 'FabricLens' });
 
   const opened: string[] = [];
-  const openPaths = async (more: string[]): Promise<{ opened: number }> => {
-    const result = await review.call('library.add', { paths: more });
+  const openPaths = async (more: string[], signal?: AbortSignal): Promise<{ opened: number }> => {
+    const result = await review.call('library.add', { paths: more }, signal);
     opened.push(...more);
     return result;
   };

@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import { utilityProcess, type UtilityProcess } from 'electron';
 import type { EventName, EventPayload } from '../../contract/ipc.ts';
 import { CallFailure } from './failure.ts';
-import type { FromReview, ReviewCallName, ReviewPlaces, ReviewRequest, ReviewResponse, ToReview } from './review-messages.ts';
+import type { AppPlace, FromReview, ReviewCallName, ReviewRequest, ReviewResponse, ToReview } from './review-messages.ts';
 
 /** More deaths than this within a minute, and it stays down. */
 const MAX_RESTARTS = 3;
@@ -21,7 +21,7 @@ interface Waiting {
   reject: (error: Error) => void;
 }
 
-export function startReview(script: string, places: ReviewPlaces, log: (text: string) => void): ReviewClient {
+export function startReview(script: string, place: AppPlace, log: (text: string) => void): ReviewClient {
   const events = new EventEmitter();
   const waiting = new Map<number, Waiting>();
   const deaths: number[] = [];
@@ -30,7 +30,7 @@ export function startReview(script: string, places: ReviewPlaces, log: (text: st
   let child: UtilityProcess | null = fork();
 
   function fork(): UtilityProcess {
-    const started = utilityProcess.fork(script, [JSON.stringify(places)], { serviceName: 'FabricLens review', stdio: ['ignore', 'inherit', 'inherit'] });
+    const started = utilityProcess.fork(script, [JSON.stringify(place)], { serviceName: 'FabricLens review', stdio: ['ignore', 'inherit', 'inherit'] });
     started.on('message', (message: FromReview) => {
       if (message.kind === 'event') {
         events.emit('event', message.name, message.payload);

@@ -27,17 +27,12 @@ export type FromReview =
   | { kind: 'answer'; id: number; ok: false; error: CallError }
   | { [N in EventName]: { kind: 'event'; name: N; payload: EventPayload<N> } }[EventName];
 
-/** Where the review process finds what it needs; handed to it as its only argument, in JSON. */
-export interface ReviewPlaces {
-  /** Folders that hold model packages. */
-  models: string[];
-  sample: string;
-  /** The companion agent's folder, and the native runtime that it loads. */
-  agent: string;
-  runtime: string;
-  ortWorker: string;
-  /** e.g. `FabricLens 0.1.0`. */
-  software: string;
+/** Where the application lies; handed to the review process as its only argument, in JSON. See resources.ts. */
+export interface AppPlace {
+  /** Folder of package.json: the checkout, or app.asar. */
+  root: string;
+  /** Electron's resources folder of an installed application. */
+  resourcesPath?: string;
 }
 
 /** An error as a call carries it: a stable code where the error has one, `internal` otherwise. */
