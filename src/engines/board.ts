@@ -1,0 +1,150 @@
+/** Board engine: the input quantised here, inferred there over the Open Inference Protocol, with the board's own account of its time. */
+import { IDENTITY_PARAMETERS, TIMING_PARAMETERS } from '../contract/oip.ts';
+import { TimingSource, type Identity } from '../contract/engine.ts';
+import { BoardError, type BoardLink, type InferResult, type OipClient } from '../board/index.ts';
+import { quantizeInput } from '../preprocess/index.ts';
+import { checkInput, EngineError, type Engine, type EngineErrorCode, type InferOptions, type Inference, type PartSample } from './engine.ts';
+import { readOutputs, wantedOutputs, type OutputTensor } from './outputs.ts';
+import type { ModelPackage } from './package.ts';
+
+export interface BoardEngineOptions {
+  /** Watched, started and closed by its owner; the engine asks it for the ready client. */
+  board: BoardLink;
+  software: string;
+}
+
+/** How long a board may take to become ready; the virtual one starts a process. */
+const READY_MS = { virtual: 20_000, network: 5_000 } as const;
+/** After it was not ready once: a batch of images must not wait for it again and again. */
+const READY_AGAIN_MS = 500;
+
+export function createBoardEngine(options: BoardEngineOptions): Engine {
+  return new BoardEngine(options);
+}
+
+const BACKENDS: Record<string, string> = { golden: 'golden model', rtl: 'simulated RTL', hardware: 'programmable logic' };
+
+class BoardEngine implements Engine {
+  readonly id = 'board' as const;
+  readonly #options: BoardEngineOptions;
+  #loaded: { pkg: ModelPackage; client: OipClient } | undefined;
+  #missed = false;
+
+  constructor(options: BoardEngineOptions) {
+    this.#options = options;
+  }
+
+  /** The board is asked for anew each time: it may have been lost, or started again, since the last comparison. */
+  async load(pkg: ModelPackage, options: InferOptions = {}): Promise<void> {
+    this.#loaded = undefined;
+    const { name, sha256 } = pkg.metadata.fabriclens;
+    if (sha256['program.bin'] === undefined) {
+      throw new EngineError('model-not-compiled', `Model ${name} has no program.bin: make it with "npx fabriclens compile-program ${pkg.dir}".`);
+    }
+    const client = await this.#ready(options);
+    await translated(() => client.modelMetadata(name, options));
+    this.#loaded = { pkg, client };
+    // One untimed run: connections are made, and a board that holds another program of that name is found out before anything is shown.
+    await this.infer(new Float32Array(pkg.metadata.fabriclens.input.shape.reduce((a, b) => a * b, 1)), options);
+  }
+
+  async infer(input: Float32Array, options: InferOptions = {}): Promise<Inference> {
+    if (!this.#loaded) throw new EngineError('engine-failed', 'board: no model is loaded.');
+    const { pkg, client } = this.#loaded;
+    checkInput(input, pkg);
+    const { name, input: { name: inputName, shape, scale, zeroPoint } } = pkg.metadata.fabriclens;
+    const start = performance.now();
+    const codes = quantizeInput(input, scale, zeroPoint);
+    const quantising = performance.now() - start;
+    const result = await translated(() =>
+      client.infer(name, [{ name: inputName, datatype: 'INT8', shape: [...shape], data: codes }], { ...options, outputs: wantedOutputs(pkg) }),
+    );
+    const parts: PartSample[] = [{ part: 'preprocess', source: 'host', ms: quantising }, ...timings(result)];
+    return { ...readOutputs(pkg, floats(result)), parts, identity: this.#identity(pkg, result) };
+  }
+
+  async #ready(options: InferOptions): Promise<OipClient> {
+    const { board } = this.#options;
+    const wait = this.#missed ? READY_AGAIN_MS : READY_MS[board.status.virtual ? 'virtual' : 'network'];
+    this.#missed = true;
+    const client = await translated(() => board.ready({ signal: options.signal, timeoutMs: Math.min(wait, options.timeoutMs ?? wait) }));
+    this.#missed = false;
+    return client;
+  }
+
+  /** The board belongs to whoever provided it. */
+  close(): Promise<void> {
+    this.#loaded = undefined;
+    return Promise.resolve();
+  }
+
+  /** A server that names its program must name this package's; of one that does not (another OIP server), the runner says so. */
+  #identity(pkg: ModelPackage, { parameters }: InferResult): Identity {
+    const { virtual, address } = this.#options.board.status;
+    const boardName = `${virtual ? 'virtual board' : 'board'} ${address}`;
+    const { name, sha256 } = pkg.metadata.fabriclens;
+    const expected = sha256['program.bin']!;
+    const program = parameters[IDENTITY_PARAMETERS.programSha256];
+    if (typeof program === 'string' && program !== expected) {
+      throw new EngineError('model-mismatch', `The ${boardName} runs another program.bin for model ${name} (SHA-256 ${program.slice(0, 12)}… instead of ${expected.slice(0, 12)}…): deploy this package to it again.`);
+    }
+    const backend = parameters[IDENTITY_PARAMETERS.backend];
+    const overlay = parameters[IDENTITY_PARAMETERS.overlaySha256];
+    const agent = parameters[IDENTITY_PARAMETERS.agentVersion];
+    return {
+      model: name,
+      modelVersion: pkg.metadata.version,
+      modelSha256: expected,
+      engine: 'board',
+      runner: [boardName, ...(typeof backend === 'string' ? [BACKENDS[backend] ?? backend] : []), ...(program === undefined ? ['program not confirmed by the server'] : [])].join(', '),
+      ...(typeof overlay === 'string' ? { overlaySha256: overlay } : {}),
+      software: typeof agent === 'string' ? `${this.#options.software}, agent ${agent}` : this.#options.software,
+    };
+  }
+}
+
+/**
+ * Where the round trip went. Wall-clock times of the board (`measured`, `host`) are taken off the round trip, so that the parts add up to what
+ * was waited for; `rtl` and `model` times are not of this round trip, and there `transfer` is what the server's total leaves of it.
+ * A server that tells nothing leaves everything in `transfer`.
+ */
+export function timings({ parameters, roundTripMs }: Pick<InferResult, 'parameters' | 'roundTripMs'>): PartSample[] {
+  const source = TimingSource.safeParse(parameters[TIMING_PARAMETERS.source]);
+  const ms = (name: string): number | undefined => {
+    const ns = parameters[name];
+    return typeof ns === 'number' && Number.isFinite(ns) && ns >= 0 ? ns / 1e6 : undefined;
+  };
+  const parts: PartSample[] = [];
+  if (source.success) {
+    for (const part of ['queue', 'pl', 'ps'] as const) {
+      const time = ms(TIMING_PARAMETERS[part]);
+      // The queue is waited for by the board's clock, whatever runs the network.
+      if (time !== undefined) parts.push({ part, source: part === 'queue' && source.data !== 'measured' ? 'host' : source.data, ms: time });
+    }
+  }
+  const simulated = source.success && (source.data === 'rtl' || source.data === 'model');
+  const told = simulated ? (ms(TIMING_PARAMETERS.total) ?? 0) : parts.reduce((sum, part) => sum + part.ms, 0);
+  return [{ part: 'transfer', source: 'host', ms: Math.max(0, roundTripMs - told) }, ...parts];
+}
+
+function floats({ outputs }: InferResult): Record<string, OutputTensor> {
+  return Object.fromEntries(
+    [...outputs.values()].map(({ name, data, shape, datatype }) => {
+      if (!(data instanceof Float32Array)) throw new EngineError('tensor-mismatch', `The board answers "${name}" as ${datatype}, not FP32.`);
+      return [name, { data, shape }];
+    }),
+  );
+}
+
+const CODES: Partial<Record<BoardError['code'], EngineErrorCode>> = {
+  'board-unreachable': 'board-unreachable', 'board-absent': 'board-absent', timeout: 'timeout', cancelled: 'cancelled',
+};
+
+async function translated<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof BoardError) throw new EngineError(CODES[error.code] ?? 'board-refused', error.message, error);
+    throw error;
+  }
+}

@@ -1,0 +1,121 @@
+/** `fabriclens infer`: opens what was named, compares engines on each image, prints as it goes. */
+import type { EngineId } from '../../contract/engine.ts';
+import type { InstanceInfo } from '../../contract/dicom.ts';
+import type { ModelInfo } from '../../contract/ipc.ts';
+import { connectBoard, readBoardToken, virtualBoardLink, type BoardLink } from '../../board/index.ts';
+import { createCodecs } from '../../dicom/index.ts';
+import { createReview, exportComparison, ReviewError, type Opened, type Review } from '../../review/index.ts';
+import type { Resources } from '../resources.ts';
+import { UsageError, type InferCommand } from './options.ts';
+import { createProgress, type Progress } from './progress.ts';
+import { resultText } from './table.ts';
+import { EXIT, type Terminal } from './terminal.ts';
+
+interface Tally {
+  images: number;
+  failedInputs: number;
+  failedRuns: number;
+}
+
+export async function infer(command: InferCommand, resources: Resources, terminal: Terminal, signal: AbortSignal): Promise<number> {
+  const modelsDir = command.modelsDir ?? resources.modelsDir;
+  const board = await boardFor(command, modelsDir, resources);
+  const review = createReview({ modelsDir, codecs: createCodecs(resources.loadWasm), workerUrl: resources.ortWorkerUrl, board, software: `FabricLens ${resources.version}` });
+  const progress = createProgress(terminal.stderr, command.progress);
+  try {
+    const model = await chooseModel(command, review, terminal);
+    const engines = command.engines ?? model.engines;
+    const opened = await review.open(command.paths, { signal, onProgress: ({ done, total }) => progress.show(`reading files: ${done} of ${total}`) });
+    progress.clear();
+    const tally = await compareAll(command, { review, opened, model, engines, terminal, progress, signal });
+    return finish(command, tally, terminal, signal);
+  } catch (error) {
+    if (signal.aborted) return EXIT.interrupted;
+    throw error;
+  } finally {
+    progress.clear();
+    await review.close();
+    await board.close();
+  }
+}
+
+async function boardFor({ board, boardTokenFile }: InferCommand, modelsDir: string, resources: Resources): Promise<BoardLink> {
+  if (board) return connectBoard({ ...board, token: await readBoardToken(process.env, boardTokenFile) });
+  return virtualBoardLink({ modelsDir, runtimeLibrary: resources.runtimeLibrary, agentDir: resources.agentDir });
+}
+
+async function chooseModel({ model: wanted }: InferCommand, review: Review, terminal: Terminal): Promise<ModelInfo> {
+  const { models, problems } = await review.models();
+  for (const { message } of problems) terminal.stderr.write(`fabriclens: ${message}\n`);
+  const names = models.map(({ id }) => id).join(', ');
+  const found = wanted === undefined && models.length === 1 ? models[0] : models.find(({ id }) => id === wanted);
+  if (found) return found;
+  if (models.length === 0) throw new UsageError('There is no usable model package; name a folder of them with --models DIR.');
+  throw new UsageError(wanted === undefined ? `There are several models; choose one with --model: ${names}.` : `There is no usable model "${wanted}". There is: ${names}.`);
+}
+
+interface Work {
+  review: Review;
+  opened: Opened;
+  model: ModelInfo;
+  engines: EngineId[];
+  terminal: Terminal;
+  progress: Progress;
+  signal: AbortSignal;
+}
+
+async function compareAll(command: InferCommand, work: Work): Promise<Tally> {
+  const { review, opened, model, engines, terminal, progress, signal } = work;
+  const tally: Tally = { images: 0, failedInputs: 0, failedRuns: 0 };
+  const problem = (file: string, code: string, message: string): void => {
+    tally.failedInputs++;
+    if (command.json) terminal.stdout.write(`${JSON.stringify({ type: 'problem', file, code, message })}\n`);
+    else terminal.stderr.write(`fabriclens: ${message}\n`);
+  };
+  for (const { path, code, message } of opened.problems) problem(path, code, message);
+  const instances = instancesById(review);
+  const labels = model.metadata.fabriclens.labels.map(({ name }) => name);
+
+  for (const [index, { id, path }] of opened.files.entries()) {
+    const instance = instances.get(id)!;
+    for (const frame of framesOf(command.frame, instance)) {
+      if (signal.aborted) return tally;
+      const where = `image ${index + 1} of ${opened.files.length}${instance.frames > 1 ? `, frame ${frame + 1}` : ''}`;
+      try {
+        progress.show(`${where}: decoding`);
+        const comparison = await review.compare(
+          { instanceId: id, frame, model: model.id, engines, repeats: command.repeat },
+          { signal, onProgress: ({ engine, done, total }) => progress.show(`${where}: ${engine} ${done} of ${total}`) },
+        );
+        progress.clear();
+        tally.images++;
+        tally.failedRuns += comparison.runs.filter((run) => run.state === 'failed' || run.repeats < command.repeat).length;
+        terminal.stdout.write(
+          command.json
+            ? `${JSON.stringify({ type: 'result', file: path, ...exportComparison(comparison, instance.sopInstanceUid, labels) })}\n`
+            : `${tally.images > 1 ? '\n' : ''}${resultText({ path, frames: instance.frames, comparison, labels })}`,
+        );
+      } catch (error) {
+        progress.clear();
+        if (signal.aborted) return tally;
+        if (!(error instanceof ReviewError)) throw error;
+        problem(path, error.code, error.message);
+      }
+    }
+  }
+  return tally;
+}
+
+const instancesById = (review: Review): Map<string, InstanceInfo> =>
+  new Map(review.library().studies.flatMap(({ series }) => series.flatMap(({ instances }) => instances.map((instance) => [instance.id, instance] as const))));
+
+/** A frame beyond the image's last is passed on, and refused with the file's name. */
+const framesOf = (frame: number | 'all', { frames }: InstanceInfo): number[] => (frame === 'all' ? Array.from({ length: frames }, (_, i) => i) : [frame]);
+
+function finish(command: InferCommand, { images, failedInputs, failedRuns }: Tally, terminal: Terminal, signal: AbortSignal): number {
+  if (command.json) terminal.stdout.write(`${JSON.stringify({ type: 'summary', images, failedInputs, failedRuns, interrupted: signal.aborted })}\n`);
+  if (signal.aborted) return EXIT.interrupted;
+  if (images + failedInputs === 0) throw new UsageError(`There is no image in ${command.paths.join(', ')}.`);
+  if (!command.json) terminal.stdout.write('\nNot for diagnostic use.\n');
+  return failedInputs + failedRuns > 0 ? EXIT.someFailed : EXIT.ok;
+}

@@ -1,0 +1,71 @@
+/** The command line: `npx fabriclens …`, and the packaged executable with the same words. Importing it does nothing. */
+import { BoardError } from '../../board/index.ts';
+import { EngineError } from '../../engines/index.ts';
+import { resolveResources, rootOf, type Resources } from '../resources.ts';
+import { compile } from './compile.ts';
+import { infer } from './infer.ts';
+import { models } from './models.ts';
+import { HELP, parseCommand, UsageError } from './options.ts';
+import { EXIT, type Terminal } from './terminal.ts';
+
+export { SUBCOMMANDS } from './options.ts';
+
+/**
+ * @param argv words after the program's name.
+ * @param resources of the packaged application; by default those of the checkout that this file lies in.
+ * @returns the exit code (HELP lists them).
+ */
+export async function main(argv: readonly string[], resources: Resources = resolveResources(rootOf(import.meta.url))): Promise<number> {
+  const terminal: Terminal = { stdout: process.stdout, stderr: process.stderr };
+  const abort = new AbortController();
+  const stop = (): void => {
+    if (abort.signal.aborted) process.exit(EXIT.interrupted);
+    terminal.stderr.write('\nfabriclens: stopping; once more ends it at once\n');
+    abort.abort();
+  };
+  // A reader that went away (`| head`) ends the work, not with a stack trace.
+  const closed = (error: NodeJS.ErrnoException): void => {
+    if (error.code !== 'EPIPE') throw error;
+    abort.abort();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  process.stdout.on('error', closed);
+  try {
+    return await run(argv, resources, terminal, abort.signal);
+  } finally {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+    process.stdout.off('error', closed);
+  }
+}
+
+async function run(argv: readonly string[], resources: Resources, terminal: Terminal, signal: AbortSignal): Promise<number> {
+  try {
+    const command = parseCommand(argv);
+    switch (command.command) {
+      case 'help':
+        terminal.stdout.write(HELP);
+        return EXIT.ok;
+      case 'version':
+        terminal.stdout.write(`fabriclens ${resources.version}\n`);
+        return EXIT.ok;
+      case 'infer':
+        return await infer(command, resources, terminal, signal);
+      case 'models':
+        return await models(command, resources, terminal);
+      case 'compile-program':
+        return await compile(command, terminal);
+    }
+  } catch (error) {
+    if (error instanceof UsageError) {
+      terminal.stderr.write(`fabriclens: ${error.message}\nTry "npx fabriclens --help".\n`);
+      return EXIT.usage;
+    }
+    if (error instanceof EngineError || error instanceof BoardError) {
+      terminal.stderr.write(`fabriclens: ${error.message}\n`);
+      return EXIT.someFailed;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,35 @@
+/** `fabriclens models`: the packages there are, and what is wrong with the others. */
+import { loadPackages, type LoadedPackage } from '../../review/index.ts';
+import type { Resources } from '../resources.ts';
+import type { ModelsCommand } from './options.ts';
+import { table, wrap } from './table.ts';
+import { EXIT, type Terminal } from './terminal.ts';
+
+export async function models({ modelsDir, json }: ModelsCommand, resources: Resources, { stdout, stderr }: Terminal): Promise<number> {
+  const { packages, problems } = await loadPackages(modelsDir ?? resources.modelsDir);
+  if (json) {
+    stdout.write(`${JSON.stringify({ models: packages.map(summary), problems })}\n`);
+  } else {
+    for (const pkg of packages) stdout.write(`${text(pkg).join('\n')}\n`);
+    for (const { message } of problems) stderr.write(`fabriclens: ${message}\n`);
+  }
+  if (problems.length > 0) return EXIT.someFailed;
+  if (packages.length === 0) stderr.write(`fabriclens: There is no model package in ${modelsDir ?? resources.modelsDir}.\n`);
+  return packages.length > 0 ? EXIT.ok : EXIT.usage;
+}
+
+const summary = ({ dir, metadata, engines }: LoadedPackage): object => ({ name: metadata.fabriclens.name, version: metadata.version, folder: dir, engines, sha256: metadata.fabriclens.sha256, metrics: metadata.eval_metrics, threshold: metadata.fabriclens.threshold });
+
+function text({ metadata, engines, dir }: LoadedPackage): string[] {
+  const { name, title, labels, threshold, intended } = metadata.fabriclens;
+  return [
+    `${name} ${metadata.version}: ${title.en}`,
+    ...wrap(intended.text.en, '  '),
+    ...table([
+      ['classes', labels.map((l) => l.name).join(', ')],
+      ['threshold', `${threshold.value} on ${labels[threshold.classIndex]!.name}`],
+      ['engines', engines.join(', ')],
+      ['folder', dir],
+    ], 2),
+  ];
+}

@@ -1,0 +1,149 @@
+/** The command line's words, and what they mean. */
+import { parseArgs } from 'node:util';
+import { parseBoardAddress } from '../../board/index.ts';
+import { EngineId, ENGINE_IDS } from '../../contract/engine.ts';
+
+export interface InferCommand {
+  command: 'infer';
+  paths: string[];
+  /** Undefined: all that the model can run on. */
+  engines: EngineId[] | undefined;
+  /** Undefined: the virtual board. */
+  board: { host: string; port: number } | undefined;
+  boardTokenFile: string | undefined;
+  model: string | undefined;
+  modelsDir: string | undefined;
+  repeat: number;
+  /** From 0. */
+  frame: number | 'all';
+  json: boolean;
+  /** Undefined: only on a terminal. */
+  progress: boolean | undefined;
+}
+export interface ModelsCommand {
+  command: 'models';
+  modelsDir: string | undefined;
+  json: boolean;
+}
+export interface CompileCommand {
+  command: 'compile-program';
+  packageDir: string;
+}
+export type Command = InferCommand | ModelsCommand | CompileCommand | { command: 'help' } | { command: 'version' };
+
+/** The command line does not make sense; exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** Subcommands, for hosts that must tell them from files to open. */
+export const SUBCOMMANDS: readonly string[] = ['infer', 'models', 'compile-program'];
+
+const MAX_REPEATS = 200;
+
+/** @param argv words after the program's name. Throws UsageError. */
+export function parseCommand(argv: readonly string[]): Command {
+  const { values, positionals } = parse(argv);
+  if (values.help) return { command: 'help' };
+  if (values.version) return { command: 'version' };
+  const [command, ...rest] = positionals;
+  switch (command) {
+    case undefined:
+      throw new UsageError('Say what to do: infer, models or compile-program.');
+    case 'infer':
+      if (rest.length === 0) throw new UsageError('infer needs at least one file, folder or DICOMDIR.');
+      return {
+        command, paths: rest, engines: engines(values.engine), board: board(values.board), boardTokenFile: values['board-token-file'], model: values.model, modelsDir: values.models,
+        repeat: count('--repeat', values.repeat ?? '1', MAX_REPEATS),
+        frame: values.frame === 'all' ? 'all' : count('--frame', values.frame ?? '1', Number.MAX_SAFE_INTEGER) - 1,
+        json: values.json ?? false, progress: values.progress,
+      };
+    case 'models':
+      if (rest.length > 0) throw new UsageError('models takes no paths; name another folder with --models DIR.');
+      return { command, modelsDir: values.models, json: values.json ?? false };
+    case 'compile-program':
+      if (rest.length !== 1) throw new UsageError('compile-program needs one model package folder.');
+      return { command, packageDir: rest[0]! };
+    default:
+      throw new UsageError(`There is no command "${command}". There are infer, models and compile-program.`);
+  }
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        engine: { type: 'string', multiple: true },
+        board: { type: 'string' },
+        'board-token-file': { type: 'string' },
+        model: { type: 'string' },
+        models: { type: 'string' },
+        repeat: { type: 'string' },
+        frame: { type: 'string' },
+        json: { type: 'boolean' },
+        progress: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+        version: { type: 'boolean', short: 'V' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function engines(words: string[] | undefined): EngineId[] | undefined {
+  if (words === undefined) return undefined;
+  const names = words.flatMap((word) => word.split(',')).map((name) => name.trim()).filter((name) => name !== '');
+  if (names.length === 0) throw new UsageError(`--engine needs one or more of ${ENGINE_IDS.join(', ')}.`);
+  return [...new Set(names)].map((name) => {
+    const parsed = EngineId.safeParse(name);
+    if (!parsed.success) throw new UsageError(`There is no engine "${name}". There are ${ENGINE_IDS.join(', ')}.`);
+    return parsed.data;
+  });
+}
+
+function board(address: string | undefined): { host: string; port: number } | undefined {
+  try {
+    return address === undefined ? undefined : parseBoardAddress(address);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function count(name: string, word: string, most: number): number {
+  const number = /^\d+$/.test(word) ? Number(word) : NaN;
+  if (!(number >= 1 && number <= most)) throw new UsageError(`${name} takes ${name === '--frame' ? 'a frame number from 1, or "all"' : `a number from 1 to ${most}`}, not "${word}".`);
+  return number;
+}
+
+export const HELP = `fabriclens: run an image classifier on DICOM files, on this computer and on a PYNQ-Z2 board, and compare.
+Not for diagnostic use.
+
+  npx fabriclens infer PATH… [options]       files, folders and DICOMDIRs; one result an image
+  npx fabriclens models [--models DIR]       the model packages there are
+  npx fabriclens compile-program PKG_DIR     model.int8.onnx to program.bin, for the board
+
+Options of infer
+  --engine LIST     cpu-fp32, cpu-int8, board; by commas, the reference first (all that the model has)
+  --board HOST:PORT an agent's address (without it: a virtual board on this computer; wants python3)
+  --board-token-file FILE
+                    holds the agent's token, mode 0600 (without it: FABRICLENS_BOARD_TOKEN)
+  --model NAME      which model package (may be left out when there is one)
+  --models DIR      where the model packages are (those shipped)
+  --repeat N        inferences a run, for p50 and p95; 1 to 200 (1)
+  --frame N|all     of a multi-frame image, from 1 (1)
+  --json            JSON Lines on stdout: docs/cli.md describes them
+  --progress        progress on stderr even when that is no terminal
+  --help  --version
+
+Exit codes
+  0  every image was read and every engine answered
+  1  some file could not be read or some engine failed; all other results are printed
+  2  the command line makes no sense, or there is nothing to do (no image, no usable model)
+  130  interrupted; what was done by then is printed
+
+Example
+  npx fabriclens infer study/ --engine cpu-fp32,board --repeat 20
+`;

@@ -1,0 +1,100 @@
+/** Results for a terminal: aligned, with units, within 100 columns. */
+import { basename } from 'node:path';
+import type { Comparison, PartTiming, Run, RunOk } from '../../contract/engine.ts';
+
+export const WIDTH = 100;
+
+export interface ImageResult {
+  /** As the person named it. */
+  path: string;
+  frames: number;
+  comparison: Comparison;
+  labels: readonly string[];
+}
+
+export function resultText({ path, frames, comparison, labels }: ImageResult): string {
+  const { warnings, runs, model, frame } = comparison;
+  const lines = [`${fromTheRight(path, WIDTH - 24)}${frames > 1 ? `  frame ${frame + 1} of ${frames}` : ''}  [${model}]`];
+  for (const { message } of warnings) lines.push(...wrap(`! ${message}`, '  '));
+  lines.push(...answers(comparison, labels), verdict(comparison), ...failures(runs), ...latencies(runs.filter((run) => run.state === 'ok')));
+  return `${lines.join('\n')}\n`;
+}
+
+const engineOf = (run: Run): string => (run.state === 'ok' ? run.identity.engine : run.engine);
+
+/** What the probability held against the threshold says. */
+export function decision(run: RunOk, { threshold }: Comparison, labels: readonly string[]): string {
+  const positive = run.probabilities[threshold.classIndex]! >= threshold.value;
+  const label = labels[threshold.classIndex]!;
+  if (positive) return label;
+  return labels.length === 2 ? labels[1 - threshold.classIndex]! : `not ${label}`;
+}
+
+/** Classes worth a column: all of a few, else the thresholded one and the likeliest of each run. */
+function shownClasses({ runs, threshold }: Comparison, labels: readonly string[]): number[] {
+  if (labels.length <= 3) return labels.map((_, i) => i);
+  const top = runs.flatMap((run) => (run.state === 'ok' ? [run.probabilities.indexOf(Math.max(...run.probabilities))] : []));
+  return [...new Set([threshold.classIndex, ...top])].slice(0, 3);
+}
+
+function answers(comparison: Comparison, labels: readonly string[]): string[] {
+  const { runs, threshold } = comparison;
+  const classes = shownClasses(comparison, labels);
+  const reference = runs[0]?.state === 'ok' ? runs[0] : undefined;
+  const rows = runs.flatMap((run) => {
+    if (run.state === 'failed') return [];
+    const delta = reference && run !== reference ? signed(run.probabilities[threshold.classIndex]! - reference.probabilities[threshold.classIndex]!) : '';
+    return [[run.identity.engine, decision(run, comparison, labels), ...classes.map((c) => run.probabilities[c]!.toFixed(4)), delta, milliseconds(run.total.p50), milliseconds(run.total.p95), String(run.repeats)]];
+  });
+  if (rows.length === 0) return [];
+  const head = ['engine', `class at ${threshold.value.toFixed(4).replace(/0+$/, '')}`, ...classes.map((c) => `p(${short(labels[c]!, 12)})`), 'Δ', 'p50 ms', 'p95 ms', 'runs'];
+  return table([head, ...rows], 2);
+}
+
+function verdict({ runs, flips, maxDelta, tolerance }: Comparison): string {
+  if (maxDelta === null) return '';
+  const numbers = `largest |Δp| ${maxDelta.toFixed(4)}, tolerance ${tolerance}`;
+  if (flips.length > 0) return `  FLIP: ${flips.join(', ')} decide${flips.length === 1 ? 's' : ''} otherwise than ${engineOf(runs[0]!)} (${numbers})`;
+  return maxDelta <= tolerance ? `  agreement (${numbers})` : `  same decision, but probabilities differ beyond the tolerance (${numbers})`;
+}
+
+const failures = (runs: readonly Run[]): string[] =>
+  runs.flatMap((run) => (run.state === 'failed' ? wrap(`✗ ${run.engine} failed (${run.code}): ${run.message}`, '  ') : []));
+
+function latencies(runs: readonly RunOk[]): string[] {
+  const parts = [...new Set(runs.flatMap((run) => run.timings.map((t) => t.part)))].sort((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
+  const cells = (t: PartTiming | undefined): string[] => (t ? [milliseconds(t.p50), milliseconds(t.p95)] : ['', '']);
+  const rows = parts.map((part) => {
+    const timings = runs.map((run) => run.timings.find((t) => t.part === part));
+    const sources = [...new Set(timings.flatMap((t) => (t ? [t.source] : [])))];
+    return [part, sources.join('/'), ...timings.flatMap(cells)];
+  });
+  if (rows.length === 0) return [];
+  return table([['latency, ms', 'source', ...runs.flatMap((run) => [`${run.identity.engine} p50`, 'p95'])], ...rows], 2);
+}
+const ORDER = ['decode', 'preprocess', 'transfer', 'queue', 'pl', 'ps', 'engine', 'post'];
+
+/** Columns as wide as their widest cell; the first `left` are set left, numbers right. */
+export function table(rows: readonly (readonly string[])[], left: number): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) => `  ${row.map((cell, i) => (i < left ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ')}`.trimEnd());
+}
+
+export function wrap(text: string, indent: string): string[] {
+  const lines: string[] = [];
+  let line = indent;
+  for (const word of text.split(' ')) {
+    if (line.trim() !== '' && line.length + 1 + word.length > WIDTH) {
+      lines.push(line);
+      line = `${indent}  ${word}`;
+    } else {
+      line = line.trim() === '' ? `${indent}${word}` : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
+}
+
+const milliseconds = (ms: number): string => ms.toFixed(ms < 10 ? 2 : 1);
+const signed = (delta: number): string => `${delta < 0 ? '−' : '+'}${Math.abs(delta).toFixed(4)}`;
+const short = (text: string, length: number): string => (text.length <= length ? text : `${text.slice(0, length - 1)}…`);
+const fromTheRight = (path: string, length: number): string => (path.length <= length ? path : short(`…${path.slice(-(length - 1))}`, Math.max(length, basename(path).length + 1)));

@@ -1,0 +1,129 @@
+/** Runs engines on one frame, one after another so that their timings do not disturb one another, and holds their answers side by side. */
+import type { Comparison, EngineId, PartTiming, Run, RunOk, TimingPart, Warning } from '../contract/engine.ts';
+import { TimingPart as TimingParts } from '../contract/engine.ts';
+import { EngineError, type Engine, type Inference, type PartSample } from '../engines/index.ts';
+import { classMaps, probabilities } from './activation.ts';
+import type { LoadedPackage } from './packages.ts';
+import { p50p95 } from './statistics.ts';
+
+export interface CompareInput {
+  instanceId: string;
+  frame: number;
+  pkg: LoadedPackage;
+  /** The preprocessed frame. */
+  tensor: Float32Array;
+  /** `decode` and `preprocess`, measured once for the comparison: they are the same work for every engine and repeat. */
+  prepared: PartSample[];
+  warnings: Warning[];
+  /** Reference first. */
+  engines: readonly EngineId[];
+  repeats: number;
+}
+
+export interface CompareHooks {
+  /** Each run as it ends. */
+  onRun?: (run: Run) => void;
+  /** Repeats done of one engine. */
+  onProgress?: (progress: { engine: EngineId; done: number; total: number }) => void;
+  signal?: AbortSignal | undefined;
+}
+
+/** Longest wait for one inference, and for loading a model. */
+const INFER_TIMEOUT_MS = 60_000;
+const LOAD_TIMEOUT_MS = 120_000;
+
+/**
+ * Never rejects: an engine that fails becomes a RunFailed and the next one runs. An engine that fails or is cancelled after some of its
+ * repeats keeps those (`repeats` says how many), with a `repeats-cut-short` warning.
+ */
+export async function runEngines(input: CompareInput, engineFor: (id: EngineId) => Engine, { onRun, onProgress, signal }: CompareHooks): Promise<Comparison> {
+  const runs: Run[] = [];
+  const warnings = [...input.warnings];
+  for (const id of new Set(input.engines)) {
+    const { run, warning } = await runEngine(id, input, engineFor, { onProgress, signal });
+    if (warning) warnings.push(warning);
+    runs.push(run);
+    onRun?.(run);
+  }
+  const { threshold, tolerance, name } = input.pkg.metadata.fabriclens;
+  return {
+    instanceId: input.instanceId,
+    frame: input.frame,
+    model: name,
+    warnings,
+    runs,
+    threshold: { classIndex: threshold.classIndex, value: threshold.value },
+    ...against(runs, threshold),
+    tolerance,
+  };
+}
+
+/** Flips and the largest |Δp| against the first engine; neither is known when that one failed or is alone. */
+function against(runs: readonly Run[], threshold: { classIndex: number; value: number }): Pick<Comparison, 'flips' | 'maxDelta'> {
+  const [reference, ...others] = runs;
+  const answered = others.filter((run) => run.state === 'ok');
+  if (reference?.state !== 'ok' || answered.length === 0) return { flips: [], maxDelta: null };
+  const decides = (run: RunOk): boolean => run.probabilities[threshold.classIndex]! >= threshold.value;
+  return {
+    flips: answered.filter((run) => decides(run) !== decides(reference)).map((run) => run.identity.engine),
+    maxDelta: Math.max(...answered.flatMap((run) => run.probabilities.map((p, i) => Math.abs(p - reference.probabilities[i]!)))),
+  };
+}
+
+interface Outcome {
+  run: Run;
+  warning?: Warning;
+}
+
+async function runEngine(id: EngineId, input: CompareInput, engineFor: (id: EngineId) => Engine, { onProgress, signal }: CompareHooks): Promise<Outcome> {
+  const { pkg, tensor, repeats } = input;
+  const samples: PartSample[][] = [];
+  let last: Omit<RunOk, 'repeats' | 'timings' | 'total'> | undefined;
+  const ok = (): RunOk => ({ ...last!, repeats: samples.length, ...summarise(samples) });
+  try {
+    if (signal?.aborted) throw new EngineError('cancelled', `${id} was cancelled.`);
+    const engine = engineFor(id);
+    await engine.load(pkg, { signal, timeoutMs: LOAD_TIMEOUT_MS });
+    onProgress?.({ engine: id, done: 0, total: repeats });
+    for (let done = 1; done <= repeats; done++) {
+      const inference = await engine.infer(tensor, { signal, timeoutMs: INFER_TIMEOUT_MS });
+      const start = performance.now();
+      last = interpret(inference, pkg);
+      samples.push([...input.prepared, ...inference.parts, { part: 'post', source: 'host', ms: performance.now() - start }]);
+      onProgress?.({ engine: id, done, total: repeats });
+    }
+    return { run: ok() };
+  } catch (error) {
+    const { code, message } = error instanceof EngineError ? error : { code: 'engine-failed', message: `${id}: ${error instanceof Error ? error.message : String(error)}` };
+    if (samples.length === 0) return { run: { state: 'failed', engine: id, code, message } };
+    return {
+      run: ok(),
+      warning: {
+        code: 'repeats-cut-short',
+        message: `${id} stopped after ${samples.length} of ${repeats} repeats: ${message}`,
+        values: { engine: id, done: String(samples.length), total: String(repeats), cause: message },
+      },
+    };
+  }
+}
+
+function interpret({ logits, features, identity }: Inference, { metadata: { fabriclens } }: LoadedPackage): Omit<RunOk, 'repeats' | 'timings' | 'total'> {
+  return {
+    state: 'ok',
+    identity,
+    logits: Array.from(logits),
+    probabilities: probabilities(logits, fabriclens.activation),
+    classMaps: features && fabriclens.heatmap ? classMaps(features, fabriclens.heatmap.weights) : null,
+  };
+}
+
+/** p50 and p95 of each part and of the sums. A part that one engine times twice (a conversion of its own) counts once, as their sum. */
+function summarise(samples: readonly PartSample[][]): Pick<RunOk, 'timings' | 'total'> {
+  const timings: PartTiming[] = [];
+  const sum = (parts: readonly PartSample[], part?: TimingPart): number => parts.reduce((ms, s) => (part === undefined || s.part === part ? ms + s.ms : ms), 0);
+  for (const part of TimingParts.options) {
+    const sample = samples[0]!.find((s) => s.part === part);
+    if (sample) timings.push({ part, source: sample.source, ...p50p95(samples.map((parts) => sum(parts, part))) });
+  }
+  return { timings, total: p50p95(samples.map((parts) => sum(parts))) };
+}

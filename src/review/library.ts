@@ -1,0 +1,228 @@
+/** The opened studies: what files are, grouped, with their problems. Holds paths; nobody outside gets one but by an opaque id. */
+import { randomUUID } from 'node:crypto';
+import { realpath } from 'node:fs/promises';
+import { basename, dirname, join, relative, isAbsolute, sep } from 'node:path';
+import type { FileProblem, InstanceInfo, Library as LibraryInfo, SeriesInfo, StudyInfo } from '../contract/dicom.ts';
+import { DicomError, parseDicom, readDicomDir, summarise, type DicomFile } from '../dicom/index.ts';
+import { readBounded, readFailure, TooLargeError } from '../engines/index.ts';
+import { walkPaths, type FoundFile, type PathProblem } from './walk.ts';
+
+export interface LibraryBudgets {
+  files: number;
+  fileBytes: number;
+}
+export const LIBRARY_BUDGETS: LibraryBudgets = { files: 20_000, fileBytes: 2 ** 30 };
+
+/** Files read at a time: enough to keep a disk busy, few enough to bound memory. */
+const CONCURRENCY = 4;
+
+export interface OpenHooks {
+  onProgress?: (progress: { done: number; total: number; fileName: string }) => void;
+  signal?: AbortSignal | undefined;
+}
+
+export interface OpenedFile {
+  id: string;
+  /** As named or reached from a named folder. */
+  path: string;
+}
+
+export interface Opened {
+  /** Images, in the order named; those that were already open among them. */
+  files: OpenedFile[];
+  problems: (FileProblem & { path: string })[];
+}
+
+interface Entry {
+  realPath: string;
+  study: Omit<StudyInfo, 'series'>;
+  series: Omit<SeriesInfo, 'instances'>;
+  instance: InstanceInfo;
+}
+
+/** A file to read, and what came of it; a DICOMDIR's files are its children. */
+interface Job {
+  file: FoundFile;
+  /** Children of a DICOMDIR are not expanded again. */
+  listed: boolean;
+  opened: OpenedFile | null;
+  problems: Opened['problems'];
+  children: Job[];
+}
+
+export class Library {
+  readonly #entries = new Map<string, Entry>();
+  readonly #byFile = new Map<string, string>();
+  #problems = new Map<string, FileProblem>();
+  readonly #budgets: LibraryBudgets;
+
+  constructor(budgets: LibraryBudgets = LIBRARY_BUDGETS) {
+    this.#budgets = budgets;
+  }
+
+  /** Adds files, folders and DICOMDIRs. Rejects only when cancelled; what was read until then stays. */
+  async open(paths: readonly string[], { onProgress, signal }: OpenHooks = {}): Promise<Opened> {
+    const walk = await walkPaths(paths, this.#budgets.files, signal);
+    const jobs = walk.files.map((file) => job(file, false));
+    const queue = [...jobs];
+    const queued = new Set(walk.files.map((file) => file.realPath));
+    let next = 0;
+    let done = 0;
+    const reader = async (): Promise<void> => {
+      while (next < queue.length) {
+        signal?.throwIfAborted();
+        const current = queue[next++]!;
+        await this.#read(current, signal);
+        for (const child of current.children) {
+          if (!queued.has(child.file.realPath)) queue.push(child);
+          queued.add(child.file.realPath);
+        }
+        done++;
+        onProgress?.({ done, total: queue.length, fileName: basename(current.file.path) });
+      }
+    };
+    await Promise.all(Array.from({ length: CONCURRENCY }, reader));
+    return this.#opened(jobs, walk.problems);
+  }
+
+  #opened(jobs: Job[], pathProblems: PathProblem[]): Opened {
+    const opened: Opened = { files: [], problems: pathProblems.map((p) => ({ ...p, fileName: basename(p.path) })) };
+    const ids = new Set<string>();
+    const collect = (current: Job): void => {
+      if (current.opened && !ids.has(current.opened.id)) {
+        ids.add(current.opened.id);
+        opened.files.push(current.opened);
+      }
+      opened.problems.push(...current.problems);
+      current.children.forEach(collect);
+    };
+    jobs.forEach(collect);
+    for (const { path, fileName, code, message } of opened.problems) this.#problems.set(path, { fileName, code, message });
+    return opened;
+  }
+
+  async #read(current: Job, signal?: AbortSignal): Promise<void> {
+    const { path, realPath } = current.file;
+    const fileName = basename(path);
+    const fail = (code: string, cause: string): void => void current.problems.push({ path, fileName, code, message: `${fileName}: ${cause}.` });
+    try {
+      const parsed = parseDicom(await readBounded(realPath, this.#budgets.fileBytes));
+      const references = current.listed ? null : directoryReferences(parsed);
+      if (references) {
+        await this.#expand(current, references, signal);
+        return;
+      }
+      const { study, series, instance } = summarise(parsed, { id: randomUUID(), fileName });
+      this.#problems.delete(path);
+      current.opened = { id: this.#add({ realPath, study, series, instance }), path };
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      if (error instanceof DicomError) fail(error.code, error.message);
+      else if (error instanceof TooLargeError) fail('too-large', error.message);
+      else fail('unreadable', readFailure(error));
+    }
+  }
+
+  /** Files of a DICOMDIR become children; a reference that leads outside its folder, even by a link, is refused. */
+  async #expand(directory: Job, references: string[][], signal?: AbortSignal): Promise<void> {
+    const { path, realPath } = directory.file;
+    const root = dirname(realPath);
+    const fileName = basename(path);
+    const refuse = (code: string, listed: string, cause: string): void =>
+      void directory.problems.push({ path: join(dirname(path), listed), fileName, code, message: `${fileName}: ${cause}.` });
+    if (references.length > this.#budgets.files) {
+      refuse('too-large', fileName, `it lists ${references.length} files, more than the ${this.#budgets.files} that are opened`);
+      return;
+    }
+    for (const parts of references) {
+      signal?.throwIfAborted();
+      const listed = parts.join('/');
+      try {
+        const target = await realpath(join(root, ...parts));
+        if (isInside(root, target)) directory.children.push(job({ path: join(dirname(path), ...parts), realPath: target }, true));
+        else refuse('unreadable', listed, `it lists ${listed}, which lies outside its folder`);
+      } catch (error) {
+        refuse('unreadable', listed, `it lists ${listed}: ${readFailure(error)}`);
+      }
+    }
+  }
+
+  /** The same object in the same file is one instance, however often it is opened. */
+  #add(entry: Entry): string {
+    const { sopInstanceUid, id } = entry.instance;
+    const key = `${sopInstanceUid === id ? '' : sopInstanceUid}\n${entry.realPath}`;
+    const known = this.#byFile.get(key);
+    if (known !== undefined) return known;
+    this.#entries.set(entry.instance.id, entry);
+    this.#byFile.set(key, entry.instance.id);
+    return entry.instance.id;
+  }
+
+  instance(id: string): InstanceInfo | undefined {
+    return this.#entries.get(id)?.instance;
+  }
+
+  /** Where the instance's file lies. For hosts; never sent to a page. */
+  filePath(id: string): string | undefined {
+    return this.#entries.get(id)?.realPath;
+  }
+
+  /** Encoded bytes of an instance, within the budget. Throws Node's errors, or TooLargeError. */
+  async read(id: string): Promise<Uint8Array<ArrayBuffer>> {
+    return readBounded(this.#entries.get(id)!.realPath, this.#budgets.fileBytes);
+  }
+
+  closeStudy(uid: string): void {
+    for (const [key, id] of this.#byFile) {
+      const entry = this.#entries.get(id)!;
+      if (studyKey(entry) !== uid) continue;
+      this.#entries.delete(id);
+      this.#byFile.delete(key);
+    }
+    if (this.#entries.size === 0) this.#problems.clear();
+  }
+
+  /** Study → series → instances; studies as opened, series and instances by number, then position, then name. */
+  info(): LibraryInfo {
+    const studies = new Map<string, StudyInfo>();
+    for (const entry of this.#entries.values()) {
+      const uid = studyKey(entry);
+      const study = studies.get(uid) ?? { ...entry.study, uid, series: [] };
+      studies.set(uid, study);
+      const seriesUid = entry.series.uid || entry.instance.id;
+      let series = study.series.find((s) => s.uid === seriesUid);
+      if (!series) study.series.push((series = { ...entry.series, uid: seriesUid, instances: [] }));
+      series.instances.push(entry.instance);
+    }
+    for (const study of studies.values()) {
+      study.series.sort((a, b) => byNumber(a.number, b.number) || natural.compare(a.uid, b.uid));
+      for (const { instances } of study.series) {
+        instances.sort((a, b) => byNumber(a.instanceNumber, b.instanceNumber) || byNumber(a.slicePosition, b.slicePosition) || natural.compare(a.fileName, b.fileName));
+      }
+    }
+    return { studies: [...studies.values()], problems: [...this.#problems.values()] };
+  }
+}
+
+const natural = new Intl.Collator('en', { numeric: true });
+
+/** An object without a Study Instance UID is a study of its own. */
+const studyKey = ({ study, instance }: Entry): string => study.uid || instance.id;
+
+const byNumber = (a: number | null, b: number | null): number => (a === b ? 0 : a === null ? 1 : b === null ? -1 : a - b);
+
+const job = (file: FoundFile, listed: boolean): Job => ({ file, listed, opened: null, problems: [], children: [] });
+
+function isInside(root: string, path: string): boolean {
+  const way = relative(root, path);
+  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}
+
+/** What a DICOMDIR lists; null for any other file. */
+function directoryReferences(file: DicomFile): string[][] | null {
+  try {
+    return readDicomDir(file);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,166 @@
+/** The review service: opened studies, model packages, engines; one comparison at a time. Hosts only wire it to a window or a terminal. */
+import { basename } from 'node:path';
+import type { Library as LibraryInfo } from '../contract/dicom.ts';
+import type { Comparison, EngineId } from '../contract/engine.ts';
+import type { ModelInfo } from '../contract/ipc.ts';
+import type { Frame } from '../contract/pixels.ts';
+import type { BoardLink } from '../board/index.ts';
+import { decodeFrame, DicomError, parseDicom, type Codecs } from '../dicom/index.ts';
+import { createBoardEngine, createCpuEngine, readFailure, type Engine, type PartSample } from '../engines/index.ts';
+import { toTensor } from '../preprocess/index.ts';
+import { runEngines, type CompareHooks } from './compare.ts';
+import { Library, LIBRARY_BUDGETS, type LibraryBudgets, type Opened, type OpenHooks } from './library.ts';
+import { loadPackages, type LoadedPackage, type PackageProblem, type Packages } from './packages.ts';
+import { warningsFor } from './warnings.ts';
+
+export interface ReviewOptions {
+  /** Folder of model packages. */
+  modelsDir: string;
+  codecs: Codecs;
+  /** The built src/engines/ort-worker.ts. */
+  workerUrl: URL;
+  /** The board that the board engine asks; started when it is first needed, closed by its owner. */
+  board: BoardLink;
+  /** For identities, e.g. `FabricLens 0.1.0`. */
+  software: string;
+  budgets?: LibraryBudgets;
+}
+
+export interface CompareRequest {
+  instanceId: string;
+  /** From 0. */
+  frame: number;
+  model: string;
+  /** Reference first. */
+  engines: readonly EngineId[];
+  repeats: number;
+}
+
+export type ReviewErrorCode = 'cancelled' | 'unknown-instance' | 'unknown-model' | 'no-such-frame' | 'unreadable' | 'closed' | DicomError['code'];
+
+/** Why nothing could be compared at all; a single engine's failure is a RunFailed in the comparison instead. */
+export class ReviewError extends Error {
+  override readonly name = 'ReviewError';
+  readonly code: ReviewErrorCode;
+  constructor(code: ReviewErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+}
+
+export interface Review {
+  open(paths: readonly string[], hooks?: OpenHooks): Promise<Opened>;
+  library(): LibraryInfo;
+  closeStudy(studyUid: string): void;
+  /** Absolute path of an instance's file, for hosts that stream it; undefined for an unknown id. */
+  filePath(instanceId: string): string | undefined;
+  models(): Promise<{ models: ModelInfo[]; problems: PackageProblem[] }>;
+  /** Rejects with ReviewError when the image or model cannot be had; engines that fail are part of the answer. */
+  compare(request: CompareRequest, hooks?: CompareHooks): Promise<Comparison>;
+  close(): Promise<void>;
+}
+
+export function createReview(options: ReviewOptions): Review {
+  return new ReviewService(options);
+}
+
+class ReviewService implements Review {
+  readonly #options: ReviewOptions;
+  readonly #library: Library;
+  readonly #engines = new Map<EngineId, Engine>();
+  #packages: Promise<Packages> | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: ReviewOptions) {
+    this.#options = options;
+    this.#library = new Library(options.budgets ?? LIBRARY_BUDGETS);
+  }
+
+  open(paths: readonly string[], hooks?: OpenHooks): Promise<Opened> {
+    return this.#library.open(paths, hooks);
+  }
+
+  library(): LibraryInfo {
+    return this.#library.info();
+  }
+
+  closeStudy(studyUid: string): void {
+    this.#library.closeStudy(studyUid);
+  }
+
+  filePath(instanceId: string): string | undefined {
+    return this.#library.filePath(instanceId);
+  }
+
+  async models(): Promise<{ models: ModelInfo[]; problems: PackageProblem[] }> {
+    // Asking for the list looks at the folder again; a comparison takes what was listed last.
+    this.#packages = loadPackages(this.#options.modelsDir);
+    const { packages, problems } = await this.#packages;
+    return { models: packages.map(({ metadata, card, engines }) => ({ id: metadata.fabriclens.name, metadata, card, engines })), problems };
+  }
+
+  compare(request: CompareRequest, hooks: CompareHooks = {}): Promise<Comparison> {
+    const mine = this.#turn.then(() => this.#compare(request, hooks));
+    this.#turn = mine.catch(() => {});
+    return mine;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#engines.values()].map((engine) => engine.close()));
+    this.#engines.clear();
+  }
+
+  async #compare({ instanceId, frame, model, engines, repeats }: CompareRequest, hooks: CompareHooks): Promise<Comparison> {
+    if (this.#closed) throw new ReviewError('closed', 'FabricLens is closing.');
+    if (hooks.signal?.aborted) throw new ReviewError('cancelled', 'The comparison was cancelled.');
+    const instance = this.#library.instance(instanceId);
+    if (!instance) throw new ReviewError('unknown-instance', 'This image is not open any more: open its file again.');
+    if (frame >= instance.frames) throw new ReviewError('no-such-frame', `${instance.fileName} has ${instance.frames} frame(s); frame ${frame + 1} is not among them.`);
+    const pkg = await this.#package(model);
+    const decoded = await this.#decode(instanceId, frame);
+    const start = performance.now();
+    const tensor = toTensor(decoded.frame, pkg.metadata.fabriclens.preprocessing);
+    const prepared: PartSample[] = [
+      { part: 'decode', source: 'host', ms: decoded.ms },
+      { part: 'preprocess', source: 'host', ms: performance.now() - start },
+    ];
+    const warnings = warningsFor(instance, decoded.frame, pkg.metadata);
+    return runEngines({ instanceId, frame, pkg, tensor, prepared, warnings, engines, repeats }, (id) => this.#engine(id), hooks);
+  }
+
+  /** `ms` is from encoded bytes in memory to pixels; reading the file is the disk's business. */
+  async #decode(instanceId: string, index: number): Promise<{ frame: Frame; ms: number }> {
+    const fileName = basename(this.#library.filePath(instanceId)!);
+    try {
+      const bytes = await this.#library.read(instanceId);
+      const start = performance.now();
+      const frame = await decodeFrame(parseDicom(bytes), index, this.#options.codecs);
+      return { frame, ms: performance.now() - start };
+    } catch (error) {
+      if (error instanceof DicomError) throw new ReviewError(error.code, `${fileName}: ${error.message}.`, error);
+      throw new ReviewError('unreadable', `${fileName}: ${readFailure(error)}.`, error);
+    }
+  }
+
+  async #package(name: string): Promise<LoadedPackage> {
+    this.#packages ??= loadPackages(this.#options.modelsDir);
+    const { packages, problems } = await this.#packages;
+    const found = packages.find((p) => p.metadata.fabriclens.name === name);
+    if (found) return found;
+    const problem = problems.find((p) => p.name === name);
+    const known = packages.map((p) => p.metadata.fabriclens.name).join(', ') || 'none';
+    throw new ReviewError('unknown-model', problem?.message ?? `There is no model "${name}" (there is: ${known}).`);
+  }
+
+  #engine(id: EngineId): Engine {
+    let engine = this.#engines.get(id);
+    if (!engine) {
+      const { workerUrl, software, board } = this.#options;
+      engine = id === 'board' ? createBoardEngine({ board, software }) : createCpuEngine({ id, workerUrl, software });
+      this.#engines.set(id, engine);
+    }
+    return engine;
+  }
+}
