@@ -78,8 +78,8 @@ export function decodeInfer(body: Uint8Array, headerLength: string | undefined, 
     if (size !== undefined) {
       if (size !== elements * DATATYPE_BYTES[datatype]) throw new ProtocolViolation(`output '${name}': ${datatype} of shape [${shape.join(', ')}] cannot have ${String(size)} bytes`);
       if (offset + size > body.length) throw new ProtocolViolation(`output '${name}': ${size} bytes announced, ${body.length - offset} came`);
-      // slice() copies: a view would be misaligned for elements wider than a byte.
-      outputs.set(name, { name, datatype, shape, data: new ARRAYS[datatype](body.slice(offset, offset + size).buffer) });
+      // A copy: a view would be misaligned for elements wider than a byte. Not slice(), which on a Buffer is a view too.
+      outputs.set(name, { name, datatype, shape, data: new ARRAYS[datatype](new Uint8Array(body.subarray(offset, offset + size)).buffer) });
       offset += size;
     } else {
       if (data?.length !== elements) throw new ProtocolViolation(`output '${name}': shape [${shape.join(', ')}] wants ${elements} values, ${data?.length ?? 'none'} came`);
