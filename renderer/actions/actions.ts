@@ -1,0 +1,134 @@
+/**
+ * Everything a reader can do, once: its name, shortcut, when it is possible, and the doing. Toolbar, keyboard and the host's
+ * menu (by `id`) all run these, so they cannot disagree.
+ */
+import type { Session } from '../state/session.ts';
+import { entryOf, shownOf } from '../state/selectors.ts';
+import type { AppState, Tool, Workspace } from '../state/store.ts';
+import type { View, Viewer } from '../viewport/viewer.ts';
+import type { IconName } from '../ui/icons.tsx';
+
+export interface ActionContext {
+  session: Session;
+  viewer: Viewer;
+  /** A text in the reader's language, for what an action reports. */
+  say: (key: 'panel.exported') => string;
+}
+export interface Situation {
+  app: AppState;
+  view: View;
+}
+
+export interface Action<Id extends string = string> {
+  id: Id;
+  icon: IconName | null;
+  /** The first is shown; all work. */
+  shortcuts: readonly string[];
+  possible: (now: Situation) => boolean;
+  /** For what can be on or off. */
+  pressed?: (now: Situation) => boolean;
+  perform: (context: ActionContext) => void;
+}
+
+const always = (): boolean => true;
+const inReview = ({ app }: Situation): boolean => app.workspace === 'review';
+const hasImage = (now: Situation): boolean => inReview(now) && now.view.status === 'shown';
+const hasGrey = (now: Situation): boolean => hasImage(now) && now.view.facts?.kind === 'grey';
+const hasStack = ({ app }: Situation): boolean => app.workspace === 'review' && (shownOf(app.library, app.selection)?.count ?? 0) > 1;
+const entryNow = ({ app }: Situation): ReturnType<typeof entryOf> => entryOf(app, shownOf(app.library, app.selection));
+
+const tool = <N extends Tool>(name: N, icon: IconName, shortcut: string): Action<`tool.${N}`> => ({
+  id: `tool.${name}`,
+  icon,
+  shortcuts: [shortcut],
+  possible: name === 'window' ? hasGrey : name === 'scroll' ? hasStack : hasImage,
+  pressed: ({ app }) => app.tool === name,
+  perform: ({ session }) => session.store.set({ tool: name }),
+});
+const workspace = <N extends Workspace>(name: N, icon: IconName, shortcut: string): Action<`workspace.${N}`> => ({
+  id: `workspace.${name}`,
+  icon,
+  shortcuts: [shortcut],
+  possible: always,
+  pressed: ({ app }) => app.workspace === name,
+  perform: ({ session }) => session.store.set({ workspace: name }),
+});
+const view = <I extends string>(id: I, icon: IconName, shortcuts: string[], run: (viewer: Viewer) => void): Action<`view.${I}`> => ({
+  id: `view.${id}`,
+  icon,
+  shortcuts,
+  possible: hasImage,
+  perform: ({ viewer }) => run(viewer),
+});
+const stack = <I extends string>(id: I, shortcuts: string[], run: (session: Session) => void): Action<`stack.${I}`> => ({
+  id: `stack.${id}`,
+  icon: null,
+  shortcuts,
+  possible: hasStack,
+  perform: ({ session }) => run(session),
+});
+
+export const ACTIONS = [
+  { id: 'open.files', icon: 'file', shortcuts: ['Ctrl+O'], possible: always, perform: ({ session }) => void session.open('files') },
+  { id: 'open.folder', icon: 'folder', shortcuts: ['Ctrl+Shift+O'], possible: always, perform: ({ session }) => void session.open('folder') },
+  { id: 'open.sample', icon: 'sample', shortcuts: [], possible: always, perform: ({ session }) => void session.open('sample') },
+  workspace('review', 'review', 'Ctrl+1'),
+  workspace('models', 'models', 'Ctrl+2'),
+  workspace('boards', 'boards', 'Ctrl+3'),
+  workspace('settings', 'settings', 'Ctrl+,'),
+  tool('window', 'window', 'w'),
+  tool('pan', 'pan', 'p'),
+  tool('zoom', 'zoom', 'z'),
+  tool('scroll', 'scroll', 's'),
+  view('fit', 'fit', ['f'], (v) => v.fit()),
+  view('actualSize', 'actual', ['1'], (v) => v.actualSize()),
+  view('zoomIn', 'zoomIn', ['+', '='], (v) => v.zoom(1.25)),
+  view('zoomOut', 'zoomOut', ['-'], (v) => v.zoom(0.8)),
+  { ...view('invert', 'invert', ['i'], (v) => v.invert()), pressed: ({ view: { presentation } }) => presentation?.invert ?? false },
+  { ...view('smooth', 'smooth', ['n'], (v) => v.toggleSmooth()), pressed: ({ view: { presentation } }) => presentation?.smooth ?? false },
+  view('reset', 'reset', ['r'], (v) => v.reset()),
+  stack('next', ['PageDown', 'ArrowDown', 'ArrowRight'], (s) => s.scrollBy(1)),
+  stack('previous', ['PageUp', 'ArrowUp', 'ArrowLeft'], (s) => s.scrollBy(-1)),
+  stack('first', ['Home'], (s) => s.scrollTo(0)),
+  stack('last', ['End'], (s) => s.scrollTo(Number.MAX_SAFE_INTEGER)),
+  { id: 'series.next', icon: null, shortcuts: [']'], possible: inReview, perform: ({ session }) => session.stepSeries(1) },
+  { id: 'series.previous', icon: null, shortcuts: ['['], possible: inReview, perform: ({ session }) => session.stepSeries(-1) },
+  {
+    id: 'compare.run',
+    icon: 'run',
+    shortcuts: ['Ctrl+Enter', 'c'],
+    possible: (now) => hasImage(now) && now.app.models.length > 0 && entryNow(now)?.state !== 'running',
+    perform: ({ session }) => {
+      session.store.set({ panelOpen: true });
+      void session.compare();
+    },
+  },
+  { id: 'compare.cancel', icon: 'stop', shortcuts: ['Escape'], possible: (now) => entryNow(now)?.state === 'running', perform: ({ session }) => session.cancel() },
+  {
+    id: 'compare.export',
+    icon: 'export',
+    shortcuts: ['Ctrl+E'],
+    possible: (now) => entryNow(now)?.comparison != null,
+    perform: ({ session, say }) => void session.exportComparison(say('panel.exported')),
+  },
+  {
+    id: 'heatMap.toggle',
+    icon: 'heat',
+    shortcuts: ['h'],
+    possible: (now) => inReview(now) && (entryNow(now)?.comparison?.runs.some((r) => r.state === 'ok' && r.classMaps !== null) ?? false),
+    pressed: ({ app }) => app.heatMap.on,
+    perform: ({ session }) => session.store.set(({ heatMap }) => ({ heatMap: { ...heatMap, on: !heatMap.on } })),
+  },
+  {
+    id: 'panel.toggle',
+    icon: 'panel',
+    shortcuts: ['k'],
+    possible: inReview,
+    pressed: ({ app }) => app.panelOpen,
+    perform: ({ session }) => session.store.set(({ panelOpen }) => ({ panelOpen: !panelOpen })),
+  },
+  { id: 'help.shortcuts', icon: 'help', shortcuts: ['?', 'F1'], possible: always, pressed: ({ app }) => app.helpOpen, perform: ({ session }) => session.store.set(({ helpOpen }) => ({ helpOpen: !helpOpen })) },
+] as const satisfies readonly Action[];
+
+export type ActionId = (typeof ACTIONS)[number]['id'];
+export const actionById = (id: string): Action | undefined => ACTIONS.find((action) => action.id === id);

@@ -1,0 +1,171 @@
+import { Button, Select } from '@mantine/core';
+import { useMemo, type JSX } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { Warning } from '../../src/contract/engine.ts';
+import type { ModelInfo } from '../../src/contract/ipc.ts';
+import { comparisonKey, entryOf, intentConcern, modelOf, shownOf, type Shown } from '../state/selectors.ts';
+import type { ComparisonEntry } from '../state/store.ts';
+import { useAction, useApp, useAppState, useLocalText, useTextOf } from '../ui/app.ts';
+import { Icon } from '../ui/icons.tsx';
+import { HeatMapPanel } from './HeatMapPanel.tsx';
+import { IdentityList } from './IdentityList.tsx';
+import { Latency } from './Latency.tsx';
+import { Probabilities } from './Probabilities.tsx';
+import { agreementOf } from './verdict.ts';
+
+export function ComparisonPanel(): JSX.Element {
+  const { t } = useTranslation();
+  const { session } = useApp();
+  const local = useLocalText();
+  const models = useAppState((s) => s.models);
+  const model = useAppState(modelOf);
+  const library = useAppState((s) => s.library);
+  const selection = useAppState((s) => s.selection);
+  const shown = useMemo(() => shownOf(library, selection), [library, selection]);
+  return (
+    <aside className="comparison" aria-label={t('panel.title')} data-testid="comparison">
+      <header className="panel-head">
+        <h2>{t('panel.title')}</h2>
+        {model && models.length > 1 && (
+          <Select size="xs" className="grow" aria-label={t('panel.model')} allowDeselect={false} value={model.id} data={models.map((m) => ({ value: m.id, label: local(m.metadata.fabriclens.title) }))} onChange={(modelId) => session.store.set({ modelId })} />
+        )}
+      </header>
+      <div className="panel-body" tabIndex={-1}>
+        {!model && <NoModel />}
+        {model && (
+          <p className="model-line">
+            <span className="grow">{local(model.metadata.fabriclens.title)} <span className="dim">{model.metadata.version}</span></span>
+            <button type="button" className="link" onClick={() => session.store.set({ workspace: 'models', modelId: model.id })}>{t('panel.card')}</button>
+          </p>
+        )}
+        {model && !shown && <p className="dim">{t('panel.noImage')}</p>}
+        {model && shown && <ForImage model={model} shown={shown} />}
+      </div>
+    </aside>
+  );
+}
+
+function NoModel(): JSX.Element {
+  const { t } = useTranslation();
+  const problems = useAppState((s) => s.modelProblems);
+  return (
+    <>
+      <p className="dim">{t('models.none')}</p>
+      {problems.map((problem) => (
+        <div key={problem.name} className="callout error"><Icon name="error" /><p><strong>{problem.name}</strong> {problem.message}</p></div>
+      ))}
+    </>
+  );
+}
+
+function ForImage({ model, shown }: { model: ModelInfo; shown: Shown }): JSX.Element {
+  const { session } = useApp();
+  const { t } = useTranslation();
+  const entry = useAppState((s) => entryOf(s, shown));
+  const confirmed = useAppState((s) => s.confirmed.includes(comparisonKey(shown, model.id)));
+  const concern = intentConcern(shown.instance, model.metadata);
+  const exporting = useAction('compare.export');
+  const comparison = entry?.comparison ?? null;
+  const warnings = comparison?.warnings ?? [];
+  return (
+    <>
+      {concern && !warnings.some((w) => /intended/.test(w.code)) && <Concern model={model} shown={shown} concern={concern} />}
+      {warnings.map((warning, index) => <WarningLine key={index} warning={warning} />)}
+      {concern && !confirmed && !comparison
+        ? <Button color="yellow" variant="light" onClick={() => void session.compare(true)} data-testid="run-anyway">{t('panel.runAnyway')}</Button>
+        : <RunControls entry={entry} />}
+      {entry?.state === 'failed' && <div className="callout error" role="alert"><Icon name="error" /><p>{entry.error}</p></div>}
+      {entry?.state === 'cancelled' && <p className="dim" role="status">{t('panel.cancelled')}</p>}
+      {!entry && <p className="dim">{t('panel.lookFirst')}</p>}
+      {entry && comparison && (
+        <div className={entry.state === 'running' ? 'results stale' : 'results'} data-testid="results">
+          <Verdict entry={entry} />
+          <Probabilities model={model} comparison={comparison} engines={entry.engines} />
+          <HeatMapPanel model={model} shown={shown} comparison={comparison} />
+          <Latency comparison={comparison} />
+          <IdentityList comparison={comparison} />
+          <Button variant="default" size="xs" leftSection={<Icon name="export" />} onClick={exporting.run} title={exporting.title}>{t('panel.export')}</Button>
+        </div>
+      )}
+    </>
+  );
+}
+
+function Concern({ model, shown, concern }: { model: ModelInfo; shown: Shown; concern: 'modality' | 'bodyPart' }): JSX.Element {
+  const { t } = useTranslation();
+  const local = useLocalText();
+  const { intended } = model.metadata.fabriclens;
+  return (
+    <div className="callout warning" role="alert" data-testid="concern">
+      <Icon name="warning" size={20} />
+      <div>
+        <strong>{concern === 'modality' ? t('warnings.modality', { modality: shown.instance.modality, intended: intended.modalities.join(', ') }) : t('warnings.bodyPart', { bodyPart: shown.instance.bodyPart, intended: intended.bodyParts.join(', ') })}</strong>
+        <p>{local(intended.text)}</p>
+      </div>
+    </div>
+  );
+}
+
+/** In the reader's language where the code is known; else the host's sentence. */
+function WarningLine({ warning }: { warning: Warning }): JSX.Element {
+  const textOf = useTextOf();
+  return (
+    <div className="callout warning" role="alert" data-testid="warning">
+      <Icon name="warning" size={18} />
+      <p>{textOf(`warnings.code.${warning.code}`, warning.message, warning.values)}</p>
+    </div>
+  );
+}
+
+function RunControls({ entry }: { entry: ComparisonEntry | null }): JSX.Element {
+  const { t } = useTranslation();
+  const run = useAction('compare.run');
+  const cancel = useAction('compare.cancel');
+  if (entry?.state !== 'running') {
+    return (
+      <Button onClick={run.run} disabled={!run.possible} title={run.title} leftSection={<Icon name="run" />} data-testid="run" variant={entry?.comparison ? 'default' : 'filled'}>
+        {entry?.comparison ? t('panel.again') : t('panel.run')}
+      </Button>
+    );
+  }
+  return (
+    <div className="running" role="status" data-testid="running">
+      {entry.engines.map((engine) => {
+        const run = entry.arrived[engine];
+        const progress = entry.progress[engine];
+        const state = run ? (run.state === 'ok' ? t('panel.arrived') : t('panel.failedShort')) : progress ? t('panel.repeat', progress) : t('panel.waiting');
+        return (
+          <div key={engine} className="running-row">
+            <span>{t(`engine.${engine}`)}</span>
+            <progress aria-label={t(`engine.${engine}`)} value={run ? 1 : progress ? progress.done / Math.max(1, progress.total) : 0} max={1} />
+            <span className="dim">{state}</span>
+          </div>
+        );
+      })}
+      <Button variant="default" size="xs" onClick={cancel.run} leftSection={<Icon name="stop" />} data-testid="cancel">{t('common.cancel')}</Button>
+    </div>
+  );
+}
+
+function Verdict({ entry }: { entry: ComparisonEntry }): JSX.Element | null {
+  const { t } = useTranslation();
+  const { comparison } = entry;
+  if (!comparison) return null;
+  const agreement = agreementOf(comparison);
+  const beyond = comparison.maxDelta !== null && comparison.maxDelta > comparison.tolerance;
+  const flips = comparison.flips.map((engine) => t(`engine.${engine}`)).join(', ');
+  return (
+    <div className={`verdict ${agreement}`} data-testid="verdict" data-agreement={agreement}>
+      <Icon name={agreement === 'flip' ? 'flip' : agreement === 'agree' ? 'check' : 'info'} size={22} />
+      <div>
+        <strong>{t(`verdict.${agreement}`, { engines: flips })}</strong>
+        {comparison.maxDelta !== null && agreement !== 'single' && (
+          <p className={beyond ? 'beyond' : 'dim'}>
+            {beyond && <Icon name="warning" size={14} />}
+            {t(beyond ? 'verdict.beyond' : 'verdict.within', { delta: comparison.maxDelta.toFixed(4), tolerance: comparison.tolerance })}
+          </p>
+        )}
+      </div>
+    </div>
+  );
+}

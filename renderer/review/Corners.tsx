@@ -1,0 +1,54 @@
+/** Text over the image, of the picture that is drawn. */
+import type { JSX } from 'react';
+import { useTranslation } from 'react-i18next';
+import { useView } from '../ui/app.ts';
+import { dicomDate, dicomTime, personName, windowValue } from '../ui/format.ts';
+import { edgeLetters } from '../viewport/orientation.ts';
+
+export function Corners(): JSX.Element | null {
+  const { t } = useTranslation();
+  const drawn = useView((v) => v.drawn);
+  const presentation = useView((v) => v.presentation);
+  const units = useView((v) => v.facts?.units ?? '');
+  const fromFile = useView((v) => v.facts?.voiFromFile ?? true);
+  if (!drawn || !presentation) return null;
+  const { study, series, instance, frame, position, count } = drawn;
+  const edges = edgeLetters(instance.patientOrientation);
+  const sex = ({ M: t('viewer.sex.M'), F: t('viewer.sex.F'), O: t('viewer.sex.O') } as Record<string, string>)[study.patientSex] ?? study.patientSex;
+  const { voi } = presentation;
+  return (
+    <div className="corners" data-testid="corners">
+      <div className="corner top left">
+        <strong data-testid="patient-name">{personName(study.patientName) || t('studies.unnamed')}</strong>
+        <span>{study.patientId}</span>
+        <span>{[sex, dicomDate(study.patientBirthDate)].filter(Boolean).join(' · ')}</span>
+      </div>
+      <div className="corner top right">
+        <span>{study.description}</span>
+        <span>{[dicomDate(study.date), dicomTime(study.time)].filter(Boolean).join(' ')}</span>
+        <span>{study.institution}</span>
+      </div>
+      <div className="corner bottom left">
+        <span>{[instance.modality, series.description].filter(Boolean).join(' · ')}</span>
+        <span>{[instance.bodyPart, instance.viewPosition, instance.laterality].filter(Boolean).join(' ')}</span>
+        <span data-testid="stack-position">
+          {t('viewer.place', { series: series.number ?? '–', image: position + 1, count })}
+          {instance.frames > 1 && ` · ${t('viewer.frame', { frame: frame + 1, frames: instance.frames })}`}
+        </span>
+      </div>
+      <div className="corner bottom right">
+        {instance.lossy && <span>{t('viewer.lossy')}</span>}
+        {voi?.kind === 'window' && (
+          <span data-testid="window-level">{t('viewer.window', { width: windowValue(voi.width, voi.width), center: windowValue(voi.center, voi.width), units })}</span>
+        )}
+        {voi?.kind === 'table' && <span data-testid="window-level">{t('viewer.voiTable', { name: voi.explanation })}</span>}
+        {voi && !fromFile && <span className="dim">{t('viewer.noWindow')}</span>}
+        <span data-testid="zoom">{t('viewer.zoom', { percent: Math.round(presentation.zoom * 100) })}</span>
+      </div>
+      {(['left', 'right', 'top', 'bottom'] as const).map((side) => edges[side] && (
+        <span key={side} className={`edge edge-${side}`} data-testid={`edge-${side}`}>{edges[side]}</span>
+      ))}
+      {instance.qualityControl && <span className="synthetic-banner" data-testid="synthetic">{t('viewer.synthetic')}</span>}
+    </div>
+  );
+}

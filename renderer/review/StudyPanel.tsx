@@ -1,0 +1,102 @@
+import { Fragment, useState, type JSX } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { FileProblem, SeriesInfo, StudyInfo } from '../../src/contract/dicom.ts';
+import { ToolButton } from '../ui/ActionButton.tsx';
+import { useApp, useAppState, useTextOf } from '../ui/app.ts';
+import { dicomDate, personName } from '../ui/format.ts';
+import { Icon } from '../ui/icons.tsx';
+import { countSlices, sliceAt } from '../state/selectors.ts';
+import { Thumb } from './Thumb.tsx';
+
+export function StudyPanel(): JSX.Element {
+  const { t } = useTranslation();
+  const studies = useAppState((s) => s.library.studies);
+  const problems = useAppState((s) => s.library.problems);
+  const scan = useAppState((s) => s.scan);
+  return (
+    <aside className="studies" aria-label={t('studies.title')}>
+      <div className="studies-open">
+        <ToolButton id="open.files" />
+        <ToolButton id="open.folder" />
+        <ToolButton id="open.sample" />
+      </div>
+      {scan && (
+        <div className="scan" role="status">
+          <progress value={scan.done} max={Math.max(1, scan.total)} aria-label={t('studies.importing')} />
+          <span>{t('studies.scan', { done: scan.done, total: scan.total })}</span>
+          <span className="dim ellipsis">{scan.fileName}</span>
+        </div>
+      )}
+      <div className="studies-list" tabIndex={-1}>
+        {studies.length === 0 && !scan && <p className="dim pad">{t('studies.none')}</p>}
+        {studies.map((study) => <Study key={study.uid} study={study} />)}
+      </div>
+      {problems.length > 0 && <Problems problems={problems} />}
+    </aside>
+  );
+}
+
+function Study({ study }: { study: StudyInfo }): JSX.Element {
+  const { t } = useTranslation();
+  const { session } = useApp();
+  const name = personName(study.patientName) || t('studies.unnamed');
+  return (
+    <section className="study" aria-label={name}>
+      <header>
+        <div className="grow">
+          <h3 className="ellipsis" title={name}>{name}</h3>
+          <p className="dim ellipsis">{[study.patientId, dicomDate(study.date), study.description].filter(Boolean).join(' · ')}</p>
+        </div>
+        <button type="button" className="icon-button" aria-label={t('studies.close', { name })} title={t('studies.close', { name })} onClick={() => void session.closeStudy(study.uid)}>
+          <Icon name="close" size={14} />
+        </button>
+      </header>
+      {study.series.map((series) => <Series key={series.uid} series={series} />)}
+    </section>
+  );
+}
+
+function Series({ series }: { series: SeriesInfo }): JSX.Element | null {
+  const { t } = useTranslation();
+  const { session } = useApp();
+  const selected = useAppState((s) => s.selection?.seriesUid === series.uid);
+  const count = countSlices(series);
+  const middle = sliceAt(series, Math.floor(count / 2));
+  if (!middle) return null;
+  const title = series.description || [series.modality, middle.instance.bodyPart, middle.instance.viewPosition].filter(Boolean).join(' ');
+  return (
+    <button type="button" className="series" data-testid="series" aria-current={selected} onClick={() => session.select(series.uid)}>
+      <Thumb instanceId={middle.instance.id} frame={middle.frame} size={56} />
+      <span className="series-text">
+        <span className="series-title">{title}</span>
+        <span className="dim">{[series.modality, t('studies.images', { count })].join(' · ')}</span>
+        {middle.instance.qualityControl && <span className="synthetic-mark">{t('viewer.synthetic')}</span>}
+      </span>
+    </button>
+  );
+}
+
+function Problems({ problems }: { problems: readonly FileProblem[] }): JSX.Element {
+  const { t } = useTranslation();
+  const textOf = useTextOf();
+  const [open, setOpen] = useState(true);
+  return (
+    <section className="problems" aria-label={t('problems.title')} data-testid="problems">
+      <button type="button" className="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
+        <Icon name="warning" />
+        <span className="grow">{t('problems.count', { count: problems.length })}</span>
+        <Icon name={open ? 'chevronDown' : 'chevronRight'} size={14} />
+      </button>
+      {open && (
+        <dl tabIndex={0} aria-label={t('problems.title')}>
+          {problems.map((problem, index) => (
+            <Fragment key={index}>
+              <dt>{problem.fileName}</dt>
+              <dd>{textOf(`problems.code.${problem.code}`, problem.message)}</dd>
+            </Fragment>
+          ))}
+        </dl>
+      )}
+    </section>
+  );
+}

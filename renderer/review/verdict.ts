@@ -1,0 +1,92 @@
+/** What the numbers of a comparison say, as values for the panel. Pure. */
+import type { Comparison, EngineId, PartTiming, Run, RunOk, TimingPart, TimingSource } from '../../src/contract/engine.ts';
+import { engineOf, okRuns } from '../state/selectors.ts';
+
+export type Agreement = 'agree' | 'flip' | 'single' | 'none';
+
+/** `single`: fewer than two engines answered, so there is nothing to agree with. */
+export function agreementOf(comparison: Comparison): Agreement {
+  const ok = okRuns(comparison.runs).length;
+  if (ok === 0) return 'none';
+  if (comparison.flips.length > 0) return 'flip';
+  return ok === 1 ? 'single' : 'agree';
+}
+
+/** The class a run decides for at the threshold; null when it stays below and the model has no one other class. */
+export function decisionOf(run: RunOk, threshold: Comparison['threshold'], labels: number): { positive: boolean; classIndex: number | null } {
+  const positive = (run.probabilities[threshold.classIndex] ?? 0) >= threshold.value;
+  if (positive) return { positive, classIndex: threshold.classIndex };
+  return { positive, classIndex: labels === 2 ? 1 - threshold.classIndex : null };
+}
+
+/** Runs in the order in which the engines were asked for: the first that succeeded is the reference. */
+export const referenceOf = (runs: readonly Run[]): RunOk | null => okRuns(runs)[0] ?? null;
+
+/** Probability minus the reference's, of the class under the threshold. */
+export function deltaOf(run: RunOk, reference: RunOk, classIndex: number): number {
+  return (run.probabilities[classIndex] ?? 0) - (reference.probabilities[classIndex] ?? 0);
+}
+
+export interface Segment {
+  part: TimingPart;
+  source: TimingSource;
+  p50: number;
+  p95: number;
+  /** 0…1 of the common axis. */
+  start: number;
+  width: number;
+}
+export interface WaterfallRow {
+  engine: EngineId;
+  segments: Segment[];
+  total: { p50: number; p95: number };
+  /** Where the total's p95 ends on the axis. */
+  p95End: number;
+}
+export interface Waterfall {
+  rows: WaterfallRow[];
+  /** Milliseconds at the right end of the axis; a round number. */
+  axisMs: number;
+  ticks: number[];
+}
+
+/** 1, 2 or 5 times a power of ten, at least `value`. */
+export function roundUp(value: number): number {
+  if (!(value > 0)) return 1;
+  const power = 10 ** Math.floor(Math.log10(value));
+  for (const step of [1, 2, 5, 10]) if (step * power >= value) return step * power;
+  return 10 * power;
+}
+
+/** Parts end to end on one axis for all engines, as long as the longest p95. */
+export function waterfall(runs: readonly Run[]): Waterfall {
+  const ok = okRuns(runs);
+  const longest = Math.max(0, ...ok.map((run) => Math.max(run.total.p95, sum(run.timings))));
+  const tick = roundUp(longest / 4);
+  const axisMs = tick * Math.max(1, Math.ceil(longest / tick - 1e-9));
+  const rows = ok.map((run): WaterfallRow => {
+    let at = 0;
+    const segments = run.timings.map(({ part, source, p50, p95 }): Segment => {
+      const segment = { part, source, p50, p95, start: at / axisMs, width: p50 / axisMs };
+      at += p50;
+      return segment;
+    });
+    return { engine: run.identity.engine, segments, total: run.total, p95End: run.total.p95 / axisMs };
+  });
+  return { rows, axisMs, ticks: Array.from({ length: Math.round(axisMs / tick) + 1 }, (_, i) => i * tick) };
+}
+const sum = (timings: readonly PartTiming[]): number => timings.reduce((total, { p50 }) => total + p50, 0);
+
+/** Parts that any run has, in the order of the contract. */
+export function partsOf(runs: readonly Run[], order: readonly TimingPart[]): TimingPart[] {
+  const present = new Set(okRuns(runs).flatMap((run) => run.timings.map(({ part }) => part)));
+  return order.filter((part) => present.has(part));
+}
+
+export const sourcesOf = (runs: readonly Run[]): TimingSource[] => [...new Set(okRuns(runs).flatMap((run) => run.timings.map(({ source }) => source)))];
+
+/** Columns of the panel: one an engine asked for, whether it has answered or not. */
+export function columnsOf(engines: readonly EngineId[], runs: readonly Run[]): Array<{ engine: EngineId; run: Run | null }> {
+  return engines.map((engine) => ({ engine, run: runs.find((run) => engineOf(run) === engine) ?? null }));
+}
+

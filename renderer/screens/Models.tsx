@@ -1,0 +1,118 @@
+import { useState, type JSX } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { ModelInfo } from '../../src/contract/ipc.ts';
+import { modelOf } from '../state/selectors.ts';
+import { useApp, useAppState, useLocalText, useTextOf } from '../ui/app.ts';
+import { shortHash } from '../ui/format.ts';
+import { Icon } from '../ui/icons.tsx';
+import { Markdown } from '../ui/Markdown.tsx';
+import { metricRows } from './metrics.ts';
+
+export function Models(): JSX.Element {
+  const { t } = useTranslation();
+  const { session } = useApp();
+  const local = useLocalText();
+  const models = useAppState((s) => s.models);
+  const problems = useAppState((s) => s.modelProblems);
+  const model = useAppState(modelOf);
+  return (
+    <main className="screen split" aria-label={t('models.title')}>
+      <div className="screen-list">
+        <h1>{t('models.title')}</h1>
+        {models.length === 0 && <p className="dim">{t('models.none')}</p>}
+        {models.map((m) => (
+          <button key={m.id} type="button" className="list-item" aria-current={m.id === model?.id} onClick={() => session.store.set({ modelId: m.id })}>
+            <strong>{local(m.metadata.fabriclens.title)}</strong>
+            <span className="dim">{m.metadata.fabriclens.name} · {m.metadata.version}</span>
+          </button>
+        ))}
+        {problems.map((problem) => (
+          <div key={problem.name} className="callout error" role="alert">
+            <Icon name="error" size={18} />
+            <div><strong>{problem.name}</strong><p>{problem.message}</p></div>
+          </div>
+        ))}
+      </div>
+      <div className="screen-body" tabIndex={0} role="region" aria-label={t('models.cardTitle')}>{model && <Card key={model.id} model={model} />}</div>
+    </main>
+  );
+}
+
+function Card({ model }: { model: ModelInfo }): JSX.Element {
+  const { t } = useTranslation();
+  const local = useLocalText();
+  const [full, setFull] = useState(false);
+  const { metadata } = model;
+  const { fabriclens } = metadata;
+  return (
+    <article className="card" data-testid="model-card">
+      <h2>{local(fabriclens.title)}</h2>
+      <p className="dim">{t('models.version', { version: metadata.version, licence: metadata.license, authors: metadata.authors })}</p>
+
+      <h3>{t('models.intended')}</h3>
+      <p>{local(fabriclens.intended.text)}</p>
+      <p className="dim">{t('models.accepts', { modalities: fabriclens.intended.modalities.join(', '), bodyParts: fabriclens.intended.bodyParts.join(', ') || t('models.any') })}</p>
+
+      <h3>{t('models.limits')}</h3>
+      <ul>{fabriclens.limits.map((limit) => <li key={limit.en}>{local(limit)}</li>)}</ul>
+
+      <h3>{t('models.metrics')}</h3>
+      <Metrics metrics={metadata.eval_metrics} />
+
+      <h3>{t('models.threshold')}</h3>
+      <p>{t('models.thresholdText', { value: fabriclens.threshold.value.toFixed(4), label: local(fabriclens.labels[fabriclens.threshold.classIndex]!.text), tolerance: fabriclens.tolerance })}</p>
+      <p className="dim">{fabriclens.threshold.method}</p>
+
+      <h3>{t('models.identity')}</h3>
+      <dl className="facts">
+        <dt>{t('models.name')}</dt><dd><code>{fabriclens.name}</code></dd>
+        <dt>{t('models.input')}</dt><dd>{fabriclens.input.shape.join(' × ')}</dd>
+        <dt>{t('models.engines')}</dt><dd>{model.engines.map((engine) => t(`engine.${engine}`)).join(', ')}</dd>
+        {Object.entries(fabriclens.sha256).map(([file, sha]) => sha && <FileHash key={file} file={file} sha={sha} />)}
+      </dl>
+
+      <h3>{t('models.data')}</h3>
+      <p>{metadata.data_source}</p>
+
+      <h3>
+        <button type="button" className="fold" aria-expanded={full} onClick={() => setFull(!full)}>
+          <Icon name={full ? 'chevronDown' : 'chevronRight'} size={14} />{t('models.fullCard')}
+        </button>
+      </h3>
+      {full && <Markdown text={model.card} />}
+    </article>
+  );
+}
+
+function FileHash({ file, sha }: { file: string; sha: string }): JSX.Element {
+  return <><dt>{file}</dt><dd><code title={sha}>{shortHash(sha)}…</code></dd></>;
+}
+
+function Metrics({ metrics }: { metrics: Readonly<Record<string, number>> }): JSX.Element {
+  const { t } = useTranslation();
+  const textOf = useTextOf();
+  const { engines, rows } = metricRows(metrics);
+  if (rows.length === 0) return <p className="dim">{t('models.noMetrics')}</p>;
+  return (
+    <table className="grid numbers metrics">
+      <thead>
+        <tr>
+          <th scope="col">{t('models.set')}</th>
+          <th scope="col">{t('models.measure')}</th>
+          {engines.length === 0 ? <th scope="col">{t('models.value')}</th> : engines.map((engine) => <th key={engine} scope="col" className="number">{engine}</th>)}
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map(({ set, measure, values }) => (
+          <tr key={`${set}/${measure}`}>
+            <td>{textOf(`metrics.set.${set}`, set)}</td>
+            <th scope="row">{textOf(`metrics.measure.${measure}`, measure)}</th>
+            {'' in values
+              ? <td className="number" colSpan={Math.max(1, engines.length)}>{values['']}</td>
+              : engines.map((engine) => <td key={engine} className="number">{values[engine] ?? '–'}</td>)}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

@@ -1,0 +1,93 @@
+/** What follows from the state. Pure. */
+import type { InstanceInfo, Library, SeriesInfo, StudyInfo } from '../../src/contract/dicom.ts';
+import type { Comparison, EngineId, Run, RunOk } from '../../src/contract/engine.ts';
+import type { ModelInfo } from '../../src/contract/ipc.ts';
+import type { ModelMetadata } from '../../src/contract/model.ts';
+import type { AppState, ComparisonEntry } from './store.ts';
+
+/** One picture of a stack. */
+export interface Slice {
+  instance: InstanceInfo;
+  /** From 0. */
+  frame: number;
+}
+
+export interface Shown extends Slice {
+  study: StudyInfo;
+  series: SeriesInfo;
+  position: number;
+  /** Pictures in the stack. */
+  count: number;
+}
+
+export const countSlices = (series: SeriesInfo): number => series.instances.reduce((n, i) => n + i.frames, 0);
+
+/** The picture at `position` of a series: instances in their order, their frames one after another. */
+export function sliceAt(series: SeriesInfo, position: number): Slice | null {
+  let left = position;
+  for (const instance of series.instances) {
+    if (left < instance.frames) return { instance, frame: Math.max(0, left) };
+    left -= instance.frames;
+  }
+  return null;
+}
+
+export function positionOf(series: SeriesInfo, instanceId: string, frame: number): number {
+  let at = 0;
+  for (const instance of series.instances) {
+    if (instance.id === instanceId) return at + Math.min(frame, instance.frames - 1);
+    at += instance.frames;
+  }
+  return -1;
+}
+
+export function findSeries(library: Library, seriesUid: string): { study: StudyInfo; series: SeriesInfo } | null {
+  for (const study of library.studies) for (const series of study.series) if (series.uid === seriesUid) return { study, series };
+  return null;
+}
+
+export function shownOf(library: Library, selection: AppState['selection']): Shown | null {
+  if (!selection) return null;
+  const found = findSeries(library, selection.seriesUid);
+  if (!found) return null;
+  const slice = sliceAt(found.series, selection.position);
+  return slice && { ...slice, ...found, position: selection.position, count: countSlices(found.series) };
+}
+
+/** The selection after the library changed: the same picture if it is still there, else the first of all. */
+export function reselect(before: Library, after: Library, selection: AppState['selection']): AppState['selection'] {
+  const shown = shownOf(before, selection);
+  const now = shown && findSeries(after, shown.series.uid);
+  if (shown && now) {
+    const position = positionOf(now.series, shown.instance.id, shown.frame);
+    return { seriesUid: now.series.uid, position: Math.max(0, position) };
+  }
+  const first = after.studies[0]?.series[0];
+  return first ? { seriesUid: first.uid, position: 0 } : null;
+}
+
+export const comparisonKey = (slice: Slice, modelId: string): string => `${slice.instance.id}/${slice.frame}/${modelId}`;
+
+export const modelOf = (state: Pick<AppState, 'models' | 'modelId'>): ModelInfo | null => state.models.find((m) => m.id === state.modelId) ?? state.models[0] ?? null;
+
+/** Why an image is not what the model was made for, before anything is run; null when nothing speaks against it. */
+export function intentConcern(instance: InstanceInfo, metadata: ModelMetadata): 'modality' | 'bodyPart' | null {
+  const { modalities, bodyParts } = metadata.fabriclens.intended;
+  if (!modalities.includes(instance.modality)) return 'modality';
+  const part = instance.bodyPart.trim().toUpperCase();
+  return part !== '' && bodyParts.length > 0 && !bodyParts.includes(part) ? 'bodyPart' : null;
+}
+
+export const okRuns = (runs: readonly Run[]): RunOk[] => runs.filter((r): r is RunOk => r.state === 'ok');
+export const engineOf = (run: Run): EngineId => (run.state === 'ok' ? run.identity.engine : run.engine);
+
+/** The run a heat map is made from: the chosen engine's, or the first that has maps. */
+export function heatMapRun(comparison: Comparison | null, engine: EngineId | null): RunOk | null {
+  const withMaps = okRuns(comparison?.runs ?? []).filter((r) => r.classMaps !== null);
+  return withMaps.find((r) => r.identity.engine === engine) ?? withMaps[0] ?? null;
+}
+
+export const entryOf = (state: Pick<AppState, 'comparisons' | 'models' | 'modelId'>, shown: Slice | null): ComparisonEntry | null => {
+  const model = modelOf(state);
+  return shown && model ? (state.comparisons[comparisonKey(shown, model.id)] ?? null) : null;
+};

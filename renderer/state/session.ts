@@ -1,0 +1,214 @@
+/** What the window does: calls to the host and what their answers change in the state. */
+import type { EngineId } from '../../src/contract/engine.ts';
+import type { HostBridge, Settings } from '../../src/contract/ipc.ts';
+import { INITIAL_STATE, Store, type AppState, type ComparisonEntry, type Notice } from './store.ts';
+import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, reselect, shownOf } from './selectors.ts';
+
+/** Comparisons kept in the window; the oldest go first. */
+const MAX_COMPARISONS = 200;
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+export class Session {
+  readonly store = new Store<AppState>(INITIAL_STATE);
+  private readonly bridge: HostBridge;
+  private readonly running = new Map<string, AbortController>();
+  private nextNotice = 1;
+  /** Called when a menu item of the host is chosen. */
+  onMenuAction: (id: string) => void = () => {};
+
+  constructor(bridge: HostBridge) {
+    this.bridge = bridge;
+  }
+
+  /** Subscribes, then asks for everything; events that come meanwhile are newer than the answers and win. */
+  async start(): Promise<void> {
+    const { bridge, store } = this;
+    let libraryNewer = false;
+    let boardsNewer = false;
+    bridge.on('library.changed', (library) => {
+      libraryNewer = true;
+      this.setLibrary(library);
+    });
+    bridge.on('library.progress', (scan) => store.set({ scan: scan.done < scan.total ? scan : null }));
+    bridge.on('boards.changed', ({ boards }) => {
+      boardsNewer = true;
+      store.set({ boards });
+    });
+    bridge.on('compare.progress', ({ instanceId, engine, done, total }) =>
+      this.eachRunning(instanceId, null, (entry) => ({ ...entry, progress: { ...entry.progress, [engine]: { done, total } } })));
+    bridge.on('compare.run', ({ instanceId, frame, run }) =>
+      this.eachRunning(instanceId, frame, (entry) => ({ ...entry, arrived: { ...entry.arrived, [run.state === 'ok' ? run.identity.engine : run.engine]: run } })));
+    bridge.on('menu.action', ({ action }) => this.onMenuAction(action));
+    try {
+      const info = await bridge.call('app.info', {});
+      store.set({ info });
+      const [library, models, boards] = await Promise.all([bridge.call('library.get', {}), bridge.call('models.list', {}), bridge.call('boards.list', {})]);
+      store.set({ models: models.models, modelProblems: models.problems, modelId: models.models[0]?.id ?? null });
+      if (!libraryNewer) this.setLibrary(library);
+      if (!boardsNewer) store.set({ boards: boards.boards });
+    } catch (error) {
+      store.set({ startError: messageOf(error) });
+    }
+  }
+
+  async open(source: 'files' | 'folder' | 'sample'): Promise<void> {
+    await this.opening(() => this.bridge.call('library.open', { source }));
+  }
+
+  async drop(files: File[]): Promise<void> {
+    if (files.length > 0) await this.opening(() => this.bridge.openDropped(files));
+  }
+
+  async closeStudy(studyUid: string): Promise<void> {
+    await this.attempt(() => this.bridge.call('library.close', { studyUid }));
+  }
+
+  select(seriesUid: string, position = 0): void {
+    this.store.set({ selection: { seriesUid, position }, workspace: 'review' });
+    this.runOnOpen();
+  }
+
+  /** Moves in the stack; stops at its ends. */
+  scrollTo(position: number): void {
+    const { selection, library } = this.store.get();
+    const found = selection && findSeries(library, selection.seriesUid);
+    if (!found) return;
+    const clamped = Math.min(countSlices(found.series) - 1, Math.max(0, position));
+    if (clamped === selection.position) return;
+    this.store.set({ selection: { ...selection, position: clamped } });
+    this.runOnOpen();
+  }
+
+  scrollBy(steps: number): void {
+    const { selection } = this.store.get();
+    if (selection) this.scrollTo(selection.position + steps);
+  }
+
+  /** The series before or after the shown one, over all studies. */
+  stepSeries(step: 1 | -1): void {
+    const { library, selection } = this.store.get();
+    const all = library.studies.flatMap((study) => study.series);
+    const next = all[all.findIndex((s) => s.uid === selection?.seriesUid) + step];
+    if (next) this.select(next.uid);
+  }
+
+  /**
+   * Runs the comparison on the shown frame. For an image that the model was not made for, only after the reader has
+   * said so (`anyway`).
+   */
+  async compare(anyway = false): Promise<void> {
+    const state = this.store.get();
+    const shown = shownOf(state.library, state.selection);
+    const model = modelOf(state);
+    if (!shown || !model || !state.info) return;
+    const key = comparisonKey(shown, model.id);
+    if (this.running.has(key)) return;
+    if (intentConcern(shown.instance, model.metadata) && !state.confirmed.includes(key)) {
+      if (!anyway) return this.store.set({ panelOpen: true });
+      this.store.set({ confirmed: [...state.confirmed, key] });
+    }
+    const { repeats } = state.info.settings;
+    const wanted = state.info.settings.engines.filter((e) => model.engines.includes(e));
+    const engines: EngineId[] = wanted.length > 0 ? wanted : [...model.engines];
+    const abort = new AbortController();
+    this.running.set(key, abort);
+    this.patch(key, { state: 'running', arrived: {}, progress: {}, engines, error: '' }, true);
+    try {
+      const comparison = await this.bridge.call('compare.run', { instanceId: shown.instance.id, frame: shown.frame, model: model.id, engines, repeats }, abort.signal);
+      this.patch(key, { state: abort.signal.aborted ? 'cancelled' : 'done', comparison });
+    } catch (error) {
+      this.patch(key, abort.signal.aborted ? { state: 'cancelled' } : { state: 'failed', error: messageOf(error) });
+    } finally {
+      this.running.delete(key);
+    }
+  }
+
+  /** Cancels the comparison of the shown frame. */
+  cancel(): void {
+    const state = this.store.get();
+    const shown = shownOf(state.library, state.selection);
+    const model = modelOf(state);
+    if (shown && model) this.running.get(comparisonKey(shown, model.id))?.abort();
+  }
+
+  /** `done` is called with whether a file was written. */
+  async exportComparison(savedText: string): Promise<void> {
+    const state = this.store.get();
+    const comparison = entryOf(state, shownOf(state.library, state.selection))?.comparison;
+    if (!comparison) return;
+    await this.attempt(async () => {
+      const { saved } = await this.bridge.call('compare.export', { comparison });
+      if (saved) this.notify('info', savedText);
+    });
+  }
+
+  async setSettings(change: Partial<Settings>): Promise<void> {
+    await this.attempt(async () => {
+      const settings = await this.bridge.call('settings.set', change);
+      this.store.set(({ info }) => ({ info: info && { ...info, settings } }));
+    });
+  }
+
+  async reconnect(boardId: string): Promise<void> {
+    await this.attempt(() => this.bridge.call('boards.reconnect', { id: boardId }));
+  }
+
+  notify(kind: Notice['kind'], text: string): void {
+    this.store.set(({ notices }) => ({ notices: [...notices.slice(-3), { id: this.nextNotice++, kind, text }] }));
+  }
+
+  dismiss(id: number): void {
+    this.store.set(({ notices }) => ({ notices: notices.filter((n) => n.id !== id) }));
+  }
+
+  private setLibrary(library: AppState['library']): void {
+    this.store.set((state) => ({ library, selection: reselect(state.library, library, state.selection) }));
+    this.runOnOpen();
+  }
+
+  /** After an import the first new image is shown. */
+  private async opening(open: () => Promise<{ opened: number }>): Promise<void> {
+    const before = new Set(this.store.get().library.studies.flatMap((s) => s.series.map((x) => x.uid)));
+    await this.attempt(async () => {
+      const { opened } = await open();
+      if (opened === 0) return;
+      const fresh = this.store.get().library.studies.flatMap((s) => s.series).find((x) => !before.has(x.uid));
+      if (fresh) this.select(fresh.uid);
+    });
+    this.store.set({ scan: null });
+  }
+
+  private runOnOpen(): void {
+    const state = this.store.get();
+    if (!state.info?.settings.runOnOpen) return;
+    const shown = shownOf(state.library, state.selection);
+    // Only a single image opens a comparison by itself: scrolling through a stack would start one a slice.
+    if (shown && shown.count === 1 && !entryOf(state, shown)) void this.compare();
+  }
+
+  private async attempt(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.notify('error', messageOf(error));
+    }
+  }
+
+  private patch(key: string, change: Partial<ComparisonEntry>, create = false): void {
+    this.store.set(({ comparisons }) => {
+      const old = comparisons[key] ?? (create ? { state: 'running' as const, arrived: {}, progress: {}, engines: [], comparison: null, error: '' } : null);
+      if (!old) return {};
+      const kept = Object.entries(comparisons).filter(([k]) => k !== key).slice(-(MAX_COMPARISONS - 1));
+      return { comparisons: { ...Object.fromEntries(kept), [key]: { ...old, ...change } } };
+    });
+  }
+
+  /** Events name the image, not the call: they go to what runs on it. */
+  private eachRunning(instanceId: string, frame: number | null, change: (entry: ComparisonEntry) => ComparisonEntry): void {
+    for (const key of this.running.keys()) {
+      const entry = this.store.get().comparisons[key];
+      if (entry && key.startsWith(frame === null ? `${instanceId}/` : `${instanceId}/${frame}/`)) this.patch(key, change(entry));
+    }
+  }
+}

@@ -1,0 +1,107 @@
+/** One immutable state, replaced as a whole; React reads it by selectors. */
+import { useSyncExternalStore } from 'react';
+import type { Comparison, EngineId, Run } from '../../src/contract/engine.ts';
+import type { AppInfo, BoardStatus, EventPayload, ModelInfo } from '../../src/contract/ipc.ts';
+import type { Library } from '../../src/contract/dicom.ts';
+
+export type Workspace = 'review' | 'models' | 'boards' | 'settings';
+export type Tool = 'window' | 'pan' | 'zoom' | 'scroll';
+
+/** What is shown: a series, and the place in its stack of frames. */
+export interface Selection {
+  seriesUid: string;
+  position: number;
+}
+
+/** Everything known of one comparison, from the asking on. */
+export interface ComparisonEntry {
+  state: 'running' | 'done' | 'cancelled' | 'failed';
+  /** Runs that have ended, by engine; numbers are shown once `comparison` brings their warnings. */
+  arrived: Partial<Record<EngineId, Run>>;
+  progress: Partial<Record<EngineId, { done: number; total: number }>>;
+  engines: readonly EngineId[];
+  /** The last complete one: it stays while a new one runs. */
+  comparison: Comparison | null;
+  /** Why the call as a whole failed. */
+  error: string;
+}
+
+export interface HeatMapChoice {
+  on: boolean;
+  engine: EngineId | null;
+  classIndex: number | null;
+  /** 0…1. */
+  opacity: number;
+}
+
+export interface Notice {
+  id: number;
+  kind: 'error' | 'info';
+  text: string;
+}
+
+export interface AppState {
+  info: AppInfo | null;
+  /** The host did not answer at the start. */
+  startError: string;
+  library: Library;
+  scan: EventPayload<'library.progress'> | null;
+  workspace: Workspace;
+  selection: Selection | null;
+  tool: Tool;
+  models: readonly ModelInfo[];
+  modelProblems: ReadonlyArray<{ name: string; message: string }>;
+  modelId: string | null;
+  boards: readonly BoardStatus[];
+  comparisons: Readonly<Record<string, ComparisonEntry>>;
+  /** Images for which the reader has said yes to running despite the warning. */
+  confirmed: readonly string[];
+  heatMap: HeatMapChoice;
+  panelOpen: boolean;
+  helpOpen: boolean;
+  notices: readonly Notice[];
+}
+
+export const INITIAL_STATE: AppState = {
+  info: null,
+  startError: '',
+  library: { studies: [], problems: [] },
+  scan: null,
+  workspace: 'review',
+  selection: null,
+  tool: 'window',
+  models: [],
+  modelProblems: [],
+  modelId: null,
+  boards: [],
+  comparisons: {},
+  confirmed: [],
+  heatMap: { on: false, engine: null, classIndex: null, opacity: 0.5 },
+  panelOpen: true,
+  helpOpen: false,
+  notices: [],
+};
+
+export class Store<S> {
+  private state: S;
+  private readonly listeners = new Set<() => void>();
+
+  constructor(initial: S) {
+    this.state = initial;
+  }
+  get = (): S => this.state;
+  set = (change: Partial<S> | ((state: S) => Partial<S>)): void => {
+    const patch = typeof change === 'function' ? change(this.state) : change;
+    this.state = { ...this.state, ...patch };
+    for (const listener of this.listeners) listener();
+  };
+  subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+}
+
+/** `select` must return the same value for the same state: pick, do not build. */
+export function useStore<S, T>(store: Store<S>, select: (state: S) => T): T {
+  return useSyncExternalStore(store.subscribe, () => select(store.get()));
+}

@@ -1,0 +1,59 @@
+/** What every component may reach, without passing it through each level. */
+import { createContext, useContext } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { LocalText } from '../../src/contract/model.ts';
+import { actionById, type Action, type ActionId } from '../actions/actions.ts';
+import type { Session } from '../state/session.ts';
+import { useStore, type AppState } from '../state/store.ts';
+import type { View, Viewer } from '../viewport/viewer.ts';
+import type { DecodePool } from '../workers/pool.ts';
+
+export interface App {
+  session: Session;
+  viewer: Viewer;
+  pool: DecodePool;
+  /** Does an action if it is possible now; says whether it was. */
+  perform: (id: string) => boolean;
+}
+
+export const AppContext = createContext<App | null>(null);
+
+export function useApp(): App {
+  const app = useContext(AppContext);
+  if (!app) throw new Error('useApp outside of AppContext');
+  return app;
+}
+export const useAppState = <T>(select: (state: AppState) => T): T => useStore(useApp().session.store, select);
+export const useView = <T>(select: (view: View) => T): T => useStore(useApp().viewer.view, select);
+
+/** An action with its present state, for a button. */
+export function useAction(id: ActionId): { action: Action; label: string; title: string; possible: boolean; pressed: boolean | undefined; run: () => void } {
+  const { perform } = useApp();
+  const { t } = useTranslation();
+  const action = actionById(id)!;
+  const possible = useSituation((now) => action.possible(now));
+  const pressed = useSituation((now) => action.pressed?.(now));
+  const label = t(`action.${id}`);
+  const [shortcut] = action.shortcuts;
+  return { action, label, title: shortcut ? `${label} (${shortcutText(shortcut)})` : label, possible, pressed, run: () => perform(id) };
+}
+
+function useSituation<T extends boolean | undefined>(select: (now: { app: AppState; view: View }) => T): T {
+  const { session, viewer } = useApp();
+  useStore(viewer.view, (view) => select({ app: session.store.get(), view }));
+  return useStore(session.store, (app) => select({ app, view: viewer.view.get() }));
+}
+
+export const shortcutText = (shortcut: string): string => shortcut.split(/\+(?!$)/).map((part) => (part.length === 1 ? part.toUpperCase() : part)).join(' + ');
+
+/** The text of a key made at run time (a code of the host), or `fallback` where we have none for it. */
+export function useTextOf(): (key: string, fallback: string, values?: Record<string, string>) => string {
+  const { t, i18n } = useTranslation();
+  return (key, fallback, values = {}) => (i18n.exists(key) ? t(key as 'problems.code.corrupt', { message: fallback, ...values }) : fallback);
+}
+
+/** A model's text in the reader's language, or in English. */
+export function useLocalText(): (text: LocalText) => string {
+  const { i18n } = useTranslation();
+  return (text) => (i18n.language === 'zh-CN' ? (text['zh-CN'] ?? text.en) : text.en);
+}

@@ -1,0 +1,45 @@
+/** The few functions of cornerstone-core 2.6.1 that we call; it ships no types of its own. */
+declare module 'cornerstone-core' {
+  export interface CornerstoneViewport {
+    scale: number;
+    translation: { x: number; y: number };
+  }
+  export interface EnabledElement {
+    element: HTMLElement;
+    canvas: HTMLCanvasElement;
+    image: CornerstoneImage | undefined;
+    viewport: CornerstoneViewport | undefined;
+  }
+  export interface CornerstoneImage {
+    imageId: string;
+    rows: number;
+    columns: number;
+    width: number;
+    height: number;
+    rowPixelSpacing: number;
+    columnPixelSpacing: number;
+    color: boolean;
+    invert: boolean;
+    windowCenter: number;
+    windowWidth: number;
+    minPixelValue: number;
+    maxPixelValue: number;
+    slope: number;
+    intercept: number;
+    sizeInBytes: number;
+    getPixelData: () => ArrayLike<number>;
+    render: (enabledElement: EnabledElement, invalidated: boolean) => void;
+  }
+  interface Cornerstone {
+    enable(element: HTMLElement): void;
+    disable(element: HTMLElement): void;
+    displayImage(element: HTMLElement, image: CornerstoneImage, viewport?: Partial<CornerstoneViewport>): void;
+    setViewport(element: HTMLElement, viewport: Partial<CornerstoneViewport>): void;
+    getEnabledElement(element: HTMLElement): EnabledElement;
+    setToPixelCoordinateSystem(enabledElement: EnabledElement, context: CanvasRenderingContext2D): void;
+    draw(element: HTMLElement): void;
+    resize(element: HTMLElement, forceFitToWindow?: boolean): void;
+  }
+  const cornerstone: Cornerstone;
+  export default cornerstone;
+}

@@ -1,0 +1,226 @@
+/**
+ * The viewport on cornerstone-core's canvas path. cornerstone keeps the element, the transform and the redraw loop; greys and
+ * drawing are ours, through `image.render` (its LINEAR is off by up to 25 grey levels, DESIGN.md).
+ */
+import cornerstone, { type CornerstoneImage, type EnabledElement } from 'cornerstone-core';
+import { paintGrey } from './paint.ts';
+import type { GreyTables, Overlay, Viewport, ViewportImage } from './port.ts';
+import { fitZoom, sameVoi, type Point, type Presentation } from './presentation.ts';
+
+/** Above this enlargement pixels may be shown as squares. */
+const SQUARES_FROM = 2;
+const SETTLE_MS = 140;
+
+export class CornerstoneViewport implements Viewport {
+  onDrawn: Viewport['onDrawn'] = null;
+  onError: Viewport['onError'] = null;
+  private readonly element: HTMLElement;
+  private readonly tables: GreyTables;
+  private readonly observer: ResizeObserver;
+  /** The image's pixels as last coloured; its size is the image's. */
+  private readonly pixels = document.createElement('canvas');
+  private raster: ImageData | null = null;
+  private shown: { image: ViewportImage; presentation: Presentation } | null = null;
+  /** Asked for, but its greys are still in the making. */
+  private pending: { image: ViewportImage; presentation: Presentation } | null = null;
+  private overlay: Overlay | null = null;
+  private interacting = false;
+  private settle: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(element: HTMLElement, tables: GreyTables) {
+    this.element = element;
+    this.tables = tables;
+    cornerstone.enable(element);
+    this.observer = new ResizeObserver(() => this.resize());
+    this.observer.observe(element);
+  }
+
+  get presentation(): Presentation | null {
+    return (this.pending ?? this.shown)?.presentation ?? null;
+  }
+  get image(): ViewportImage | null {
+    return (this.pending ?? this.shown)?.image ?? null;
+  }
+
+  show(image: ViewportImage, presentation: Presentation): void {
+    this.pending = { image, presentation: this.refit(image, presentation) };
+    this.colour();
+  }
+
+  present(presentation: Presentation): void {
+    const current = this.pending ?? this.shown;
+    if (!current) return;
+    const before = current.presentation;
+    const next = this.refit(current.image, presentation);
+    if (this.pending || !sameVoi(before.voi, next.voi) || before.invert !== next.invert) {
+      this.pending = { image: current.image, presentation: next };
+      // Zoom and pan do not wait for the greys.
+      if (this.shown?.image.key === current.image.key) this.shown.presentation = { ...next, voi: this.shown.presentation.voi, invert: this.shown.presentation.invert };
+      this.colour();
+    } else {
+      this.shown!.presentation = next;
+    }
+    this.apply();
+  }
+
+  clear(): void {
+    this.shown = null;
+    this.pending = null;
+    this.overlay = null;
+    const { canvas } = cornerstone.getEnabledElement(this.element);
+    const context = canvas.getContext('2d')!;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, canvas.width, canvas.height);
+  }
+
+  setOverlay(overlay: Overlay | null): void {
+    this.overlay = overlay;
+    if (this.shown) cornerstone.draw(this.element);
+  }
+
+  setInteracting(interacting: boolean): void {
+    clearTimeout(this.settle);
+    if (interacting) {
+      this.interacting = true;
+      return;
+    }
+    this.settle = setTimeout(() => {
+      this.interacting = false;
+      if (this.shown) cornerstone.draw(this.element);
+    }, SETTLE_MS);
+  }
+
+  fitZoom(): number {
+    return this.image ? this.fitOf(this.image) : 1;
+  }
+
+  fromCentre(client: Point): Point {
+    const box = this.element.getBoundingClientRect();
+    return { x: client.x - box.left - box.width / 2, y: client.y - box.top - box.height / 2 };
+  }
+
+  dispose(): void {
+    clearTimeout(this.settle);
+    this.observer.disconnect();
+    cornerstone.disable(this.element);
+  }
+
+  private fitOf(image: ViewportImage): number {
+    const pane = { width: this.element.clientWidth, height: this.element.clientHeight };
+    return fitZoom(pane, { width: image.frame.columns, height: image.frame.rows }, image.aspect);
+  }
+
+  private refit(image: ViewportImage, p: Presentation): Presentation {
+    return p.fitted ? { ...p, zoom: this.fitOf(image), pan: { x: 0, y: 0 } } : p;
+  }
+
+  private resize(): void {
+    if (this.element.clientWidth === 0 || this.element.clientHeight === 0) return;
+    cornerstone.resize(this.element);
+    for (const held of [this.shown, this.pending]) if (held) held.presentation = this.refit(held.image, held.presentation);
+    this.apply();
+  }
+
+  /** Brings `pending` to the screen once its pixels are coloured; an older answer for another image is dropped. */
+  private colour(): void {
+    const wish = this.pending;
+    if (!wish) return;
+    const { frame } = wish.image;
+    if (frame.kind === 'colour') {
+      this.land(wish, (raster) => {
+        raster.data.set(frame.rgba);
+        if (wish.presentation.invert) invertColours(raster.data);
+      });
+      return;
+    }
+    const voi = wish.presentation.voi ?? frame.voi[0]!;
+    this.tables.make(frame, voi, wish.presentation.invert, (table) => {
+      // Of this image, though perhaps not of the newest window: each step of a drag is shown.
+      if (this.pending?.image.key !== wish.image.key) return;
+      this.land(wish, (raster) => paintGrey(frame.pixels, table, new Uint32Array(raster.data.buffer)));
+    }, (message) => {
+      if (this.pending?.image.key === wish.image.key) this.onError?.(message);
+    });
+  }
+
+  private land(wish: { image: ViewportImage; presentation: Presentation }, fill: (raster: ImageData) => void): void {
+    const { rows, columns } = wish.image.frame;
+    const changed = this.shown?.image.key !== wish.image.key;
+    if (this.raster?.width !== columns || this.raster.height !== rows) {
+      this.raster = new ImageData(columns, rows);
+      this.pixels.width = columns;
+      this.pixels.height = rows;
+    }
+    fill(this.raster);
+    this.pixels.getContext('2d', { alpha: false })!.putImageData(this.raster, 0, 0);
+    const newest = this.pending!.presentation;
+    this.shown = { image: wish.image, presentation: { ...newest, voi: wish.presentation.voi, invert: wish.presentation.invert } };
+    if (this.pending === wish) this.pending = null;
+    if (changed) cornerstone.displayImage(this.element, this.toCornerstone(wish.image), transformOf(newest));
+    this.apply();
+  }
+
+  private apply(): void {
+    if (!this.shown || !cornerstone.getEnabledElement(this.element).image) return;
+    cornerstone.setViewport(this.element, transformOf(this.shown.presentation));
+  }
+
+  private toCornerstone({ key, frame, aspect }: ViewportImage): CornerstoneImage {
+    return {
+      imageId: key,
+      rows: frame.rows,
+      columns: frame.columns,
+      width: frame.columns,
+      height: frame.rows,
+      rowPixelSpacing: aspect,
+      columnPixelSpacing: 1,
+      color: frame.kind === 'colour',
+      sizeInBytes: frame.kind === 'colour' ? frame.rgba.byteLength : frame.pixels.byteLength,
+      getPixelData: () => (frame.kind === 'colour' ? frame.rgba : frame.pixels),
+      // The greys are ours: these only satisfy cornerstone's checks.
+      invert: false,
+      windowCenter: 128,
+      windowWidth: 256,
+      minPixelValue: 0,
+      maxPixelValue: 255,
+      slope: 1,
+      intercept: 0,
+      render: (enabled) => this.draw(enabled),
+    };
+  }
+
+  private draw(enabled: EnabledElement): void {
+    if (!this.shown) return;
+    const start = performance.now();
+    const { image, presentation } = this.shown;
+    const { canvas } = enabled;
+    const context = canvas.getContext('2d')!;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.globalAlpha = 1;
+    context.fillStyle = '#000';
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    cornerstone.setToPixelCoordinateSystem(enabled, context);
+    context.imageSmoothingEnabled = presentation.zoom < SQUARES_FROM ? presentation.zoom !== 1 : presentation.smooth;
+    context.imageSmoothingQuality = this.interacting || presentation.zoom > 1 ? 'low' : 'medium';
+    context.drawImage(this.pixels, 0, 0);
+    if (this.overlay?.key === image.key) {
+      const { rect, opacity } = this.overlay;
+      context.save();
+      context.beginPath();
+      context.rect(0, 0, image.frame.columns, image.frame.rows);
+      context.clip();
+      context.imageSmoothingEnabled = true;
+      context.globalAlpha = opacity;
+      context.drawImage(this.overlay.canvas, rect.x, rect.y, rect.width, rect.height);
+      context.restore();
+    }
+    this.onDrawn?.({ key: image.key, presentation, drawMs: performance.now() - start });
+  }
+}
+
+const transformOf = (p: Presentation): { scale: number; translation: Point } => ({ scale: p.zoom, translation: { x: p.pan.x, y: p.pan.y } });
+
+function invertColours(rgba: Uint8ClampedArray): void {
+  const words = new Uint32Array(rgba.buffer, rgba.byteOffset, rgba.length / 4);
+  for (let i = 0; i < words.length; i++) words[i] = words[i]! ^ 0x00ffffff;
+}

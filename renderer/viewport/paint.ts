@@ -1,0 +1,31 @@
+/** Stored values through a grey table into RGBA: the inner loop of every window drag. */
+import type { StoredPixels } from '../../src/contract/pixels.ts';
+
+/** Greys 0…255 by stored value: `values[round((v − first) / step)]`; values outside take the table's ends. */
+export interface GreyTable {
+  first: number;
+  /** 1 for pixels of 8 and 16 bits, for which `values` has an entry for every value of their type. */
+  step: number;
+  values: ArrayLike<number>;
+}
+
+const OPAQUE = 0xff000000;
+
+/** Fills `out`, one little-endian RGBA word a pixel, at least as long as `pixels`. */
+export function paintGrey(pixels: StoredPixels, table: GreyTable, out: Uint32Array): void {
+  const words = Uint32Array.from(table.values, (grey) => (OPAQUE | (grey << 16) | (grey << 8) | grey) >>> 0);
+  const n = pixels.length;
+  const { first, step } = table;
+  if (pixels instanceof Uint8Array || pixels instanceof Uint16Array) {
+    for (let i = 0; i < n; i++) out[i] = words[pixels[i]!]!;
+  } else if (pixels instanceof Int8Array || pixels instanceof Int16Array) {
+    for (let i = 0; i < n; i++) out[i] = words[pixels[i]! - first]!;
+  } else {
+    const last = words.length - 1;
+    // Not-a-number is black, as renderGrey has it.
+    for (let i = 0; i < n; i++) {
+      const at = Math.round((pixels[i]! - first) / step);
+      out[i] = Number.isNaN(at) ? OPAQUE : words[Math.min(last, Math.max(0, at))]!;
+    }
+  }
+}

@@ -1,0 +1,49 @@
+/** What the window needs of a viewer. cornerstone-core is one way to do it (cornerstone.ts) and can be replaced behind this. */
+import type { Frame, Voi } from '../../src/contract/pixels.ts';
+import type { GreyTable } from './paint.ts';
+import type { Point, Presentation } from './presentation.ts';
+import type { Rect } from './heatMap.ts';
+
+export interface ViewportImage {
+  /** Instance and frame; two images with one key are the same picture. */
+  key: string;
+  frame: Frame;
+  /** Height of a pixel over its width; 1 where the file gives no spacing. */
+  aspect: number;
+}
+
+/** A picture over the image, in image pixels: it moves with it. */
+export interface Overlay {
+  /** Of the image it belongs to: over another one it is not drawn. */
+  key: string;
+  canvas: CanvasImageSource;
+  rect: Rect;
+  /** 0…1. */
+  opacity: number;
+}
+
+export interface Viewport {
+  /** Shows an image, with the presentation given. The picture changes at once or not at all: never a mixture. */
+  show(image: ViewportImage, presentation: Presentation): void;
+  clear(): void;
+  present(presentation: Presentation): void;
+  setOverlay(overlay: Overlay | null): void;
+  /** Fast interpolation while a drag lasts, best when it ends. */
+  setInteracting(interacting: boolean): void;
+  /** The presentation now in force: resizing changes it. */
+  readonly presentation: Presentation | null;
+  readonly image: ViewportImage | null;
+  fitZoom(): number;
+  /** Screen position (client coordinates) → offset from the pane's centre. */
+  fromCentre(client: Point): Point;
+  /** Called after every drawing, with what is seen and how long the drawing took (ms). */
+  onDrawn: ((shown: { key: string; presentation: Presentation; drawMs: number }) => void) | null;
+  /** The grey table could not be made. */
+  onError: ((message: string) => void) | null;
+  dispose(): void;
+}
+
+/** Makes the greys of a frame; answers later, from a worker. */
+export interface GreyTables {
+  make(frame: Frame & { kind: 'grey' }, voi: Voi, invert: boolean, done: (table: GreyTable) => void, failed: (message: string) => void): void;
+}

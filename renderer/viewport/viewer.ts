@@ -1,0 +1,217 @@
+/**
+ * From the wanted picture to the drawn one: decoding ahead, a bounded cache, and a presentation that the reader keeps while
+ * scrolling. What the window says about the image comes from `view.drawn`, never from what is still on its way.
+ */
+import type { Frame, Voi } from '../../src/contract/pixels.ts';
+import { Store } from '../state/store.ts';
+import type { Shown, Slice } from '../state/selectors.ts';
+import { DecodeError, isAbort, PRIORITY } from '../workers/pool.ts';
+import type { DecodedFrame, Job } from '../workers/protocol.ts';
+import { ByteCache } from './byteCache.ts';
+import type { GreyTables, Overlay, Viewport } from './port.ts';
+import { dragWindow, modalityRange, panBy, presets, zoomAbout, type Point, type Preset, type Presentation } from './presentation.ts';
+
+const CACHE_BYTES = 384 * 2 ** 20;
+const AHEAD = 3;
+/** A picture that takes longer than this to come blanks the old one. */
+const BLANK_AFTER_MS = 150;
+
+export interface FrameFacts {
+  kind: Frame['kind'];
+  rows: number;
+  columns: number;
+  units: string;
+  voi: readonly Voi[];
+  voiFromFile: boolean;
+  range: { low: number; high: number };
+  presets: readonly Preset[];
+}
+
+export interface View {
+  status: 'empty' | 'loading' | 'shown' | 'error';
+  error: { code: string; message: string } | null;
+  /** What is on the screen now. */
+  drawn: Shown | null;
+  presentation: Presentation | null;
+  facts: FrameFacts | null;
+  decodeMs: number;
+  drawMs: number;
+}
+const EMPTY: View = { status: 'empty', error: null, drawn: null, presentation: null, facts: null, decodeMs: 0, drawMs: 0 };
+
+export interface FrameSource {
+  run(job: Extract<Job, { kind: 'frame' }>, priority: number, signal: AbortSignal): Promise<DecodedFrame>;
+}
+
+export const sliceKey = (slice: Slice): string => `${slice.instance.id}/${slice.frame}`;
+
+export class Viewer {
+  readonly view = new Store<View>(EMPTY);
+  readonly tables: GreyTables;
+  private readonly source: FrameSource;
+  private readonly cache = new ByteCache<string, DecodedFrame>(CACHE_BYTES);
+  private viewport: Viewport | null = null;
+  private wanted: Shown | null = null;
+  private loading: AbortController | null = null;
+  private blank: ReturnType<typeof setTimeout> | undefined;
+  /** The reader changed the window: it stays while scrolling in the series. */
+  private ownVoi: { seriesUid: string; voi: Voi } | null = null;
+
+  constructor(source: FrameSource, tables: GreyTables) {
+    this.source = source;
+    this.tables = tables;
+  }
+
+  attach(viewport: Viewport | null): void {
+    this.viewport = viewport;
+    if (!viewport) return;
+    viewport.onError = (message) => this.fail('voi-failed', message);
+    viewport.onDrawn = ({ key, presentation, drawMs }) => {
+      const drawn = this.wanted && sliceKey(this.wanted) === key ? this.wanted : this.view.get().drawn;
+      const decoded = this.cache.get(key);
+      const before = this.view.get();
+      const same = before.drawn !== null && drawn !== null && sliceKey(before.drawn) === sliceKey(drawn) && before.facts;
+      this.view.set({
+        drawn,
+        presentation,
+        drawMs,
+        ...(drawn && this.wanted && sliceKey(drawn) === sliceKey(this.wanted) ? { status: 'shown', error: null } : {}),
+        ...(!same && decoded && drawn ? { facts: factsOf(decoded.frame, drawn.instance.modality), decodeMs: decoded.decodeMs } : {}),
+      });
+    };
+    const again = this.wanted;
+    this.wanted = null;
+    this.show(again, []);
+  }
+
+  /** `neighbours` are decoded ahead, nearest first. */
+  show(wanted: Shown | null, neighbours: readonly Slice[]): void {
+    if (wanted && this.wanted && sliceKey(wanted) === sliceKey(this.wanted)) {
+      // The same picture, though the library may say more of it now.
+      this.wanted = wanted;
+      if (this.view.get().status === 'shown') this.view.set({ drawn: wanted });
+      return;
+    }
+    this.loading?.abort();
+    clearTimeout(this.blank);
+    this.wanted = wanted;
+    if (!wanted) {
+      this.viewport?.clear();
+      this.view.set(EMPTY);
+      return;
+    }
+    const loading = new AbortController();
+    this.loading = loading;
+    const ready = this.cache.get(sliceKey(wanted));
+    if (ready) {
+      this.put(wanted, ready);
+    } else {
+      this.blank = setTimeout(() => {
+        this.viewport?.clear();
+        this.view.set({ ...EMPTY, status: 'loading' });
+      }, BLANK_AFTER_MS);
+      this.load(wanted, PRIORITY.shown, loading.signal).then(
+        (decoded) => this.wanted === wanted || (this.wanted && sliceKey(this.wanted) === sliceKey(wanted)) ? this.put(this.wanted, decoded) : undefined,
+        (error: unknown) => {
+          if (isAbort(error) || !this.wanted || sliceKey(this.wanted) !== sliceKey(wanted)) return;
+          this.fail(error instanceof DecodeError ? error.code : 'corrupt', error instanceof Error ? error.message : String(error));
+        },
+      );
+    }
+    for (const slice of neighbours.slice(0, AHEAD)) {
+      if (!this.cache.has(sliceKey(slice))) this.load(slice, PRIORITY.ahead, loading.signal).catch(() => {});
+    }
+  }
+
+  retry(): void {
+    const again = this.wanted;
+    this.wanted = null;
+    this.show(again, []);
+  }
+
+  change(by: (presentation: Presentation) => Presentation): void {
+    const { viewport } = this;
+    if (viewport?.presentation) viewport.present(by(viewport.presentation));
+  }
+
+  setVoi(voi: Voi): void {
+    if (!this.wanted) return;
+    this.ownVoi = { seriesUid: this.wanted.series.uid, voi };
+    this.change((p) => (p.voi ? { ...p, voi } : p));
+  }
+
+  dragWindow(dx: number, dy: number): void {
+    const { facts } = this.view.get();
+    const voi = this.viewport?.presentation?.voi;
+    if (facts && voi) this.setVoi(dragWindow(voi, dx, dy, facts.range.high - facts.range.low));
+  }
+
+  pan(dx: number, dy: number): void {
+    this.change((p) => panBy(p, dx, dy));
+  }
+
+  /** About a point in client coordinates, or the centre. */
+  zoom(factor: number, client?: Point): void {
+    this.change((p) => zoomAbout(p, factor, client && this.viewport ? this.viewport.fromCentre(client) : { x: 0, y: 0 }));
+  }
+
+  fit(): void {
+    this.change((p) => ({ ...p, fitted: true, pan: { x: 0, y: 0 } }));
+  }
+  actualSize(): void {
+    this.change((p) => ({ ...p, zoom: 1, fitted: false }));
+  }
+  invert(): void {
+    this.change((p) => ({ ...p, invert: !p.invert }));
+  }
+  toggleSmooth(): void {
+    this.change((p) => ({ ...p, smooth: !p.smooth }));
+  }
+  reset(): void {
+    const { facts } = this.view.get();
+    this.ownVoi = null;
+    this.change(() => ({ ...FRESH, voi: facts?.kind === 'grey' ? facts.voi[0]! : null }));
+  }
+
+  setInteracting(interacting: boolean): void {
+    this.viewport?.setInteracting(interacting);
+  }
+  setOverlay(overlay: Overlay | null): void {
+    this.viewport?.setOverlay(overlay);
+  }
+
+  private async load(slice: Slice, priority: number, signal: AbortSignal): Promise<DecodedFrame> {
+    const decoded = await this.source.run({ kind: 'frame', instanceId: slice.instance.id, frame: slice.frame }, priority, signal);
+    this.cache.set(sliceKey(slice), decoded, decoded.frame.kind === 'grey' ? decoded.frame.pixels.byteLength : decoded.frame.rgba.byteLength);
+    return decoded;
+  }
+
+  private put(shown: Shown, decoded: DecodedFrame): void {
+    clearTimeout(this.blank);
+    const { frame } = decoded;
+    const before = this.view.get();
+    const sameSeries = before.drawn?.series.uid === shown.series.uid ? this.viewport?.presentation : null;
+    const sameSize = before.facts?.rows === frame.rows && before.facts.columns === frame.columns;
+    const base = sameSeries ? (sameSize ? sameSeries : { ...sameSeries, fitted: true }) : FRESH;
+    const own = this.ownVoi?.seriesUid === shown.series.uid ? this.ownVoi.voi : null;
+    const { spacing } = shown.instance;
+    this.viewport?.show(
+      { key: sliceKey(shown), frame, aspect: spacing ? spacing.row / spacing.column : 1 },
+      { ...base, voi: frame.kind === 'grey' ? (own ?? frame.voi[0]!) : null },
+    );
+  }
+
+  private fail(code: string, message: string): void {
+    clearTimeout(this.blank);
+    this.viewport?.clear();
+    this.view.set({ ...EMPTY, status: 'error', error: { code, message } });
+  }
+}
+
+const FRESH: Omit<Presentation, 'voi'> = { invert: false, zoom: 1, pan: { x: 0, y: 0 }, fitted: true, smooth: true };
+
+function factsOf(frame: Frame, modality: string): FrameFacts {
+  if (frame.kind === 'colour') return { kind: 'colour', rows: frame.rows, columns: frame.columns, units: '', voi: [], voiFromFile: false, range: { low: 0, high: 255 }, presets: [] };
+  const range = modalityRange(frame);
+  return { kind: 'grey', rows: frame.rows, columns: frame.columns, units: frame.units, voi: frame.voi, voiFromFile: frame.voiFromFile, range, presets: presets(modality, frame.units, frame.voi, frame.voiFromFile, range) };
+}

@@ -1,0 +1,115 @@
+/**
+ * Decoding off the page's thread. What the reader waits for goes first; work that nobody waits for any more is dropped from
+ * the queue. Frames of one instance go to one worker, which keeps the parsed file.
+ */
+import type { Job, JobResult, WorkerReply, WorkerRequest } from './protocol.ts';
+
+/** What a worker is to the pool; a test puts its own in. */
+export interface WorkerPort {
+  postMessage(request: WorkerRequest): void;
+  terminate(): void;
+  onmessage: ((event: { data: WorkerReply }) => void) | null;
+  onerror: ((event: { message: string }) => void) | null;
+}
+
+/** Lower goes first. */
+export const PRIORITY = { shown: 0, ahead: 1, thumb: 2 } as const;
+
+export class DecodeError extends Error {
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = 'DecodeError';
+    this.code = code;
+  }
+}
+export const isAbort = (error: unknown): boolean => error instanceof DOMException && error.name === 'AbortError';
+
+interface Task {
+  job: Job;
+  priority: number;
+  resolve: (value: never) => void;
+  reject: (reason: unknown) => void;
+}
+interface Slot {
+  port: WorkerPort;
+  running: Task | null;
+  instanceId: string;
+}
+
+export class DecodePool {
+  private readonly slots: Slot[];
+  private readonly create: () => WorkerPort;
+  private queue: Task[] = [];
+  private nextId = 1;
+
+  constructor(create: () => WorkerPort, size: number) {
+    this.create = create;
+    this.slots = Array.from({ length: size }, () => this.slot());
+  }
+
+  /** Rejects with DecodeError, or AbortError when `signal` ends it. */
+  run<J extends Job>(job: J, priority: number, signal?: AbortSignal): Promise<JobResult<J>> {
+    return new Promise<JobResult<J>>((resolve, reject) => {
+      const task: Task = { job, priority, resolve, reject };
+      if (signal?.aborted) return reject(aborted());
+      signal?.addEventListener('abort', () => {
+        // A worker that has begun finishes: its answer is dropped, and the next task finds the file parsed.
+        this.queue = this.queue.filter((waiting) => waiting !== task);
+        reject(aborted());
+      }, { once: true });
+      this.queue.push(task);
+      this.pump();
+    });
+  }
+
+  dispose(): void {
+    for (const slot of this.slots) slot.port.terminate();
+    for (const task of this.queue) task.reject(aborted());
+    this.queue = [];
+  }
+
+  private slot(): Slot {
+    const slot: Slot = { port: this.create(), running: null, instanceId: '' };
+    this.listen(slot);
+    return slot;
+  }
+
+  private listen(slot: Slot): void {
+    slot.port.onmessage = ({ data }) => {
+      const task = slot.running;
+      slot.running = null;
+      if (data.ok) task?.resolve(data.value as never);
+      else task?.reject(new DecodeError(data.code, data.message));
+      this.pump();
+    };
+    // A worker that died (memory, a codec that ran wild) fails its own image only and is replaced.
+    slot.port.onerror = (event) => {
+      slot.running?.reject(new DecodeError('worker-died', event.message));
+      slot.port.terminate();
+      slot.running = null;
+      slot.instanceId = '';
+      slot.port = this.create();
+      this.listen(slot);
+      this.pump();
+    };
+  }
+
+  private pump(): void {
+    for (;;) {
+      const idle = this.slots.filter((slot) => !slot.running);
+      if (idle.length === 0 || this.queue.length === 0) return;
+      // Thumbnails never take the last worker: an image asked for meanwhile finds one free.
+      const highest = idle.length === 1 && this.slots.length > 1 ? PRIORITY.ahead : PRIORITY.thumb;
+      const task = this.queue.filter((t) => t.priority <= highest).sort((a, b) => a.priority - b.priority)[0];
+      if (!task) return;
+      this.queue.splice(this.queue.indexOf(task), 1);
+      const slot = idle.find((s) => s.instanceId === task.job.instanceId) ?? idle[0]!;
+      slot.running = task;
+      slot.instanceId = task.job.instanceId;
+      slot.port.postMessage({ id: this.nextId++, ...task.job });
+    }
+  }
+}
+
+const aborted = (): DOMException => new DOMException('no longer wanted', 'AbortError');

@@ -1,0 +1,34 @@
+/** Page ⇄ decoding worker. Pixels are transferred, never copied. */
+import type { Frame, GreyFrame, Voi } from '../../src/contract/pixels.ts';
+
+/** A grey frame without its pixels: all that a grey table depends on. */
+export type GreyHeader = Omit<GreyFrame, 'pixels'> & { pixelType: PixelType };
+export type PixelType = 'Uint8Array' | 'Int8Array' | 'Uint16Array' | 'Int16Array' | 'Uint32Array' | 'Int32Array' | 'Float32Array' | 'Float64Array';
+
+export type Job =
+  | { kind: 'frame'; instanceId: string; frame: number }
+  /** A picture that fits a square of `size` pixels, by the frame's first window. */
+  | { kind: 'thumb'; instanceId: string; frame: number; size: number };
+
+export interface DecodedFrame {
+  frame: Frame;
+  /** This computer's clock, without the fetch. */
+  decodeMs: number;
+}
+export type JobResult<J extends Job> = J extends { kind: 'frame' } ? DecodedFrame : ImageBitmap;
+
+export interface TableRequest {
+  kind: 'table';
+  header: GreyHeader;
+  voi: Voi;
+  invert: boolean;
+}
+/** Greys 0…255 of the stored values `first`, `first + step`, … */
+export interface TableResult {
+  first: number;
+  step: number;
+  values: Uint8ClampedArray<ArrayBuffer>;
+}
+
+export type WorkerRequest = { id: number } & (Job | TableRequest);
+export type WorkerReply = { id: number } & ({ ok: true; value: DecodedFrame | ImageBitmap | TableResult } | { ok: false; code: string; message: string });

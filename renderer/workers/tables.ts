@@ -1,0 +1,55 @@
+/**
+ * Grey tables from a worker of their own, so that a window drag never waits behind a decoding. Only the newest wish is kept
+ * while one is in the making.
+ */
+import type { GreyFrame, Voi } from '../../src/contract/pixels.ts';
+import type { WorkerPort } from './pool.ts';
+import type { GreyHeader, PixelType, TableResult } from './protocol.ts';
+
+interface Wish {
+  header: GreyHeader;
+  voi: Voi;
+  invert: boolean;
+  done: (table: TableResult) => void;
+  failed: (message: string) => void;
+}
+
+export class TableMaker {
+  private readonly port: WorkerPort;
+  private running: Wish | null = null;
+  private waiting: Wish | null = null;
+  private nextId = 1;
+
+  constructor(port: WorkerPort) {
+    this.port = port;
+    port.onmessage = ({ data }) => {
+      const wish = this.running;
+      this.running = null;
+      // The table goes to its asker even if a newer one waits: every step of a drag is seen.
+      if (wish) {
+        if (data.ok) wish.done(data.value as TableResult);
+        else wish.failed(data.message);
+      }
+      this.pump();
+    };
+  }
+
+  /** Replaces a wish that has not begun. */
+  make(frame: GreyFrame, voi: Voi, invert: boolean, done: Wish['done'], failed: Wish['failed']): void {
+    const { pixels, ...header } = frame;
+    this.waiting = { header: { ...header, pixelType: pixels.constructor.name as PixelType }, voi, invert, done, failed };
+    this.pump();
+  }
+
+  dispose(): void {
+    this.port.terminate();
+  }
+
+  private pump(): void {
+    if (this.running || !this.waiting) return;
+    this.running = this.waiting;
+    this.waiting = null;
+    const { header, voi, invert } = this.running;
+    this.port.postMessage({ id: this.nextId++, kind: 'table', header, voi, invert });
+  }
+}
