@@ -1,5 +1,6 @@
 /** Compressed frames to samples. The host supplies the wasm bytes, so that nothing here touches a file or the network. */
 import { DicomError } from './errors.ts';
+import { decodeJpeg } from './jpeg/decode.ts';
 import { hasEndMarker, readStreamInfo, withAdobeMarker } from './jpeg/stream.ts';
 import type { WasmName } from './wasm.ts';
 import { createWasmRunner } from './wasm.ts';
@@ -62,8 +63,13 @@ export function createCodecs(loadWasm: (name: WasmName) => Promise<Uint8Array>):
           // YBR_ICT and YBR_RCT without a transform in the stream: the components are RGB all the same, there is nothing to undo.
           return shaped(result.bytes, info.bits, expected, { planar: false, rgb: info.colour === 'rgb' || /^YBR_(ICT|RCT)$/.test(expected.photometric) });
         }
-        default:
-          throw new DicomError('unsupported-transfer-syntax', `${info.kind} frames cannot be decoded yet`);
+        case 'jpeg-12':
+        case 'jpeg-lossless': {
+          const { samples, precision } = decodeJpeg(stream);
+          // YCbCr in lossless streams is the file's own doing and undone by Photometric Interpretation.
+          const bytes = precision > 8 ? new Uint8Array(samples.buffer) : Uint8Array.from(samples);
+          return shaped(bytes, precision, expected, { planar: false, rgb: false });
+        }
       }
     },
   };
