@@ -15,7 +15,7 @@ export interface Resources {
   agentDir: string;
   /** The agent's shared library; absent until it is built. */
   runtimeLibrary: string;
-  /** The synthetic sample study. */
+  /** The synthetic sample studies. */
   samplesDir: string;
   /** Built src/engines/ort-worker.ts. */
   ortWorkerUrl: URL;
@@ -27,7 +27,7 @@ const runtimeName = (): string => RUNTIME_LIBRARY[process.platform] ?? 'libfabri
 
 /**
  * `root` holds package.json, node_modules and dist: the checkout, or the packaged application's app.asar. `resourcesPath` is
- * process.resourcesPath of a packaged application, with models/, agent/, runtime/ and samples/ beside one another (electron-builder.yml);
+ * process.resourcesPath of a packaged application, with models/, agent/ and runtime/ beside one another (electron-builder.yml);
  * worker files are taken from app.asar.unpacked, where their native modules lie.
  */
 export function resolveResources(root: string, resourcesPath?: string): Resources {

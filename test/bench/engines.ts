@@ -88,7 +88,7 @@ export async function benchEngines(resources: Resources, runs: number, say: (lin
   say('board (virtual, golden model)');
   const link = virtualBoardLink({ modelsDir: resources.modelsDir, runtimeLibrary: resources.runtimeLibrary, agentDir: resources.agentDir });
   try {
-    const engine = createBoardEngine({ board: async () => ({ client: await link.ready(), name: 'virtual board' }), software });
+    const engine = createBoardEngine({ board: link, software });
     await engine.load(pkg);
     const whole: number[] = [];
     const answers: Inference[] = [];

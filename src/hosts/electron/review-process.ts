@@ -26,7 +26,7 @@ const review = createReview({
   modelsDir: resources.modelsDir,
   codecs: createCodecs(resources.loadWasm),
   workerUrl: resources.ortWorkerUrl,
-  board: async (options) => ({ client: await board.ready(options), name: `virtual board ${board.status.address}` }),
+  board,
   software,
 });
 
