@@ -164,8 +164,10 @@ function readVarint(reader: Reader): Uint8Array {
 function readAttribute(bytes: Uint8Array, budget: Budget): OnnxAttribute {
   budget.take(1, 'attributes');
   const attribute: OnnxAttribute = { name: '', floats: [], ints: [] };
+  let type = 0;
   message(bytes, (number, wire, reader) => {
-    if (number === 1 && wire === 2) attribute.name = reader.string();
+    if (number === 20 && wire === 0) type = reader.int32();
+    else if (number === 1 && wire === 2) attribute.name = reader.string();
     else if (number === 2 && wire === 5) attribute.f = reader.float();
     else if (number === 3 && wire === 0) attribute.i = int64(reader);
     else if (number === 4 && wire === 2) attribute.s = new TextDecoder().decode(reader.bytes());
@@ -175,6 +177,9 @@ function readAttribute(bytes: Uint8Array, budget: Budget): OnnxAttribute {
     else return false;
     return true;
   });
+  // Writers may leave out a field that holds its default (AttributeProto.type: 1 FLOAT, 2 INT).
+  if (type === 1) attribute.f ??= 0;
+  if (type === 2) attribute.i ??= 0;
   return attribute;
 }
 

@@ -1,0 +1,275 @@
+/**
+ * The reference of DESIGN.md, "Numerics": exact integer and rational evaluation of a canonical QDQ graph, node by node, each layer fed
+ * the int8 codes that the implementation under test produced. Written from the ONNX operators alone; shares nothing with src/compiler
+ * but the file reader. Test code: no product code repeats this arithmetic.
+ */
+import type { OnnxModel, OnnxNode } from '../../src/compiler/onnx.ts';
+
+type Fraction = { n: bigint; d: bigint };
+/** real[i] = ints[i] · scale(i) */
+type Term = { ints: Int32Array; scale: (index: number) => Fraction };
+type Real = { kind: 'real'; shape: number[]; terms: Term[]; min: number; max: number };
+type Value = Real | { kind: 'codes'; codes: Int8Array; shape: number[] } | { kind: 'float'; shape: number[] };
+
+export type Verdict = {
+  /** Values compared, those within 2^-12 LSB of a tie, and the tensors whose codes differ from the reference (first place and values). */
+  values: number;
+  nearTies: number;
+  wrong: { tensor: string; index: number; got: number; want: number }[];
+};
+
+const TIE = 2 ** -12;
+const size = (shape: number[]): number => shape.reduce((product, d) => product * d, 1);
+
+function fraction(value: number): Fraction {
+  let n = value;
+  let d = 1n;
+  while (!Number.isInteger(n)) {
+    n *= 2;
+    d *= 2n;
+  }
+  return { n: BigInt(n), d };
+}
+
+const times = (a: Fraction, b: Fraction): Fraction => ({ n: a.n * b.n, d: a.d * b.d });
+const over = (a: Fraction, b: Fraction): Fraction => ({ n: a.n * b.d, d: a.d * b.n });
+
+/** Number nearest to a fraction, through a 60-bit quotient. */
+function approximate({ n, d }: Fraction): number {
+  const shift = 60n + BigInt(d.toString(2).length) - BigInt(n.toString(2).length);
+  return shift >= 0n ? Number((n << shift) / d) / 2 ** Number(shift) : Number(n / d);
+}
+
+function halfEven(n: bigint, d: bigint): number {
+  const floor = n >= 0n ? n / d : -((-n + d - 1n) / d);
+  const rest = 2n * (n - floor * d);
+  return Number(rest > d || (rest === d && floor % 2n !== 0n) ? floor + 1n : floor);
+}
+
+export class Reference {
+  readonly #values = new Map<string, Value>();
+  readonly #model: OnnxModel;
+  readonly verdict: Verdict = { values: 0, nearTies: 0, wrong: [] };
+
+  constructor(model: OnnxModel) {
+    this.#model = model;
+    for (const input of model.inputs) this.#values.set(input.name, { kind: 'float', shape: input.dims.map((d) => d || 1) });
+  }
+
+  /** Compares every quantised tensor; `codes` holds what the implementation made, by QuantizeLinear's output name. */
+  check(codes: ReadonlyMap<string, Int8Array>): Verdict {
+    for (const node of this.#model.nodes) {
+      const name = node.outputs[0] as string;
+      if (node.opType !== 'QuantizeLinear') this.#values.set(name, this.#evaluate(node));
+      else {
+        const got = codes.get(name);
+        if (got === undefined) throw new Error(`no codes for ${name}`);
+        const from = this.#get(node.inputs[0] as string);
+        if (from.kind === 'real') this.#compare(name, from, this.#constant(node, 1)[0] as number, Number(this.#constant(node, 2)[0]), got);
+        this.#values.set(name, { kind: 'codes', codes: got, shape: from.shape });
+      }
+    }
+    return this.verdict;
+  }
+
+  #get(name: string): Value {
+    const value = this.#values.get(name);
+    if (value === undefined) throw new Error(`${name} is not there`);
+    return value;
+  }
+
+  #constant(node: OnnxNode, index: number): ArrayLike<number> {
+    return (this.#model.initializers.get(node.inputs[index] as string)?.data ?? []) as ArrayLike<number>;
+  }
+
+  #real(node: OnnxNode, index: number): Real {
+    const value = this.#get(node.inputs[index] as string);
+    if (value.kind !== 'real') throw new Error(`${node.name} reads ${value.kind}`);
+    return value;
+  }
+
+  #compare(tensor: string, { terms, min, max }: Real, scale: number, zero: number, got: Int8Array): void {
+    const out = fraction(scale);
+    const bound = (value: number): number => (Number.isFinite(value) ? halfEven(fraction(value).n * out.d, fraction(value).d * out.n) : value);
+    const [low, high] = [bound(min), bound(max)];
+    const cache = new Map<Fraction, { ratio: Fraction; number: number }>();
+    const ratioOf = (f: Fraction): { ratio: Fraction; number: number } => {
+      const known = cache.get(f);
+      if (known !== undefined) return known;
+      const ratio = over(f, out);
+      const made = { ratio, number: approximate(ratio) };
+      cache.set(f, made);
+      return made;
+    };
+    const clamp = (steps: number): number => Math.max(-128, Math.min(127, Math.max(low, Math.min(high, steps)) + zero));
+    for (let i = 0; i < got.length; i++) {
+      let sum = 0;
+      for (const term of terms) sum += (term.ints[i] as number) * ratioOf(term.scale(i)).number;
+      const fromTie = Math.abs(sum - Math.floor(sum) - 0.5);
+      let steps = Math.round(sum);
+      // Doubles decide unless they come near a tie; there the fractions do.
+      if (fromTie < 1e-6) {
+        const exact = terms.map((term) => ({ n: BigInt(term.ints[i] as number) * ratioOf(term.scale(i)).ratio.n, d: ratioOf(term.scale(i)).ratio.d }));
+        const whole = exact.reduce((a, b) => ({ n: a.n * b.d + b.n * a.d, d: a.d * b.d }));
+        steps = halfEven(whole.n, whole.d);
+      }
+      const want = clamp(steps);
+      let right = got[i] === want;
+      if (fromTie < TIE) {
+        this.verdict.nearTies++;
+        right ||= got[i] === clamp(Math.floor(sum)) || got[i] === clamp(Math.ceil(sum));
+      }
+      if (!right) {
+        this.verdict.wrong.push({ tensor, index: i, got: got[i] as number, want });
+        break;
+      }
+    }
+    this.verdict.values += got.length;
+  }
+
+  #evaluate(node: OnnxNode): Value {
+    const unbounded = { kind: 'real' as const, min: -Infinity, max: Infinity };
+    switch (node.opType) {
+      case 'DequantizeLinear': {
+        const scales = this.#constant(node, 1);
+        const tensor = this.#model.initializers.get(node.inputs[0] as string);
+        const from = tensor === undefined ? this.#get(node.inputs[0] as string) : null;
+        if (from !== null && from.kind !== 'codes') throw new Error(`${node.name} dequantises ${from.kind}`);
+        const zero = tensor === undefined ? Number(this.#constant(node, 2)[0]) : 0;
+        const data = tensor === undefined ? (from as { codes: Int8Array }).codes : (tensor.data as Int8Array);
+        const shape = tensor === undefined ? (from as { shape: number[] }).shape : tensor.dims;
+        const fractions = Array.from(scales, fraction);
+        const axis = node.attributes.get('axis')?.i ?? 1;
+        const inner = size(shape.slice(axis + 1));
+        const pick = (i: number): Fraction => fractions[fractions.length === 1 ? 0 : Math.floor(i / inner) % fractions.length] as Fraction;
+        return { ...unbounded, shape, terms: [{ ints: Int32Array.from(data, (code) => code - zero), scale: pick }] };
+      }
+      case 'Conv':
+        return this.#conv(node);
+      case 'Gemm':
+      case 'MatMul':
+        return this.#matrix(node);
+      case 'MaxPool':
+      case 'AveragePool':
+      case 'GlobalAveragePool':
+        return this.#pool(node);
+      case 'Add': {
+        const a = this.#real(node, 0);
+        const b = this.#real(node, 1);
+        // The bias of a MatMul: integers in the same unit.
+        if (b.shape.length === 1) {
+          const term = a.terms[0] as Term;
+          return { ...a, terms: [{ ints: term.ints.map((v, i) => v + ((b.terms[0] as Term).ints[i] as number)), scale: term.scale }] };
+        }
+        return { ...unbounded, shape: a.shape, terms: [...a.terms, ...b.terms] };
+      }
+      case 'Relu':
+        return { ...this.#real(node, 0), min: 0 };
+      case 'Clip':
+        return { ...this.#real(node, 0), min: this.#constant(node, 1)[0] as number, max: this.#constant(node, 2)[0] as number };
+      case 'Flatten':
+        return { ...this.#real(node, 0), shape: [1, size(this.#real(node, 0).shape)] };
+      default:
+        throw new Error(`the reference has no ${node.opType}`);
+    }
+  }
+
+  /** [top, left, bottom, right], strides and dilations, with ONNX's defaults. */
+  #window(node: OnnxNode): { pads: number[]; strides: number[]; dilations: number[] } {
+    const ints = (name: string, otherwise: number[]): number[] => node.attributes.get(name)?.ints ?? otherwise;
+    return { pads: ints('pads', [0, 0, 0, 0]), strides: ints('strides', [1, 1]), dilations: ints('dilations', [1, 1]) };
+  }
+
+  #conv(node: OnnxNode): Real {
+    const x = this.#real(node, 0);
+    const w = this.#real(node, 1);
+    const bias = node.inputs[2] ? (this.#real(node, 2).terms[0] as Term).ints : null;
+    const { pads, strides, dilations } = this.#window(node);
+    const [, channels = 0, height = 0, width = 0] = x.shape;
+    const [outputs = 0, , kh = 0, kw = 0] = w.shape;
+    const extent = (k: number, axis: number): number => (k - 1) * (dilations[axis] as number) + 1;
+    const oh = Math.floor((height + (pads[0] as number) + (pads[2] as number) - extent(kh, 0)) / (strides[0] as number)) + 1;
+    const ow = Math.floor((width + (pads[1] as number) + (pads[3] as number) - extent(kw, 1)) / (strides[1] as number)) + 1;
+    const xi = (x.terms[0] as Term).ints;
+    const wi = (w.terms[0] as Term).ints;
+    const ints = new Int32Array(outputs * oh * ow);
+    for (let o = 0; o < outputs; o++) {
+      for (let y = 0; y < oh; y++) {
+        for (let z = 0; z < ow; z++) {
+          let sum = bias?.[o] ?? 0;
+          for (let c = 0; c < channels; c++) {
+            for (let ky = 0; ky < kh; ky++) {
+              const iy = y * (strides[0] as number) - (pads[0] as number) + ky * (dilations[0] as number);
+              if (iy < 0 || iy >= height) continue;
+              for (let kx = 0; kx < kw; kx++) {
+                const ix = z * (strides[1] as number) - (pads[1] as number) + kx * (dilations[1] as number);
+                if (ix >= 0 && ix < width) sum += (xi[(c * height + iy) * width + ix] as number) * (wi[((o * channels + c) * kh + ky) * kw + kx] as number);
+              }
+            }
+          }
+          ints[(o * oh + y) * ow + z] = sum;
+        }
+      }
+    }
+    const input = (x.terms[0] as Term).scale(0);
+    const each = Array.from({ length: outputs }, (_, o) => times(input, (w.terms[0] as Term).scale(o * channels * kh * kw)));
+    return { kind: 'real', shape: [1, outputs, oh, ow], min: -Infinity, max: Infinity, terms: [{ ints, scale: (i) => each[Math.floor(i / (oh * ow))] as Fraction }] };
+  }
+
+  #matrix(node: OnnxNode): Real {
+    const x = this.#real(node, 0);
+    const w = this.#real(node, 1);
+    const transposed = (node.attributes.get('transB')?.i ?? 0) !== 0;
+    const bias = node.opType === 'Gemm' && node.inputs[2] ? (this.#real(node, 2).terms[0] as Term).ints : null;
+    const columns = size(x.shape);
+    const outputs = size(w.shape) / columns;
+    const at = (o: number, k: number): number => (transposed ? o * columns + k : k * outputs + o);
+    const ints = new Int32Array(outputs);
+    for (let o = 0; o < outputs; o++) {
+      ints[o] = bias?.[o] ?? 0;
+      for (let k = 0; k < columns; k++) ints[o] = (ints[o] as number) + ((x.terms[0] as Term).ints[k] as number) * ((w.terms[0] as Term).ints[at(o, k)] as number);
+    }
+    const each = Array.from({ length: outputs }, (_, o) => times((x.terms[0] as Term).scale(0), (w.terms[0] as Term).scale(at(o, 0))));
+    return { kind: 'real', shape: [1, outputs], min: -Infinity, max: Infinity, terms: [{ ints, scale: (i) => each[i] as Fraction }] };
+  }
+
+  #pool(node: OnnxNode): Real {
+    const x = this.#real(node, 0);
+    const [, channels = 0, height = 0, width = 0] = x.shape;
+    const global = node.opType === 'GlobalAveragePool';
+    const [kh = 1, kw = 1] = global ? [height, width] : (node.attributes.get('kernel_shape')?.ints ?? []);
+    const { pads, strides } = this.#window(node);
+    const ceil = (node.attributes.get('ceil_mode')?.i ?? 0) !== 0;
+    const length = (axis: number, size: number, k: number): number => {
+      const [before, after, stride] = [pads[axis] as number, pads[axis + 2] as number, strides[axis] as number];
+      const out = (ceil ? Math.ceil : Math.floor)((size + before + after - k) / stride) + 1;
+      return ceil && (out - 1) * stride >= size + before ? out - 1 : out;
+    };
+    const [oh, ow] = [length(0, height, kh), length(1, width, kw)];
+    const xi = (x.terms[0] as Term).ints;
+    const input = (x.terms[0] as Term).scale(0);
+    const includePad = (node.attributes.get('count_include_pad')?.i ?? 0) !== 0;
+    const max = node.opType === 'MaxPool';
+    const ints = new Int32Array(channels * oh * ow);
+    const counts = new Int32Array(ints.length);
+    for (let i = 0; i < ints.length; i++) {
+      const [c, y, z] = [Math.floor(i / (oh * ow)), Math.floor(i / ow) % oh, i % ow];
+      let count = 0;
+      let value = max ? -Infinity : 0;
+      for (let ky = 0; ky < kh; ky++) {
+        for (let kx = 0; kx < kw; kx++) {
+          const iy = y * (strides[0] as number) - (pads[0] as number) + ky;
+          const ix = z * (strides[1] as number) - (pads[1] as number) + kx;
+          if (iy < 0 || iy >= height || ix < 0 || ix >= width) continue;
+          count++;
+          const v = xi[(c * height + iy) * width + ix] as number;
+          value = max ? Math.max(value, v) : value + v;
+        }
+      }
+      ints[i] = value;
+      counts[i] = includePad || global ? kh * kw : count;
+    }
+    const each = Array.from({ length: kh * kw + 1 }, (_, n) => (n === 0 || max ? input : { n: input.n, d: input.d * BigInt(n) }));
+    return { kind: 'real', shape: [1, channels, oh, ow], min: -Infinity, max: Infinity, terms: [{ ints, scale: (i) => each[counts[i] as number] as Fraction }] };
+  }
+}
