@@ -55,13 +55,16 @@ export function createHandlers({ window, settings, review, openPaths, info, loca
     'boards.list': (request, signal) => review.call('boards.list', request, signal),
     'boards.reconnect': (request, signal) => review.call('boards.reconnect', request, signal),
     'compare.run': (request, signal) => review.call('compare.run', request, signal),
-    'compare.export': async ({ comparison }) => {
+    'compare.export': async ({ comparison }, signal) => {
       const sopInstanceUid = sopInstanceUids.get(comparison.instanceId);
       if (sopInstanceUid === undefined) throw new CallFailure('unknown-instance', 'This comparison belongs to no image that was opened here.');
+      const { models } = await review.call('models.list', {}, signal);
+      const labels = models.find(({ id }) => id === comparison.model)?.metadata.fabriclens.labels;
+      if (!labels) throw new CallFailure('unknown-model', `The model ${comparison.model} of this comparison is not installed any more; its classes cannot be named.`);
       const choice = await dialog.showSaveDialog(window, { defaultPath: 'comparison.json', filters: [{ name: 'JSON', extensions: ['json'] }] });
       if (choice.canceled || choice.filePath === '') return { saved: false };
       try {
-        await writeFile(choice.filePath, `${JSON.stringify(exportComparison(comparison, sopInstanceUid), null, 2)}\n`);
+        await writeFile(choice.filePath, `${JSON.stringify(exportComparison(comparison, sopInstanceUid, labels.map(({ name }) => name)), null, 2)}\n`);
       } catch (error) {
         throw new CallFailure('export-failed', `${choice.filePath} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)}).`);
       }
