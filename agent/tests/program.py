@@ -1,11 +1,13 @@
 """Small programs and model packages for the agent's tests, packed by hand from the generated layout, so that the agent can be
-tested without a compiler. No arithmetic here: what the programs compute is the runtime's business."""
+tested without a compiler. No arithmetic here: what the programs compute is the runtime's business.
+`python3 -m tests.program DIR tiny|slow...` writes packages of those names (test/support/agent.ts)."""
 
 import hashlib
 import json
 import os
 import random
 import struct
+import sys
 import zlib
 
 from fabriclens_agent import layout
@@ -122,7 +124,7 @@ def tiny_program():
     return raw, data_offset + weight
 
 
-def slow_program(layers=400):
+def slow_program(layers=250):
     """image [1,16,128,128] through `layers` 7x7 convolutions of 16 channels: long enough to be interrupted between layers."""
     builder = ProgramBuilder()
     first = builder.tensor('image', 128, 128, 16, scale=0.03125, zero_point=3)
@@ -151,3 +153,10 @@ def write_package(root, package, program, shape, version='1', **changes):
     with open(os.path.join(folder, 'metadata.json'), 'w', encoding='utf-8') as stream:
         json.dump({'version': version, 'fabriclens': ours}, stream)
     return folder
+
+
+if __name__ == '__main__':
+    if 'tiny' in sys.argv[2:]:
+        write_package(sys.argv[1], 'tiny', tiny_program()[0], [1, 1, 8, 8], version='1.2.0')
+    if 'slow' in sys.argv[2:]:
+        write_package(sys.argv[1], 'slow', slow_program(), [1, 16, 128, 128])

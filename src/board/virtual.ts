@@ -35,6 +35,10 @@ export interface OpenBoard extends Endpoint {
   exited: Promise<string>;
 }
 
+export interface VirtualBoard extends OpenBoard {
+  pid: number;
+}
+
 const FirstLine = z.union([z.object({ port: z.number().int().min(1).max(65535), pid: z.number(), version: z.string() }), z.object({ error: z.string() })]);
 const HOST = '127.0.0.1';
 /** The agent lets requests under way end for 5 s before it exits. */
@@ -42,7 +46,7 @@ const CLOSE_TIMEOUT_MS = 7_000;
 const LINE_LIMIT = 64 << 10;
 
 /** Rejects with BoardError `board-absent` (it cannot be started here: the message says what is missing and how to mend it) or `cancelled`. */
-export async function startVirtualBoard(options: VirtualBoardOptions): Promise<OpenBoard> {
+export async function startVirtualBoard(options: VirtualBoardOptions): Promise<VirtualBoard> {
   const python = options.python ?? (process.platform === 'win32' ? 'python' : 'python3');
   await mustExist(options.runtimeLibrary, 'its runtime library is not built', 'node hls/build.mjs');
   await mustExist(join(options.agentDir, 'fabriclens_agent', '__main__.py'), 'the agent is missing from the installation', 'install FabricLens again');
@@ -73,7 +77,7 @@ export async function startVirtualBoard(options: VirtualBoardOptions): Promise<O
     void exited.then((reason) => {
       if (!closing) options.onExit?.(reason);
     });
-    return { host: HOST, port, token, close, exited };
+    return { host: HOST, port, token, pid: child.pid ?? 0, close, exited };
   } catch (error) {
     await close();
     throw error;
