@@ -1,0 +1,46 @@
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { writeTinyPackage } from '../../test/support/model-package.ts';
+import { loadPackages } from './packages.ts';
+
+let folder: string;
+beforeEach(() => { folder = mkdtempSync(join(tmpdir(), 'fabriclens-packages-')); });
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('loadPackages', () => {
+  test('a package without program.bin runs on the CPU engines only', async () => {
+    writeTinyPackage(folder);
+    const { packages, problems } = await loadPackages(folder);
+    expect(problems).toEqual([]);
+    expect(packages.map(({ metadata, engines, card }) => [metadata.fabriclens.name, engines, card])).toEqual([['tiny', ['cpu-fp32', 'cpu-int8'], '# Tiny\n']]);
+  });
+
+  const broken: [string, RegExp, (dir: string) => void][] = [
+    ['model-bytes', /Model model-bytes: model\.int8\.onnx is not the file/, (dir) => appendFileSync(join(dir, 'model.int8.onnx'), 'x')],
+    ['missing', /Model missing: model\.onnx cannot be read: there is no such file/, (dir) => rmSync(join(dir, 'model.onnx'))],
+    ['not-json', /Model not-json: metadata\.json is not JSON/, (dir) => writeFileSync(join(dir, 'metadata.json'), '{')],
+    ['field', /Model field: metadata\.json, fabriclens\.tolerance: /, (dir) => rewrite(dir, 'field', (m) => { m.fabriclens.tolerance = -1; })],
+    ['threshold', /has a threshold that was chosen for another model\.onnx/, (dir) => rewrite(dir, 'threshold', (m) => { m.fabriclens.threshold.sha256 = '0'.repeat(64); })],
+    ['class', /sets the threshold on class 7 of 2/, (dir) => rewrite(dir, 'class', (m) => { m.fabriclens.threshold.classIndex = 7; })],
+    ['other-name', /names the model "elsewhere", but its folder is "other-name"/, (dir) => rewrite(dir, 'other-name', (m) => { m.fabriclens.name = 'elsewhere'; })],
+    ['size', /prepares 8 × 16 images for an input of 16 × 16/, (dir) => rewrite(dir, 'size', (m) => { m.fabriclens.preprocessing.width = 8; })],
+    ['maps', /heat map weights that are not one row a label/, (dir) => rewrite(dir, 'maps', (m) => { m.fabriclens.heatmap!.weights.pop(); })],
+  ];
+  const rewrite = (_: string, name: string, change: Parameters<typeof writeTinyPackage>[2]): void => void writeTinyPackage(folder, name, change);
+
+  test.each(broken)('%s: named with its cause, and the sound package beside it still loads', async (name, cause, breakIt) => {
+    breakIt(writeTinyPackage(folder, name));
+    writeTinyPackage(folder, 'sound');
+    const { packages, problems } = await loadPackages(folder);
+    expect(packages.map((p) => p.metadata.fabriclens.name)).toEqual(['sound']);
+    expect(problems).toEqual([{ name, message: expect.stringMatching(cause) as string }]);
+  });
+
+  test('a models folder that is not there is a problem, not a crash', async () => {
+    const { packages, problems } = await loadPackages(join(folder, 'nowhere'));
+    expect(packages).toEqual([]);
+    expect(problems[0]!.message).toContain('cannot be read: there is no such file');
+  });
+});
