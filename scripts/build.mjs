@@ -32,7 +32,7 @@ async function bundle({ input, file, format, platform = 'node' }) {
 
 async function page() {
   const { build } = await import('vite');
-  await build({ configFile: inRoot('renderer/vite.config.ts'), logLevel: 'warn' });
+  await build({ configFile: inRoot('renderer/vite.config.ts'), logLevel: 'error' });
 }
 
 /** Builds every part, also after one has failed, and then throws a SetupError with all that went wrong. */

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+/** The real window, one at a time: they share a screen and two cores. `npm test -- --only e2e` sets up what they need. */
+export default defineConfig({
+  test: {
+    include: ['test/e2e/**/*.spec.ts'],
+    fileParallelism: false,
+    maxWorkers: 1,
+    testTimeout: 60_000,
+    hookTimeout: 300_000,
+  },
+});
