@@ -1,15 +1,20 @@
 // Test program: the runtime behind a pipe. Requests on stdin, answers on stdout, all little-endian:
-//   1 LOAD   u32 flags, u32 size, bytes            -> i32 status, u32 length, text, u32 input bytes, u32 output bytes, u32 layers (as INT8)
+//   1 LOAD   u32 flags, u64 budget, u32 size, bytes -> i32 status, u32 length, text, u32 input bytes, u32 output bytes, u32 layers (as INT8)
 //   2 RUN    u32 dtype in, u32 dtype out, u32 size, bytes of all inputs -> i32 status, u32 length, text, u32 size, bytes of all outputs
 //   3 QUANTIZE f32 scale, i32 zero point, u32 count, floats -> i32 first NaN, codes
 //   4 TIME   u32 repeats, u32 size, bytes of all inputs as INT8 -> u64 ns a repeat, then u64 ns a layer of the fastest repeat
 //   5 BOUNDED  as RUN in INT8, with u64 timeout in ns, u32 cancel before the size -> as RUN; outputs are preset to 0x55
+//   6 MISUSE -> u32 length, text: a line "what: status text" for each wrong call on the loaded program
+//   7 THREADS u32 runs, u32 size, bytes of all inputs as INT8 -> u32 runs that were OK, u32 BUSY, u32 anything else or a wrong output
 // Every buffer has its exact size, so that the sanitizers see one byte too far.
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include "../runtime/include/fabriclens_runtime.h"
@@ -87,10 +92,11 @@ fl_program_info info{};
 
 void load() {
   const uint32_t flags = take<uint32_t>();
+  const uint64_t budget = take<uint64_t>();
   const Bytes bytes = take_bytes();
   fl_unload(program);
   char error[512];
-  const int32_t status = fl_load(bytes.data(), bytes.size(), flags, 0, &program, error, sizeof error);
+  const int32_t status = fl_load(bytes.data(), bytes.size(), flags, budget, &program, error, sizeof error);
   put(status);
   put_bytes(error, std::strlen(error));
   info = {};
@@ -149,6 +155,79 @@ void time() {
   std::fwrite(best.data(), sizeof(uint64_t), best.size(), stdout);
 }
 
+void misuse() {
+  std::string text;
+  char error[512];
+  const auto note = [&](const char *what, int32_t status) {
+    text += std::string(what) + ": " + fl_status_name(status) + " " + error + "\n";
+    error[0] = 0;
+  };
+  Ports in(program, FL_INPUT, info.input_count, FL_INT8), out(program, FL_OUTPUT, info.output_count, FL_INT8);
+  const auto call = [&](const fl_buffer *i, uint32_t ni, const fl_buffer *o, uint32_t no) {
+    return fl_run(program, i, ni, o, no, nullptr, nullptr, error, sizeof error);
+  };
+  note("right", call(in.buffers.data(), info.input_count, out.buffers.data(), info.output_count));
+  note("null inputs", call(nullptr, info.input_count, out.buffers.data(), info.output_count));
+  note("one input too many", call(in.buffers.data(), info.input_count + 1, out.buffers.data(), info.output_count));
+  note("no outputs", call(in.buffers.data(), info.input_count, out.buffers.data(), 0));
+  fl_buffer wrong = in.buffers[0];
+  wrong.bytes++;
+  note("size", call(&wrong, info.input_count, out.buffers.data(), info.output_count));
+  wrong = in.buffers[0];
+  wrong.dtype = FL_INT32;
+  note("dtype", call(&wrong, info.input_count, out.buffers.data(), info.output_count));
+  wrong = in.buffers[0];
+  wrong.data = nullptr;
+  note("no data", call(&wrong, info.input_count, out.buffers.data(), info.output_count));
+  wrong = out.buffers[0];
+  wrong.data = nullptr;
+  note("output not wanted", call(in.buffers.data(), info.input_count, &wrong, info.output_count));
+  fl_run_options options{};
+  note("options without size", fl_run(program, in.buffers.data(), info.input_count, out.buffers.data(), info.output_count, &options, nullptr, error, sizeof error));
+  note("null program", fl_run(nullptr, in.buffers.data(), 1, out.buffers.data(), 1, nullptr, nullptr, error, sizeof error));
+  fl_program *other = program;
+  note("load null bytes", fl_load(nullptr, 0, 0, 0, &other, error, sizeof error));
+  note("load unknown flags", fl_load("x", 1, 8, 0, &other, error, sizeof error));
+  note("load without error text", fl_load("x", 1, 0, 0, &other, nullptr, 0));
+  char tiny[8];
+  const int32_t status = fl_load("x", 1, 0, 0, &other, tiny, sizeof tiny);
+  std::snprintf(error, sizeof error, "%s", tiny);
+  note("load with a short error text", status);
+  fl_tensor_info tensor{};
+  tensor.struct_bytes = sizeof tensor;
+  note("tensor index", fl_get_tensor_info(program, FL_INPUT, info.input_count, &tensor));
+  note("direction", fl_get_tensor_info(program, 2, 0, &tensor));
+  fl_layer_info layer{};
+  layer.struct_bytes = sizeof layer;
+  note("layer index", fl_get_layer_info(program, info.layer_count, &layer));
+  put_bytes(text.data(), text.size());
+}
+
+void threads() {
+  const uint32_t runs = take<uint32_t>();
+  const Bytes bytes = take_bytes();
+  Ports in(program, FL_INPUT, info.input_count, FL_INT8), want(program, FL_OUTPUT, info.output_count, FL_INT8);
+  in.fill(bytes);
+  char text[8];
+  fl_run(program, in.buffers.data(), info.input_count, want.buffers.data(), info.output_count, nullptr, nullptr, text, sizeof text);
+  std::atomic<uint32_t> ok{0}, busy{0}, bad{0};
+  const auto worker = [&] {
+    Ports out(program, FL_OUTPUT, info.output_count, FL_INT8);
+    char error[64];
+    for (uint32_t i = 0; i < runs; i++) {
+      const int32_t status = fl_run(program, in.buffers.data(), info.input_count, out.buffers.data(), info.output_count, nullptr, nullptr, error, sizeof error);
+      const bool same = std::memcmp(out.buffers[0].data, want.buffers[0].data, out.buffers[0].bytes) == 0;
+      (status == FL_OK && same ? ok : status == FL_ERROR_BUSY ? busy : bad)++;
+    }
+  };
+  std::thread a(worker), b(worker);
+  a.join();
+  b.join();
+  put(ok.load());
+  put(busy.load());
+  put(bad.load());
+}
+
 }  // namespace
 
 int main() {
@@ -168,7 +247,9 @@ int main() {
       cancel = take<int32_t>();
       options.cancel = &cancel;
       run(FL_INT8, FL_INT8, &options);
-    } else return 2;
+    } else if (request == 6) misuse();
+    else if (request == 7) threads();
+    else return 2;
     std::fflush(stdout);
   }
   fl_unload(program);

@@ -65,8 +65,9 @@ export class Golden {
     return (await this.#read(4)).readUInt32LE();
   }
 
-  async load(program: Uint8Array, verifyData = false): Promise<Loaded> {
-    this.#words(1, verifyData ? 1 : 0, program.length);
+  /** budget: bytes (0: the runtime's own). */
+  async load(program: Uint8Array, verifyData = false, budget = 0): Promise<Loaded> {
+    this.#words(1, verifyData ? 1 : 0, budget, 0, program.length);
     this.#child.stdin.write(program);
     const status = await this.#u32();
     const text = (await this.#read(await this.#u32())).toString();
@@ -117,6 +118,19 @@ export class Golden {
     this.#child.stdin.write(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     const firstNan = (await this.#read(4)).readInt32LE();
     return { firstNan, codes: Int8Array.from(await this.#read(values.length)) };
+  }
+
+  /** Wrong calls on the loaded program: a line of status and text each. */
+  async misuse(): Promise<string[]> {
+    this.#words(6);
+    return (await this.#read(await this.#u32())).toString().trimEnd().split('\n');
+  }
+
+  /** `runs` on each of two threads at once: how they ended. */
+  async threads(codes: Int8Array, runs: number): Promise<{ ok: number; busy: number; bad: number }> {
+    this.#words(7, runs, codes.length);
+    this.#child.stdin.write(new Uint8Array(codes.buffer, codes.byteOffset, codes.length));
+    return { ok: await this.#u32(), busy: await this.#u32(), bad: await this.#u32() };
   }
 
   /** Nanoseconds of each repeat, and of each layer of the fastest. */

@@ -1,0 +1,98 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DescriptorFlag, Op } from '../../src/contract/layout.ts';
+import { inputCodes } from '../../test/support/random-network.ts';
+import { Golden } from '../tests/golden.ts';
+import type { Layer } from '../tests/layer.ts';
+import { evaluate, programOf, randomLayer } from '../tests/layer.ts';
+
+let golden: Golden;
+let baseline: Golden;
+beforeAll(async () => {
+  golden = await Golden.start();
+  baseline = await Golden.start('driver-baseline');
+});
+afterAll(async () => {
+  await golden.end();
+  await baseline.end();
+});
+
+async function outcome(on: Golden, layer: Layer, codes: Int8Array): Promise<Int8Array> {
+  const { program, inputBytes } = programOf(layer);
+  const loaded = await on.load(program, true);
+  expect(loaded.text).toBe('');
+  expect(loaded.inputBytes).toBe(inputBytes);
+  return on.run(codes);
+}
+
+/** Input codes of a layer, its residual's behind. */
+function codesOf(layer: Layer, seed: number): { all: Int8Array; x: Int8Array; residual: Int8Array } {
+  const inputs = layer.input.reduce((a, b) => a * b, 1);
+  const all = inputCodes(inputs + (layer.flags & DescriptorFlag.HAS_RESIDUAL ? layer.output.reduce((a, b) => a * b, 1) : 0), seed);
+  return { all, x: all.subarray(0, inputs), residual: all.subarray(inputs) };
+}
+
+describe('every layer, in the words of the descriptor', () => {
+  it('equals the naive evaluation in exact integers, with and without the vector units', async () => {
+    const met = new Map<number, number>();
+    let values = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.integer(), async (seed) => {
+        const layer = randomLayer(seed);
+        const { all, x, residual } = codesOf(layer, seed ^ 0x5eed);
+        const want = evaluate(layer, x, residual);
+        expect(await outcome(golden, layer, all)).toEqual(want);
+        expect(await outcome(baseline, layer, all)).toEqual(want);
+        met.set(layer.op, (met.get(layer.op) ?? 0) + 1);
+        values += want.length;
+      }),
+      { numRuns: 400 },
+    );
+    console.log(`${values} values of ${[...met.values()].reduce((a, b) => a + b, 0)} layers`);
+    expect([...met.keys()].sort()).toEqual(Object.values(Op).sort());
+  }, 120_000);
+});
+
+/** A 1×1 convolution of one channel whose sums are code + bias: the requantiser alone. */
+const requantiser = (bias: number, multiplier: number, shift: number, zero: number): Layer => ({
+  op: Op.CONV, flags: 0, input: [16, 16, 1], output: [16, 16, 1], kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0],
+  weights: Int8Array.of(1), parameters: [{ bias, multiplier, shift }], table: new Int8Array(256),
+  add: { a: 0, b: 0, shift: 1, zeroA: 0, zeroB: 0, zeroOut: 0 }, inputZero: 0, stageZero: zero, min: -128, max: 127, slack: [0, 0],
+});
+const everyCode = Int8Array.from({ length: 256 }, (_, i) => i - 128);
+
+describe('requantisation', () => {
+  it('rounds ties to even on both sides of zero', async () => {
+    // x / 2: …, -1.5 → -2, -0.5 → 0, 0.5 → 0, 1.5 → 2, …
+    const got = await outcome(golden, requantiser(0, 2 ** 23, 24, 0), everyCode);
+    const of = (code: number): number => got[code + 128] as number;
+    expect([-5, -3, -1, 1, 3, 5].map(of)).toEqual([-2, -2, 0, 0, 2, 2].map((v) => v + 0));
+    expect([-4, -2, 0, 2, 4].map(of)).toEqual([-2, -1, 0, 1, 2]);
+  });
+
+  it('is exact at the ends of the accumulator, the multiplier and the shift', async () => {
+    const ends = [-(2 ** 31) + 20_000, -1, 0, 1, 2 ** 31 - 20_000];
+    for (const bias of ends) {
+      for (const multiplier of [0, 1, 2 ** 23, 2 ** 24 - 1]) {
+        for (const shift of [1, 2, 23, 24, 47, 54, 55]) {
+          for (const zero of [-128, 0, 127]) {
+            const layer = requantiser(bias, multiplier, shift, zero);
+            expect(await outcome(golden, layer, everyCode)).toEqual(evaluate(layer, everyCode, new Int8Array()));
+          }
+        }
+      }
+    }
+  }, 60_000);
+});
+
+describe('long accumulations of extremes', () => {
+  it.each([[-127, -128], [-127, 127], [127, -128], [127, 127]])('weights %i, inputs %i, 512 channels, 7×7', async (weight, code) => {
+    const layer: Layer = {
+      op: Op.CONV, flags: 0, input: [8, 8, 512], output: [2, 2, 5], kernel: [7, 7], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0],
+      weights: new Int8Array(5 * 49 * 512).fill(weight), parameters: Array.from({ length: 5 }, (_, i) => ({ bias: 0, multiplier: 2 ** 23 + i, shift: 45 })),
+      table: new Int8Array(256), add: { a: 0, b: 0, shift: 1, zeroA: 0, zeroB: 0, zeroOut: 0 }, inputZero: 0, stageZero: 0, min: -128, max: 127, slack: [0, 0],
+    };
+    const x = new Int8Array(8 * 8 * 512).fill(code);
+    expect(await outcome(golden, layer, x)).toEqual(evaluate(layer, x, new Int8Array()));
+  });
+});

@@ -1,0 +1,264 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Field } from '../../src/contract/layout.ts';
+import { Binding, DescriptorFlag, Descriptor, Header, Op, Section, SectionKind, Segment, Tensor } from '../../src/contract/layout.ts';
+import { compileProgram } from '../../src/compiler/compile.ts';
+import { crc32 } from '../../src/compiler/write.ts';
+import { random } from '../../test/support/qdq.ts';
+import { inputCodes, network } from '../../test/support/random-network.ts';
+import { Golden, Status } from '../tests/golden.ts';
+import { programOf, randomLayer } from '../tests/layer.ts';
+
+/** A network with most kinds of layers. */
+const NETWORK = network(
+  { channels: 3, height: 9, width: 10, seed: 11, flavour: 'plain', head: 'gemm', steps: [{ kind: 'relu', seed: 5 }, { kind: 'maxPool', seed: 8 }, { kind: 'residual', seed: 3 }, { kind: 'averagePool', seed: 21 }, { kind: 'rescale', seed: 2 }] },
+  false,
+);
+const PROGRAM = compileProgram(NETWORK.onnx).program;
+const CODES = inputCodes(NETWORK.inputElements, 1);
+
+type Struct = { readonly bytes: number; readonly fields: Readonly<Record<string, Field>> };
+
+/** Byte offset in the file of a field of the n-th entry of a section (or of the header). */
+function at(program: Uint8Array, struct: Struct, field: string, index = 0, kind?: number): number {
+  const offset = (struct.fields[field] as Field).offset + index * struct.bytes;
+  if (kind === undefined) return struct === Section ? Header.bytes + offset : offset;
+  const view = new DataView(program.buffer, program.byteOffset);
+  return view.getUint32(Header.bytes + (kind - 1) * Section.bytes + Section.fields.offset.offset, true) + offset;
+}
+
+/** With metadata_crc32 made to fit again, so that what lies behind it is reached. */
+function sealed(program: Uint8Array): Uint8Array {
+  const out = Uint8Array.from(program);
+  const view = new DataView(out.buffer);
+  const head = Header.bytes + 6 * Section.bytes;
+  if (out.length < head) return out;
+  view.setUint32(Header.fields.metadataCrc32.offset, 0, true);
+  let crc = crc32(out.subarray(0, head));
+  for (let kind = 1; kind < SectionKind.DATA; kind++) {
+    const start = view.getUint32(Header.bytes + (kind - 1) * Section.bytes + 4, true);
+    const bytes = view.getUint32(Header.bytes + (kind - 1) * Section.bytes + 8, true);
+    crc = crc32(out.subarray(Math.min(start, out.length), Math.min(start + bytes, out.length)), crc);
+  }
+  view.setUint32(Header.fields.metadataCrc32.offset, crc, true);
+  return out;
+}
+
+function changed(program: Uint8Array, edit: (view: DataView) => void): Uint8Array {
+  const out = Uint8Array.from(program);
+  edit(new DataView(out.buffer));
+  return sealed(out);
+}
+
+describe('a program that is not one', () => {
+  let golden: Golden;
+  beforeAll(async () => void (golden = await Golden.start('driver-sanitized')));
+  afterAll(async () => {
+    const { code, stderr } = await golden.end();
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+  });
+
+  const text = async (program: Uint8Array, verifyData = false): Promise<string> => (await golden.load(program, verifyData, 64 << 20)).text;
+
+  it('loads and runs when nothing is wrong', async () => {
+    // What follows means little unless the network has layers of most kinds, an add fused into one.
+    const view = new DataView(PROGRAM.buffer);
+    const count = view.getUint32(Header.bytes + (SectionKind.DESCRIPTORS - 1) * Section.bytes + Section.fields.count.offset, true);
+    const flags = Array.from({ length: count }, (_, i) => view.getUint16(at(PROGRAM, Descriptor, 'flags', i, SectionKind.DESCRIPTORS), true));
+    expect(count).toBeGreaterThan(5);
+    expect(flags.some((f) => f & DescriptorFlag.HAS_RESIDUAL)).toBe(true);
+    expect(await text(PROGRAM, true)).toBe('');
+    await golden.run(CODES);
+  });
+
+  it('is refused with the field that is wrong', async () => {
+    const put = (struct: Struct, field: string, value: number, kind?: number, index = 0): Uint8Array =>
+      changed(PROGRAM, (view) => {
+        const offset = at(PROGRAM, struct, field, index, kind);
+        const { type } = struct.fields[field] as Field;
+        if (type === 'u8' || type === 'i8') view.setUint8(offset, value);
+        else if (type === 'u16') view.setUint16(offset, value, true);
+        else view.setUint32(offset, value, true);
+      });
+    const { TENSORS, BINDINGS, SEGMENTS, DESCRIPTORS } = SectionKind;
+    const cases: [Uint8Array, RegExp][] = [
+      [Uint8Array.of(70), /truncated: 1 bytes/],
+      [PROGRAM.subarray(0, 100), /truncated/],
+      [PROGRAM.subarray(0, PROGRAM.length - 1), /header.file_bytes/],
+      [put(Header, 'magic', 0x46464952), /not a FabricLens program: magic is 0x46464952/],
+      [put(Header, 'version', 1), /layout version 1, this runtime reads version 0/],
+      [put(Header, 'sectionCount', 7), /header.section_count is 7/],
+      [put(Header, 'arenaBytes', 0x7fffffff), /header.arena_bytes is 2147483647/],
+      [put(Header, 'arenaBytes', 64), /of an arena of 64/],
+      [put(Header, 'reserved', 1), /header.reserved/],
+      [put(Section, 'offset', 0xffffffc0), /section STRINGS: ends at byte/],
+      [put(Section, 'count', 0xffffffff), /section STRINGS/],
+      [put(Section, 'kind', 9), /section 0 is of kind 9/],
+      [put(Tensor, 'nameOffset', 0x7fffffff, TENSORS), /tensor 0: name lies outside STRINGS/],
+      [put(Tensor, 'nameBytes', 0, TENSORS), /tensor 0: name_bytes is 0/],
+      [put(Tensor, 'dataType', 3, TENSORS), /tensor 0: data_type is 3/],
+      [put(Tensor, 'height', 0, TENSORS), /tensor 0: shape 0/],
+      [put(Tensor, 'rowStride', 1, TENSORS), /tensor 0: row_stride 1/],
+      [put(Tensor, 'rowStride', 0x40000000, TENSORS), /tensor 0: ends at byte/],
+      [put(Tensor, 'scale', 0x7fc00000, TENSORS), /tensor 0: scale/],
+      [put(Tensor, 'zeroPoint', 128, TENSORS), /tensor 0: zero_point 128/],
+      [put(Binding, 'tensor', 4000, BINDINGS), /binding 0: tensor 4000/],
+      [put(Binding, 'rank', 5, BINDINGS), /binding 0: rank is 5/],
+      [put(Binding, 'direction', 1, BINDINGS), /no input/],
+      [put(Binding, 'shape', 2, BINDINGS), /binding 0: batch is 2/],
+      [put(Segment, 'target', 3, SEGMENTS), /segment 0: target is 3/],
+      [put(Segment, 'descriptorCount', 1, SEGMENTS), /segments hold 1 descriptors/],
+      [put(Descriptor, 'op', 99, DESCRIPTORS), /layer 0 \(.+\): unknown op 99/],
+      [put(Descriptor, 'flags', 0x80, DESCRIPTORS), /layer 0 .*unknown flags/],
+      [put(Descriptor, 'inputOffset', 0x7fffffff, DESCRIPTORS), /layer 0 .*input ends at byte/],
+      [put(Descriptor, 'outputOffset', 0, DESCRIPTORS, 1), /layer 1 .*differs from the tensor it names/],
+      [put(Descriptor, 'outputTensor', 0xffffffff, DESCRIPTORS), /layer 0 .*output_tensor/],
+      [put(Descriptor, 'outputHeight', 1, DESCRIPTORS), /layer 0/],
+      [put(Descriptor, 'strideH', 0, DESCRIPTORS), /stride or dilation is 0/],
+      [put(Descriptor, 'groups', 3, DESCRIPTORS), /groups is not 1/],
+      [put(Descriptor, 'weightsOffset', 0xffffffff, DESCRIPTORS), /weights lies outside DATA/],
+      [put(Descriptor, 'parametersOffset', 4, DESCRIPTORS), /parameters is at offset 4/],
+      [put(Descriptor, 'inputChannels', 0x10000, DESCRIPTORS), /layer 0/],
+    ];
+    for (const [program, expected] of cases) expect(await text(program)).toMatch(expected);
+  });
+
+  it('is refused when a checksum does not fit', async () => {
+    const table = Uint8Array.from(PROGRAM);
+    table[at(PROGRAM, Tensor, 'scale', 0, SectionKind.TENSORS)]! ^= 1;
+    expect(await text(table)).toMatch(/metadata_crc32 .* damaged/);
+    // Weights are the package hash's business, unless asked for.
+    const weights = Uint8Array.from(PROGRAM);
+    const first = new DataView(PROGRAM.buffer).getUint32(at(PROGRAM, Descriptor, 'weightsOffset', 0, SectionKind.DESCRIPTORS), true);
+    const place = new DataView(PROGRAM.buffer).getUint32(Header.bytes + 5 * Section.bytes + 4, true) + first;
+    weights[place] = weights[place] === 1 ? 2 : 1;
+    expect(await text(weights)).toBe('');
+    expect(await text(weights, true)).toMatch(/section DATA: crc32/);
+    weights[place] = 0x80;
+    expect(await text(weights)).toMatch(/weight 0 of output channel 0 is -128/);
+  });
+
+  it('is refused when an accumulator could overflow, or the work or memory is beyond the budget', async () => {
+    const layer = { ...randomLayer(1), op: Op.CONV, flags: 0, input: [1, 1, 1] as [number, number, number], output: [1, 1, 1] as [number, number, number], kernel: [1, 1] as [number, number], strides: [1, 1] as [number, number], dilations: [1, 1] as [number, number], pads: [0, 0, 0, 0] as [number, number, number, number], weights: Int8Array.of(127), slack: [0, 0] as [number, number] };
+    const one = (bias: number, shift: number): Uint8Array => programOf({ ...layer, parameters: [{ bias, multiplier: 1, shift }] }).program;
+    expect(await text(one(2 ** 31 - 127 * 128 - 1, 1))).toBe('');
+    expect(await text(one(2 ** 31 - 127 * 128, 1))).toMatch(/output channel 0 can overflow/);
+    expect(await text(one(-(2 ** 31), 1))).toMatch(/output channel 0 can overflow/);
+    expect(await text(one(0, 0))).toMatch(/shift is 0/);
+    expect(await text(one(0, 56))).toMatch(/shift is 56/);
+    expect((await golden.load(PROGRAM, false, 1000)).text).toMatch(/needs \d+ bytes, the budget is 1000/);
+  });
+
+  it('never takes the process down: 3,000 mutated and truncated files', async () => {
+    const next = random(2024);
+    const int = (limit: number): number => Math.floor(next() * limit);
+    const programs = [PROGRAM, ...Array.from({ length: 12 }, (_, i) => programOf(randomLayer(100 + i)).program)];
+    const statuses = new Map<number, number>();
+    for (let i = 0; i < 3000; i++) {
+      const from = programs[i % programs.length] as Uint8Array;
+      let program = Uint8Array.from(from);
+      const view = new DataView(program.buffer);
+      const data = view.getUint32(Header.bytes + 5 * Section.bytes + 4, true);
+      const edits = 1 + int(3);
+      for (let k = 0; k < edits; k++) {
+        // Mostly in header and tables, where structure is.
+        const place = next() < 0.9 ? int(data) : int(program.length);
+        const style = int(4);
+        if (style === 0) program[place] = int(256);
+        else if (style === 1) program[place]! ^= 1 << int(8);
+        else view.setUint32(Math.min(place & ~3, program.length - 4), [0, 1, 0xffffffff, 0x7fffffff, 0x80000000, int(65536), int(300)][int(7)] as number, true);
+      }
+      if (next() < 0.15) {
+        program = program.slice(0, int(program.length));
+        if (program.length >= Header.bytes) new DataView(program.buffer).setUint32(Header.fields.fileBytes.offset, program.length, true);
+      }
+      if (next() < 0.9) program = sealed(program) as Uint8Array<ArrayBuffer>;
+      const loaded = await golden.load(program, false, 64 << 20);
+      statuses.set(loaded.status, (statuses.get(loaded.status) ?? 0) + 1);
+      if (loaded.status === Status.OK) await golden.run(inputCodes(loaded.inputBytes, i));
+      else expect(loaded.text.length).toBeGreaterThan(10);
+    }
+    console.log(`statuses of 3,000 damaged programs: ${[...statuses].map(([s, n]) => `${s}: ${n}`).join(', ')}`);
+    expect(statuses.get(Status.FORMAT)).toBeGreaterThan(1000);
+    // Some changes are harmless (a name, a scale); those must run.
+    expect(statuses.get(Status.OK)).toBeGreaterThan(10);
+  }, 120_000);
+});
+
+describe('a run', () => {
+  let golden: Golden;
+  beforeAll(async () => {
+    golden = await Golden.start('driver-sanitized');
+    await golden.load(PROGRAM);
+  });
+  afterAll(async () => void expect((await golden.end()).code).toBe(0));
+
+  it('is refused with the argument that is wrong, and nothing else breaks', async () => {
+    const lines = await golden.misuse();
+    const expected = [
+      /^right: ok $/, /^null inputs: argument .*NULL/, /^one input too many: argument 2 inputs and 1 outputs given, the program has 1 and 1/, /^no outputs: argument/,
+      /^size: argument input 'input\d+': has 271 bytes, 270 are wanted/, /^dtype: argument input '.*': dtype/, /^no data: argument input '.*': no data/,
+      /^output not wanted: ok $/, /^options without size: argument struct_bytes/, /^null program: argument/, /^load null bytes: argument bytes is NULL/,
+      /^load unknown flags: argument unknown flags/, /^load without error text: format/, /^load with a short error text: format program$/,
+      /^tensor index: argument/, /^direction: argument/, /^layer index: argument/,
+    ];
+    expect(lines).toHaveLength(expected.length);
+    lines.forEach((line, i) => expect(line).toMatch(expected[i] as RegExp));
+  });
+
+  it('stops between layers when cancelled or late, and leaves the outputs alone', async () => {
+    for (const [timeout, cancel, status] of [[0n, true, Status.CANCELLED], [1n, false, Status.DEADLINE]] as const) {
+      const stopped = await golden.runBounded(CODES, timeout, cancel);
+      expect(stopped.status).toBe(status);
+      expect(stopped.bytes.every((byte) => byte === 0x55)).toBe(true);
+    }
+    const done = await golden.runBounded(CODES, 60_000_000_000n, false);
+    expect(done.status).toBe(Status.OK);
+    expect(new Int8Array(done.bytes.buffer)).toEqual(await golden.run(CODES));
+  });
+
+  it('takes fp32 as QuantizeLinear would make it, and gives it back dequantised', async () => {
+    const { scale, zeroPoint } = NETWORK.codes[0] as { scale: number; zeroPoint: number };
+    const real = Float32Array.from(CODES, (code) => (code - zeroPoint) * scale);
+    const { values } = await golden.runFloat(real);
+    const out = NETWORK.final;
+    expect(values).toEqual(Float32Array.from(await golden.run(CODES), (code) => Math.fround((code - out.zeroPoint) * out.scale)));
+  });
+
+  it('names the element that is not a number', async () => {
+    const real = new Float32Array(CODES.length);
+    real[37] = NaN;
+    expect(await golden.runFloat(real)).toMatchObject({ status: Status.ARGUMENT, text: expect.stringMatching(/^input 'input\d+': element 37 is not a number$/) as string });
+  });
+
+  it('belongs to one thread at a time', async () => {
+    const { ok, busy, bad } = await golden.threads(CODES, 40);
+    expect(bad).toBe(0);
+    expect(ok + busy).toBe(80);
+    expect(ok).toBeGreaterThan(0);
+  });
+});
+
+describe('QuantizeLinear', () => {
+  it('rounds half to even, saturates, and divides in fp32', async () => {
+    const golden = await Golden.start();
+    const next = random(9);
+    for (const [scale, zero] of [[1, 0], [0.5, -128], [1 / 3, 127], [0.0170503, -5], [1e-30, 3], [1e30, 3]] as const) {
+      const s = Math.fround(scale);
+      const values = Float32Array.from([0, -0, 0.5, 1.5, 2.5, -0.5, -1.5, -2.5, Infinity, -Infinity, 3.4e38, -3.4e38, 1e-45, 126.5, 127.5, 128.5, -128.5, -129.5].map((v) => v * s)
+        .concat([Infinity, -Infinity, 3.4e38, 1e-45], Array.from({ length: 5000 }, () => (next() - 0.5) * 600 * s)));
+      const { firstNan, codes } = await golden.quantize(values, s, zero);
+      expect(firstNan).toBe(-1);
+      const want = Int8Array.from(values, (v) => {
+        const quotient = Math.fround(v / s);
+        const floor = Math.floor(quotient);
+        const rest = quotient - floor;
+        const steps = !Number.isFinite(quotient) ? quotient : rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
+        return Math.max(-128, Math.min(127, steps + zero));
+      });
+      expect(codes).toEqual(want);
+    }
+    expect((await golden.quantize(Float32Array.of(1, NaN, 2, NaN), 1, 0)).firstNan).toBe(1);
+    await golden.end();
+  });
+});
