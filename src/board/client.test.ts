@@ -40,6 +40,7 @@ describe('OipClient with the agent', () => {
     expect([...byCodes.outputs.keys()]).toEqual(['logits', 'features']);
     expect(byCodes.outputs.get('features')).toMatchObject({ datatype: 'FP32', shape: [1, 4, 8, 8] });
     expect(byCodes.outputs.get('logits')?.data).toBeInstanceOf(Float32Array);
+    expect([...byCodes.outputs.values()].map(({ data }) => data.length)).toEqual([2, 256]);
     expect(byValues.outputs).toEqual(byCodes.outputs);
     expect(byCodes.parameters).toMatchObject({ timing_source: 'host', backend: 'golden' });
     expect(byCodes.roundTripMs * 1e6).toBeGreaterThanOrEqual(byCodes.parameters['timing_total_ns'] as number);

@@ -188,6 +188,21 @@ describe('servers of others', () => {
     }
   });
 
+  test('binary outputs of every width arrive as they were sent, wherever they lie', async () => {
+    const tensors = [
+      ['a', 'INT8', Int8Array.of(-128, 127, 5)], ['b', 'FP32', Float32Array.of(1.5, -2.25)], ['c', 'BOOL', Uint8Array.of(1)],
+      ['d', 'FP64', Float64Array.of(Math.PI)], ['e', 'UINT16', Uint16Array.of(65535)], ['f', 'INT64', BigInt64Array.of(-5n, 2n ** 40n)],
+    ] as const;
+    const head = JSON.stringify({
+      model_name: 'm', parameters: { timing_source: 'host' },
+      outputs: tensors.map(([name, datatype, data]) => ({ name, datatype, shape: [1, data.length], parameters: { binary_data_size: data.byteLength } })),
+    });
+    const { port } = await inferring(binary(head, Buffer.concat(tensors.map(([, , data]) => Buffer.from(data.buffer)))));
+    const { outputs, parameters } = await clientOf(port).infer('m', [x]);
+    expect([...outputs.values()]).toEqual(tensors.map(([name, datatype, data]) => ({ name, datatype, shape: [1, data.length], data })));
+    expect(parameters).toEqual({ timing_source: 'host' });
+  });
+
   test('Triton\'s 400 for a model it does not have', async () => {
     const { port } = await inferring(respond('{"error":"Request for unknown model: \'m\' is not found"}', '', '400 Bad Request'));
     await expect(clientOf(port).infer('m', [x])).rejects.toMatchObject({ code: 'model-absent' });
