@@ -3,7 +3,7 @@ import { useMemo, type JSX } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Warning } from '../../src/contract/engine.ts';
 import type { ModelInfo } from '../../src/contract/ipc.ts';
-import { comparisonKey, entryOf, intentConcern, modelOf, shownOf, type Shown } from '../state/selectors.ts';
+import { comparisonKey, entryOf, intentConcern, modelOf, okRuns, shownOf, type Shown } from '../state/selectors.ts';
 import type { ComparisonEntry } from '../state/store.ts';
 import { useAction, useApp, useAppState, useLocalText, useTextOf } from '../ui/app.ts';
 import { Icon } from '../ui/icons.tsx';
@@ -72,7 +72,7 @@ function ForImage({ model, shown }: { model: ModelInfo; shown: Shown }): JSX.Ele
       {concern && !warnings.some((w) => /intended/.test(w.code)) && <Concern model={model} shown={shown} concern={concern} />}
       {warnings.map((warning, index) => <WarningLine key={index} warning={warning} />)}
       {concern && !confirmed && !comparison
-        ? <Button color="yellow" variant="light" onClick={() => void session.compare(true)} data-testid="run-anyway">{t('panel.runAnyway')}</Button>
+        ? <Button color="yellow" variant="outline" leftSection={<Icon name="warning" />} onClick={() => void session.compare(true)} data-testid="run-anyway">{t('panel.runAnyway')}</Button>
         : <RunControls entry={entry} />}
       {entry?.state === 'failed' && <div className="callout error" role="alert"><Icon name="error" /><p>{entry.error}</p></div>}
       {entry?.state === 'cancelled' && <p className="dim" role="status">{t('panel.cancelled')}</p>}
@@ -156,9 +156,9 @@ function Verdict({ entry }: { entry: ComparisonEntry }): JSX.Element | null {
   const flips = comparison.flips.map((engine) => t(`engine.${engine}`)).join(', ');
   return (
     <div className={`verdict ${agreement}`} data-testid="verdict" data-agreement={agreement}>
-      <Icon name={agreement === 'flip' ? 'flip' : agreement === 'agree' ? 'check' : 'info'} size={22} />
+      <Icon name={agreement === 'flip' ? 'flip' : agreement === 'agree' ? 'check' : agreement === 'none' ? 'error' : 'info'} size={22} />
       <div>
-        <strong>{t(`verdict.${agreement}`, { engines: flips })}</strong>
+        <strong>{t(`verdict.${agreement}`, { engines: flips, answered: okRuns(comparison.runs).length, asked: comparison.runs.length })}</strong>
         {comparison.maxDelta !== null && agreement !== 'single' && (
           <p className={beyond ? 'beyond' : 'dim'}>
             {beyond && <Icon name="warning" size={14} />}

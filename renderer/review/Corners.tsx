@@ -10,6 +10,8 @@ export function Corners(): JSX.Element | null {
   const drawn = useView((v) => v.drawn);
   const presentation = useView((v) => v.presentation);
   const units = useView((v) => v.facts?.units ?? '');
+  // Rescale Type US: the file says that they are of no named unit.
+  const named = units === 'US' ? '' : units;
   const fromFile = useView((v) => v.facts?.voiFromFile ?? true);
   if (!drawn || !presentation) return null;
   const { study, series, instance, frame, position, count } = drawn;
@@ -21,7 +23,7 @@ export function Corners(): JSX.Element | null {
       <div className="corner top left">
         <strong data-testid="patient-name">{personName(study.patientName) || t('studies.unnamed')}</strong>
         <span>{study.patientId}</span>
-        <span>{[sex, dicomDate(study.patientBirthDate)].filter(Boolean).join(' · ')}</span>
+        <span>{[sex, study.patientBirthDate && t('viewer.born', { date: dicomDate(study.patientBirthDate) })].filter(Boolean).join(' · ')}</span>
       </div>
       <div className="corner top right">
         <span>{study.description}</span>
@@ -30,7 +32,7 @@ export function Corners(): JSX.Element | null {
       </div>
       <div className="corner bottom left">
         <span>{[instance.modality, series.description].filter(Boolean).join(' · ')}</span>
-        <span>{[instance.bodyPart, instance.viewPosition, instance.laterality].filter(Boolean).join(' ')}</span>
+        <span>{[instance.bodyPart, instance.viewPosition, instance.laterality === 'U' ? '' : instance.laterality].filter(Boolean).join(' ')}</span>
         <span data-testid="stack-position">
           {t('viewer.place', { series: series.number ?? '–', image: position + 1, count })}
           {instance.frames > 1 && ` · ${t('viewer.frame', { frame: frame + 1, frames: instance.frames })}`}
@@ -39,7 +41,7 @@ export function Corners(): JSX.Element | null {
       <div className="corner bottom right">
         {instance.lossy && <span>{t('viewer.lossy')}</span>}
         {voi?.kind === 'window' && (
-          <span data-testid="window-level">{t('viewer.window', { width: windowValue(voi.width, voi.width), center: windowValue(voi.center, voi.width), units })}</span>
+          <span data-testid="window-level">{t('viewer.window', { width: windowValue(voi.width, voi.width), center: windowValue(voi.center, voi.width), units: named })}</span>
         )}
         {voi?.kind === 'table' && <span data-testid="window-level">{t('viewer.voiTable', { name: voi.explanation })}</span>}
         {voi && !fromFile && <span className="dim">{t('viewer.noWindow')}</span>}

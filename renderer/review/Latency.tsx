@@ -36,7 +36,7 @@ export function Latency({ comparison }: { comparison: Comparison }): JSX.Element
         <thead>
           <tr>
             <th scope="col">{t('latency.unit')}</th>
-            {runs.map((run) => <th key={run.identity.engine} scope="col">{t(`engine.${run.identity.engine}`)}</th>)}
+            {runs.map((run) => <th key={run.identity.engine} scope="col" className="number">{t(`engine.${run.identity.engine}`)}</th>)}
           </tr>
         </thead>
         <tbody>

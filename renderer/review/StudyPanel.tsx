@@ -92,7 +92,7 @@ function Problems({ problems }: { problems: readonly FileProblem[] }): JSX.Eleme
           {problems.map((problem, index) => (
             <Fragment key={index}>
               <dt>{problem.fileName}</dt>
-              <dd>{textOf(`problems.code.${problem.code}`, problem.message)}</dd>
+              <dd><strong>{textOf(`problems.code.${problem.code}`, problem.code)}</strong> {problem.message}</dd>
             </Fragment>
           ))}
         </dl>

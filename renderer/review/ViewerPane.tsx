@@ -53,10 +53,9 @@ function Presets(): JSX.Element {
   const presets = useView((v) => v.facts?.presets);
   const voi = useView((v) => v.presentation?.voi ?? null);
   const name = (preset: Preset, index: number): string => {
-    const numbers = preset.voi.kind === 'window' ? `${windowValue(preset.voi.width, preset.voi.width)}/${windowValue(preset.voi.center, preset.voi.width)}` : '';
-    const label = preset.id.startsWith('file-') ? t('presets.file', { number: index + 1, name: preset.label }) : t(`presets.${preset.id as 'fullRange'}`);
-    return [label.trim(), numbers].filter(Boolean).join(' · ');
+    return preset.id.startsWith('file-') ? preset.label || t('presets.file', { number: index + 1 }) : t(`presets.${preset.id as 'fullRange'}`);
   };
+  const numbers = (preset: Preset | undefined): string => (preset?.voi.kind === 'window' ? t('presets.numbers', { width: windowValue(preset.voi.width, preset.voi.width), center: windowValue(preset.voi.center, preset.voi.width) }) : '');
   const current = presets?.find((preset) => sameVoi(preset.voi, voi));
   return (
     <Select
@@ -71,6 +70,7 @@ function Presets(): JSX.Element {
         const preset = presets?.find((p) => p.id === id);
         if (preset) viewer.setVoi(preset.voi);
       }}
+      renderOption={({ option }) => <span className="preset"><span className="grow">{option.label}</span><span className="dim">{numbers(presets?.find((p) => p.id === option.value))}</span></span>}
       comboboxProps={{ width: 230, position: 'bottom-start' }}
       allowDeselect={false}
     />
@@ -118,7 +118,7 @@ function Pane(): JSX.Element {
         <div className="pane-message" role="alert" data-testid="viewer-error">
           <Icon name="error" size={28} />
           <strong>{shown?.instance.fileName}</strong>
-          <span>{error && textOf(`problems.code.${error.code}`, error.message)}</span>
+          <span>{error && <><strong>{textOf(`problems.code.${error.code}`, error.code)}</strong> {error.message}</>}</span>
           <Button size="xs" variant="default" onClick={() => viewer.retry()}>{t('common.retry')}</Button>
         </div>
       )}

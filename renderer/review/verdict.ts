@@ -2,14 +2,15 @@
 import type { Comparison, EngineId, PartTiming, Run, RunOk, TimingPart, TimingSource } from '../../src/contract/engine.ts';
 import { engineOf, okRuns } from '../state/selectors.ts';
 
-export type Agreement = 'agree' | 'flip' | 'single' | 'none';
+export type Agreement = 'agree' | 'agreePartly' | 'flip' | 'single' | 'none';
 
-/** `single`: fewer than two engines answered, so there is nothing to agree with. */
+/** `agreePartly`: those that answered agree, others failed. `single`: fewer than two engines answered, so there is nothing to agree with. */
 export function agreementOf(comparison: Comparison): Agreement {
   const ok = okRuns(comparison.runs).length;
   if (ok === 0) return 'none';
   if (comparison.flips.length > 0) return 'flip';
-  return ok === 1 ? 'single' : 'agree';
+  if (ok === 1) return 'single';
+  return ok < comparison.runs.length ? 'agreePartly' : 'agree';
 }
 
 /** The class a run decides for at the threshold; null when it stays below and the model has no one other class. */

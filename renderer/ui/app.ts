@@ -44,12 +44,13 @@ function useSituation<T extends boolean | undefined>(select: (now: { app: AppSta
   return useStore(session.store, (app) => select({ app, view: viewer.view.get() }));
 }
 
-export const shortcutText = (shortcut: string): string => shortcut.split(/\+(?!$)/).map((part) => (part.length === 1 ? part.toUpperCase() : part)).join(' + ');
+const KEY_NAMES: Record<string, string> = { ArrowUp: '↑', ArrowDown: '↓', ArrowLeft: '←', ArrowRight: '→', PageUp: 'Page Up', PageDown: 'Page Down', Escape: 'Esc' };
+export const shortcutText = (shortcut: string): string => shortcut.split(/\+(?!$)/).map((part) => KEY_NAMES[part] ?? (part.length === 1 ? part.toUpperCase() : part)).join(' + ');
 
 /** The text of a key made at run time (a code of the host), or `fallback` where we have none for it. */
 export function useTextOf(): (key: string, fallback: string, values?: Record<string, string>) => string {
   const { t, i18n } = useTranslation();
-  return (key, fallback, values = {}) => (i18n.exists(key) ? t(key as 'problems.code.corrupt', { message: fallback, ...values }) : fallback);
+  return (key, fallback, values = {}) => (i18n.exists(key) ? (t as (key: string, values: Record<string, string>) => string)(key, values) : fallback);
 }
 
 /** A model's text in the reader's language, or in English. */

@@ -2,7 +2,7 @@
  * How an image stands in the viewport, as values: window, zoom, pan. Pure; the drawing is elsewhere.
  * Zoom is screen pixels an image pixel; pan is in image pixels, from the centre, as cornerstone's translation is.
  */
-import type { Voi } from '../../src/contract/pixels.ts';
+import type { GreyFrame, Voi } from '../../src/contract/pixels.ts';
 
 export interface Size {
   width: number;
@@ -108,11 +108,11 @@ const CT_PRESETS: ReadonlyArray<[id: string, center: number, width: number]> = [
 ];
 
 /** What a reader may choose: the file's own first, then by modality, then the whole range of the frame. */
-export function presets(modality: string, units: string, voi: readonly Voi[], voiFromFile: boolean, range: { low: number; high: number }): Preset[] {
-  const own = voiFromFile ? voi.map((v, index) => ({ id: `file-${index}`, voi: v, label: v.kind === 'table' ? v.explanation : '' })) : [];
-  const ct: Preset[] = modality === 'CT' && units === 'HU' ? CT_PRESETS.map(([id, center, width]) => ({ id, label: '', voi: { kind: 'window', center, width, function: 'LINEAR' } })) : [];
-  const width = Math.max(MIN_WIDTH, range.high - range.low + 1);
-  return [...own, ...ct, { id: 'fullRange', label: '', voi: { kind: 'window', center: range.low + width / 2, width, function: 'LINEAR' } }];
+export function presets(modality: string, frame: Pick<GreyFrame, 'units' | 'voi' | 'voiFromFile' | 'windows'>, range: { low: number; high: number }): Preset[] {
+  const explain = (v: Voi): string => (v.kind === 'table' ? v.explanation : (frame.windows.find((w) => w.center === v.center && w.width === v.width)?.explanation ?? ''));
+  const own = frame.voiFromFile ? frame.voi.map((v, index) => ({ id: `file-${index}`, voi: v, label: explain(v) })) : [];
+  const ct: Preset[] = modality === 'CT' && frame.units === 'HU' ? CT_PRESETS.map(([id, center, width]) => ({ id, label: '', voi: { kind: 'window', center, width, function: 'LINEAR' } })) : [];
+  return [...own, ...ct, { id: 'fullRange', label: '', voi: { kind: 'window', center: (range.low + range.high) / 2, width: range.high - range.low || 1, function: 'LINEAR_EXACT' } }];
 }
 
 /** Same picture by either VOI. */

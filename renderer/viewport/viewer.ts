@@ -213,5 +213,5 @@ const FRESH: Omit<Presentation, 'voi'> = { invert: false, zoom: 1, pan: { x: 0, 
 function factsOf(frame: Frame, modality: string): FrameFacts {
   if (frame.kind === 'colour') return { kind: 'colour', rows: frame.rows, columns: frame.columns, units: '', voi: [], voiFromFile: false, range: { low: 0, high: 255 }, presets: [] };
   const range = modalityRange(frame);
-  return { kind: 'grey', rows: frame.rows, columns: frame.columns, units: frame.units, voi: frame.voi, voiFromFile: frame.voiFromFile, range, presets: presets(modality, frame.units, frame.voi, frame.voiFromFile, range) };
+  return { kind: 'grey', rows: frame.rows, columns: frame.columns, units: frame.units, voi: frame.voi, voiFromFile: frame.voiFromFile, range, presets: presets(modality, frame, range) };
 }
