@@ -1,0 +1,238 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import protobuf from 'protobufjs/minimal.js';
+import { describe, expect, it } from 'vitest';
+import { ROOT } from '../../test/support/data.ts';
+import { onnxModel } from '../../test/support/onnx.ts';
+import { Qdq, random } from '../../test/support/qdq.ts';
+import { network } from '../../test/support/random-network.ts';
+import { Header } from '../contract/layout.ts';
+import { compileProgram } from './compile.ts';
+import { CompileError } from './error.ts';
+import { readOnnx } from './onnx.ts';
+import { fixedPoint, fixedPoints, ratioOf, roundHalfEven } from './scale.ts';
+
+const Q = { scale: 0.05, zeroPoint: 3 };
+const scales = (count: number): Float32Array => new Float32Array(count).fill(0.01);
+
+/** input [1, 4, 8, 8] → `make` → quantised → output */
+function small(make: (net: Qdq, x: ReturnType<Qdq['input']>) => { name: string; shape: number[] }, input = [1, 4, 8, 8]): Uint8Array {
+  const net = new Qdq();
+  const x = net.input(input, Q);
+  const made = make(net, x);
+  return net.build([net.quantised(made.name, made.shape, Q)]);
+}
+
+const conv = (attributes: { kernel?: [number, number]; strides?: [number, number]; dilations?: [number, number]; group?: number; codes?: Int8Array; scale?: Float32Array; bias?: Int32Array | null }): Uint8Array =>
+  small((net, x) => {
+    const { kernel = [3, 3], group = 1, scale = scales(4), bias = null } = attributes;
+    const codes = attributes.codes ?? new Int8Array((4 * 4 * kernel[0] * kernel[1]) / group).fill(5);
+    return net.conv(x, codes, 4, scale, bias, { kernel, strides: attributes.strides ?? [1, 1], dilations: attributes.dilations ?? [1, 1] }, group);
+  });
+
+const refusal = (onnx: Uint8Array): CompileError => {
+  try {
+    compileProgram(onnx);
+  } catch (error) {
+    if (error instanceof CompileError) return error;
+    throw error;
+  }
+  throw new Error('it compiled');
+};
+
+describe('compileProgram', () => {
+  it('gives the same bytes for the same file, bound to its SHA-256', () => {
+    const { onnx } = network({ channels: 3, height: 9, width: 9, seed: 1, flavour: 'plain', head: 'gemm', steps: [{ kind: 'conv', seed: 4 }, { kind: 'residual', seed: 5 }] }, false);
+    const first = compileProgram(onnx);
+    expect(compileProgram(Uint8Array.from(onnx))).toEqual(first);
+    const { offset, count } = Header.fields.modelSha256;
+    expect(Buffer.from(first.program.subarray(offset, offset + count)).toString('hex')).toMatch(/^[0-9a-f]{64}$/);
+    const other = compileProgram(Buffer.concat([onnx, Uint8Array.of(0x12, 0)])).program;
+    expect(other.subarray(offset, offset + count)).not.toEqual(first.program.subarray(offset, offset + count));
+  });
+
+  it('reports a row a layer, the add in the descriptor of its convolution', () => {
+    const net = new Qdq();
+    const x = net.input([1, 4, 8, 8], Q);
+    const a = net.conv(x, new Int8Array(4 * 36).fill(1), 4, scales(4), null, { kernel: [3, 3], pads: [1, 1, 1, 1] });
+    const branch = net.quantised(net.node('Relu', [a.name]), a.shape, { scale: 0.05, zeroPoint: -128 });
+    const b = net.conv(branch, new Int8Array(4 * 36).fill(-2), 4, scales(4), null, { kernel: [3, 3], pads: [1, 1, 1, 1] });
+    const after = net.quantised(b.name, b.shape, Q);
+    const sum = net.quantised(net.node('Relu', [net.node('Add', [after.name, x.name])]), x.shape, Q);
+    const { report } = compileProgram(net.build([sum]));
+    expect(report.layers.map(({ operator, descriptor, target, macs }) => ({ operator, descriptor, target, macs }))).toEqual([
+      { operator: 'Conv + Relu', descriptor: 0, target: 'PL', macs: 64 * 144 },
+      { operator: 'Conv', descriptor: 1, target: 'PL', macs: 64 * 144 },
+      { operator: 'Add + Relu', descriptor: 1, target: 'PL', macs: 0 },
+    ]);
+    expect(report.macs).toBe(2 * 64 * 144);
+  });
+
+  it('shares memory between activations that never meet, and keeps outputs', () => {
+    const net = new Qdq();
+    let x = net.input([1, 16, 16, 16], Q);
+    const first = x;
+    for (let i = 0; i < 8; i++) {
+      const made = net.conv(x, new Int8Array(16 * 16).fill(3), 16, scales(16), null, { kernel: [1, 1] });
+      x = net.quantised(made.name, made.shape, Q);
+      if (i === 2) net.node('Relu', [x.name]);
+    }
+    const one = 16 * 16 * 16;
+    expect(compileProgram(net.build([x])).report.arenaBytes).toBe(2 * one);
+    expect(compileProgram(net.build([x, first])).report.arenaBytes).toBe(3 * one);
+  });
+
+  it('drops layers that no output needs', () => {
+    const net = new Qdq();
+    const x = net.input([1, 4, 8, 8], Q);
+    const used = net.quantised(net.pool('MaxPool', x, { kernel: [2, 2] }), [1, 4, 7, 7], Q);
+    net.quantised(net.pool('MaxPool', x, { kernel: [3, 3] }), [1, 4, 6, 6], Q);
+    expect(compileProgram(net.build([used])).report.layers).toHaveLength(1);
+  });
+
+  it('turns weights of -128 into -127 and says so', () => {
+    const { report } = compileProgram(conv({ codes: new Int8Array(144).fill(-128) }));
+    expect(report.notes).toEqual(["Node 'Conv_3': 144 weights of -128 became -127."]);
+  });
+});
+
+describe('what the compiler refuses, it names', () => {
+  const cases: [string, Uint8Array, RegExp][] = [
+    ['a kernel of 9', conv({ kernel: [8, 1] }), /Node 'Conv_3': its kernel of 8×1 is larger than 7×7/],
+    ['stride 3', conv({ strides: [3, 3] }), /Node 'Conv_3': a convolution of stride 3×3/],
+    ['dilation 3', conv({ dilations: [3, 3] }), /dilation 3×3/],
+    ['groups', conv({ group: 4 }), /Node 'Conv_3': a convolution of 4 groups/],
+    ['an overflow', conv({ bias: new Int32Array(4).fill(2 ** 31 - 1) }), /output channel 0 can overflow a 32-bit accumulator/],
+    ['an unknown operator', small((net, x) => ({ name: net.node('Softmax', [x.name]), shape: x.shape })), /Node 'Softmax_2': operator Softmax can run neither/],
+    ['a float in between', small((net, x) => ({ name: net.node('Relu', [net.pool('MaxPool', { ...x, name: net.pool('MaxPool', x, { kernel: [2, 2] }) }, { kernel: [2, 2] })]), shape: [1, 4, 6, 6] })), /MaxPool reads 'MaxPool\d+', which is not quantised/],
+    ['two readers of a float', small((net, x) => {
+      const pooled = net.pool('MaxPool', x, { kernel: [2, 2] });
+      net.quantised(pooled, [1, 4, 7, 7], Q);
+      return { name: pooled, shape: [1, 4, 7, 7] };
+    }), /read by several nodes before it is quantised/],
+    ['an add that broadcasts', small((net, x) => {
+      const mean = net.quantised(net.node('GlobalAveragePool', [x.name]), [1, 4, 1, 1], Q);
+      return { name: net.node('Add', [x.name, mean.name]), shape: x.shape };
+    }), /Add of shapes 1×4×8×8 and 1×4×1×1/],
+    ['a reshape that moves', small((net, x) => ({ name: net.node('Reshape', [x.name, net.constant('to', BigInt64Array.of(1n, 8n, 4n, 8n), [4])]), shape: [1, 8, 4, 8] })), /would move elements/],
+    ['a batch of 2', small((_, x) => x, [2, 4, 8, 8]), /shape 2×4×8×8; it must be \[1, C\]/],
+    ['Gemm on an image', small((net, x) => net.dense(x, new Int8Array(256 * 2), 2, scales(2), new Int32Array(2), false)), /flatten its input/],
+    ['a sum far beyond its scale', (() => {
+      const net = new Qdq();
+      const x = net.input([1, 4, 8, 8], { scale: 100, zeroPoint: 0 });
+      const y = net.quantised(x.name, x.shape, { scale: 99, zeroPoint: 0 });
+      return net.build([net.quantised(net.node('Add', [x.name, y.name]), x.shape, { scale: 1e-3, zeroPoint: 0 })]);
+    })(), /scale of the sum is far smaller/],
+    ['no graph', new Uint8Array(), /no graph/],
+    // A later opset_import entry wins.
+    ['opset 11', Buffer.concat([small((_, x) => x), Uint8Array.of(0x42, 2, 0x10, 11)]), /opset 11; canonical QDQ needs 13/],
+  ];
+  it.each(cases)('%s', (_, onnx, expected) => expect(refusal(onnx).message).toMatch(expected));
+
+  it('uint8 activations, weight zero points and a bias in another unit', () => {
+    const base = { inputs: [{ name: 'x', type: 'float32' as const, shape: [1, 1, 4, 4] }], outputs: [{ name: 'y', type: 'float32' as const, shape: [1, 1, 4, 4] }] };
+    const one = (data: Int8Array | Int32Array | Float32Array, name: string, shape: number[] = []): { name: string; data: typeof data; shape: number[] } => ({ name, data, shape });
+    const with_ = (weightZero: number, biasScale: number): Uint8Array => onnxModel({
+      ...base,
+      nodes: [
+        { op: 'QuantizeLinear', inputs: ['x', 's', 'z'], outputs: ['q'] },
+        { op: 'DequantizeLinear', inputs: ['q', 's', 'z'], outputs: ['r'] },
+        { op: 'DequantizeLinear', inputs: ['wq', 's', 'wz'], outputs: ['w'] },
+        { op: 'DequantizeLinear', inputs: ['bq', 'bs'], outputs: ['b'] },
+        { op: 'Conv', inputs: ['r', 'w', 'b'], outputs: ['c'] },
+        { op: 'QuantizeLinear', inputs: ['c', 's', 'z'], outputs: ['cq'] },
+        { op: 'DequantizeLinear', inputs: ['cq', 's', 'z'], outputs: ['y'] },
+      ],
+      initializers: [
+        one(Float32Array.of(0.5), 's'), one(Int8Array.of(0), 'z'), one(Int8Array.of(7), 'wq', [1, 1, 1, 1]), one(Int8Array.of(weightZero), 'wz'),
+        one(Int32Array.of(9), 'bq', [1]), one(Float32Array.of(biasScale), 'bs'),
+      ],
+    });
+    expect(() => compileProgram(with_(0, 0.25))).not.toThrow();
+    expect(refusal(with_(1, 0.25)).message).toMatch(/Node 'DequantizeLinear_2': weights 'wq' have a zero point other than 0/);
+    expect(refusal(with_(0, 0.5)).message).toMatch(/Node 'Conv_4': bias of output channel 0 has scale 0.5/);
+  });
+});
+
+describe('hostile ONNX', () => {
+  const MODEL = join(ROOT, 'models/pneumonia/model.int8.onnx');
+  const seeds = [
+    ...Array.from({ length: 6 }, (_, i) => network({ channels: 2 + i, height: 6, width: 6, seed: i, flavour: 'plain', head: 'gemm', steps: [{ kind: 'relu', seed: i }, { kind: 'residual', seed: i }, { kind: 'maxPool', seed: i }] }, false).onnx),
+    ...(existsSync(MODEL) ? [readFileSync(MODEL).subarray(0, 40_000)] : []),
+  ];
+
+  it('is refused with an error of ours: 1,500 mutated or truncated files', () => {
+    const next = random(77);
+    const int = (limit: number): number => Math.floor(next() * limit);
+    let refused = 0;
+    for (let i = 0; i < 1500; i++) {
+      let bytes = Uint8Array.from(seeds[i % seeds.length] as Uint8Array);
+      for (let k = 0; k < 1 + int(4); k++) bytes[int(bytes.length)] = [0, 0xff, 0x7f, 0x80, int(256)][int(5)] as number;
+      if (next() < 0.3) bytes = bytes.slice(0, int(bytes.length));
+      try {
+        compileProgram(bytes);
+      } catch (error) {
+        if (!(error instanceof CompileError)) throw new Error(`file ${i}: ${(error as Error).stack}`);
+        refused++;
+      }
+    }
+    console.log(`${refused} of 1,500 damaged files refused`);
+    expect(refused).toBeGreaterThan(600);
+  }, 60_000);
+
+  it('never allocates what a file only claims', () => {
+    const tensor = (dims: number[]): Uint8Array => {
+      const w = protobuf.Writer.create();
+      w.uint32((7 << 3) | 2).fork().uint32((5 << 3) | 2).fork();
+      for (const d of dims) w.uint32(1 << 3).int64(d);
+      return w.uint32(2 << 3).int32(1).uint32((9 << 3) | 2).bytes(new Uint8Array(4)).ldelim().ldelim().finish();
+    };
+    expect(refusal(tensor([1 << 20, 1 << 20])).message).toMatch(/too large/);
+    expect(refusal(tensor([100_000_000])).message).toMatch(/4 bytes of data, its shape needs 400000000/);
+    expect(refusal(tensor([-1])).message).toMatch(/dimension of -1/);
+    expect(refusal(tensor([1, 1, 1, 1, 1, 1, 1, 1, 1])).message).toMatch(/9 dimensions/);
+    // 2 bytes a node, three million of them.
+    const flood = Buffer.alloc(6_000_000, Buffer.of(0x0a, 0x00));
+    const head = protobuf.Writer.create().uint32((7 << 3) | 2).uint32(flood.length).finish();
+    expect(refusal(Buffer.concat([head, flood])).message).toMatch(/more than 1000000 entries/);
+  });
+});
+
+describe('scales', () => {
+  it('are taken exactly and rounded once', () => {
+    expect(ratioOf(0.75)).toEqual({ numerator: 3n * 2n ** 51n, denominator: 2n ** 53n });
+    expect(fixedPoint({ numerator: 1n, denominator: 2n }, 'x', 'n')).toEqual({ multiplier: 2 ** 23, shift: 24 });
+    expect(fixedPoint({ numerator: 1n, denominator: 3n }, 'x', 'n')).toEqual({ multiplier: Math.round(2 ** 25 / 3), shift: 25 });
+    // 1 - 2^-26 rounds up to 1.0: one bit fewer in the shift, not 25 bits in the multiplier.
+    expect(fixedPoint({ numerator: 2n ** 26n - 1n, denominator: 2n ** 26n }, 'x', 'n')).toEqual({ multiplier: 2 ** 23, shift: 23 });
+    expect(fixedPoint({ numerator: 1n, denominator: 2n ** 70n }, 'x', 'n')).toEqual({ multiplier: 0, shift: 55 });
+    expect(() => fixedPoint({ numerator: 2n ** 24n, denominator: 1n }, 'its scale', 'n')).toThrow(/Node 'n': its scale is too large/);
+    expect(fixedPoints([{ numerator: 1n, denominator: 1n }, { numerator: 1n, denominator: 4n }], 'x', 'n')).toEqual({ multipliers: [2 ** 23, 2 ** 21], shift: 23 });
+  });
+
+  it('round half to even on both sides of zero', () => {
+    expect([-5n, -3n, -1n, 1n, 3n, 5n].map((n) => roundHalfEven(n, 2n))).toEqual([-2n, -2n, 0n, 0n, 2n, 2n]);
+    expect([-7n, -2n, -1n, 1n, 2n, 7n].map((n) => roundHalfEven(n, 3n))).toEqual([-2n, -1n, 0n, 0n, 1n, 2n]);
+  });
+});
+
+describe('readOnnx', () => {
+  it('reads values from typed fields as from raw data, packed or not', () => {
+    const tensor = (name: string, dataType: number, put: (w: protobuf.Writer) => protobuf.Writer): Uint8Array =>
+      put(protobuf.Writer.create().uint32(1 << 3).int64(2).uint32(2 << 3).int32(dataType).uint32((8 << 3) | 2).string(name)).finish();
+    const tensors = [
+      tensor('floats', 1, (w) => w.uint32((4 << 3) | 2).fork().float(1.5).float(-2).ldelim()),
+      tensor('loose floats', 1, (w) => w.uint32((4 << 3) | 5).float(1.5).uint32((4 << 3) | 5).float(-2)),
+      tensor('int8s', 3, (w) => w.uint32((5 << 3) | 2).fork().int32(-3).int32(7).ldelim()),
+      tensor('loose int8s', 3, (w) => w.uint32(5 << 3).int32(-3).uint32(5 << 3).int32(7)),
+      tensor('int64s', 7, (w) => w.uint32((7 << 3) | 2).fork().int64(-1).int64(9).ldelim()),
+    ];
+    const w = protobuf.Writer.create().uint32((7 << 3) | 2).fork();
+    for (const t of tensors) w.uint32((5 << 3) | 2).bytes(t);
+    w.uint32((1 << 3) | 2).fork().uint32((4 << 3) | 2).string('Relu').ldelim().ldelim();
+    const { initializers } = readOnnx(w.finish());
+    expect([...initializers].map(([name, t]) => [name, [...t.data].map(Number)])).toEqual([
+      ['floats', [1.5, -2]], ['loose floats', [1.5, -2]], ['int8s', [-3, 7]], ['loose int8s', [-3, 7]], ['int64s', [-1, 9]],
+    ]);
+  });
+});
