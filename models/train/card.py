@@ -128,6 +128,12 @@ def table(evaluation):
     return '\n'.join(lines)
 
 
+def stages(training):
+    """A line a stage of training; each starts from the weights of the one before."""
+    return '\n'.join(f"{i}. {s['epochs']} epochs of the plan {s['plan']} (pixels × epochs), batch {s['batch']} × {s['processes']}, "
+                     f"learning rate {s['lr']}, seed {s['seed']}: {s['seconds'] / 60:.0f} minutes" for i, s in enumerate(training['stages'], 1))
+
+
 def card(evaluation, training):
     counts = {s: data.manifest(s) for s in ('train', 'val', 'test')}
     shared = {r['patient'] for r in counts['train']} & {r['patient'] for r in counts['val']}
@@ -166,8 +172,11 @@ Preprocessing: modality and VOI transform to a grey in [0,1] (MONOCHROME1 turned
 
 ## Training
 {len(counts['train'])} images ({positives['train']} pneumonia) of {len({r['patient'] for r in counts['train']})} patients; validation {len(counts['val'])} ({positives['val']}); test {len(counts['test'])} ({positives['test']}). Every file's hash is in `models/train/split.tsv`.
-From random weights, AdamW, plan {training['args']['plan']} (pixels × epochs), classes drawn evenly, strong geometric and photometric augmentation, mixup, label smoothing {training['args']['smooth']}, a second head for bacterial against viral (dropped on export), exponential moving average of the weights.
-{training['seconds'] / 60:.0f} minutes on two shared cores of an AMD EPYC (Zen 4, bfloat16), PyTorch {training['software']['torch']}, seed {training['args']['seed']}. Validation rows chose the threshold and, between runs, the run; no test image did.
+From random weights, AdamW, classes drawn evenly, strong geometric and photometric augmentation, mixup, label smoothing, a second head for bacterial against viral (dropped on export), exponential moving average of the weights:
+
+{stages(training)}
+
+On two shared cores of an AMD EPYC (Zen 4, bfloat16), PyTorch {training['software']['torch']}. Validation rows chose the threshold and, between runs, the run; no test image did.
 
 ## Data and licence
 {DATA_SOURCE}

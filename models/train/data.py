@@ -2,8 +2,8 @@
 
 Kermany et al., "Labeled Optical Coherence Tomography (OCT) and Chest X-Ray Images", Mendeley Data rscbjbr9sj (CC BY 4.0):
 JPEG files squashed to 224 x 224, in folders train/ and test/ with the authors' file names. Rows of PneumoniaMNIST's `val`
-split (matched in medmnist_split_map.tsv) are validation; every other file of train/ is training; test/ is read by
-evaluate.py only, through `load('test', ...)`, and by nothing else.
+split (matched in medmnist_split_map.tsv) are validation, but for eight copies of training images; every other file of train/
+is training; test/ is read by evaluate.py only, through `load('test')`, and by nothing else.
 """
 import csv
 import hashlib
@@ -51,11 +51,18 @@ def scan() -> list[dict]:
 
 
 def write_manifest() -> None:
-    """split.tsv: split, sha256 of the file's bytes, name; the proof of what was trained on."""
+    """split.tsv: split, sha256 of the file's bytes, name; the proof of what was trained on.
+
+    A validation file with the same bytes as a training file is listed as `duplicate` and not used.
+    """
+    rows = sorted(scan(), key=lambda r: (r['split'], r['file']))
+    for row in rows:
+        row['sha256'] = hashlib.sha256((data_root() / row['file']).read_bytes()).hexdigest()
+    trained = {r['sha256'] for r in rows if r['split'] == 'train'}
     lines = ['split\tmedmnist\tsha256\tfile']
-    for row in sorted(scan(), key=lambda r: (r['split'], r['file'])):
-        digest = hashlib.sha256((data_root() / row['file']).read_bytes()).hexdigest()
-        lines.append(f"{row['split']}\t{int(row['medmnist'])}\t{digest}\t{row['file']}")
+    for row in rows:
+        split = 'duplicate' if row['split'] == 'val' and row['sha256'] in trained else row['split']
+        lines.append(f"{split}\t{int(row['medmnist'])}\t{row['sha256']}\t{row['file']}")
     SPLIT.write_text('\n'.join(lines) + '\n')
 
 
@@ -84,6 +91,6 @@ def load(split: str, check: bool = True) -> tuple[np.ndarray, np.ndarray, list[d
 
 if __name__ == '__main__':
     write_manifest()
-    for name in ('train', 'val', 'test'):
+    for name in ('train', 'duplicate', 'val', 'test'):
         rows = manifest(name)
         print(name, len(rows), 'images,', sum(r['label'] for r in rows), 'pneumonia,', len({r['patient'] for r in rows}), 'patients')

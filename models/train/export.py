@@ -73,8 +73,7 @@ def main():
     exported = to_onnx(model)
     data.PACKAGE.mkdir(exist_ok=True)
     onnx.save(exported, data.PACKAGE / 'model.onnx')
-    run = {k: checkpoint[k] for k in ('args', 'seconds', 'validation', 'software')}
-    run['args'] = {k: v for k, v in run['args'].items() if k not in ('out', 'init')}
+    run = {k: checkpoint[k] for k in ('stages', 'validation', 'software')}
     run |= {'mmac': round(mmac(model), 1), 'parameters': sum(t.dims[0] * int(np.prod(t.dims[1:])) for t in exported.graph.initializer)}
     (data.PACKAGE / 'training.json').write_text(json.dumps(run, indent=2) + '\n')
     x = torch.randn(1, 1, data.SIZE, data.SIZE)
