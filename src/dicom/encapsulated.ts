@@ -8,8 +8,12 @@ import { UID } from './uids.ts';
 
 const truncated = (what: string): DicomError => new DicomError('truncated', `pixel data truncated: ${what}; copy the file again from its source`);
 
-/** A view of the bytes of `frame`, and the bit that it begins at (1- and 12-bit frames need not begin on a byte). */
+/**
+ * A view of the bytes of `frame`, and the bit that it begins at (1- and 12-bit frames need not begin on a byte).
+ * Eight-bit pixels in big endian OW come as a copy: bytes of a 16-bit word change places, whichever frame they belong to.
+ */
 export function nativeFrame(file: DicomFile, element: Element, header: PixelHeader, frame: number, samples: number): { bytes: Uint8Array; firstBit: number } {
+  const { source } = file.dataSet;
   const bits = samples * header.bitsAllocated;
   const from = frame * bits;
   const start = Math.floor(from / 8);
@@ -20,7 +24,10 @@ export function nativeFrame(file: DicomFile, element: Element, header: PixelHead
     }
     throw new DicomError('corrupt', `the pixel data have ${element.length} bytes, but ${header.frames} frame(s) of ${header.columns} × ${header.rows} need ${Math.ceil((bits * header.frames) / 8)}`);
   }
-  return { bytes: file.dataSet.source.bytes.subarray(element.offset + start, element.offset + end), firstBit: from - start * 8 };
+  const bytes = source.bytes.subarray(element.offset + start, element.offset + end);
+  if (source.littleEndian || element.vr !== 'OW' || header.bitsAllocated !== 8) return { bytes, firstBit: from - start * 8 };
+  const all = source.bytes.subarray(element.offset, element.offset + element.length);
+  return { bytes: bytes.map((_, i) => all[(start + i) ^ 1] ?? 0), firstBit: 0 };
 }
 
 /** Whether a fragment begins an image of its own: JPEG family SOI, JPEG 2000 SOC, or a JP2 signature box. */

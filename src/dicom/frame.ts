@@ -28,6 +28,7 @@ interface Samples {
 const NATIVE = new Set<string>([UID.ImplicitLittleEndian, UID.ExplicitLittleEndian, UID.DeflatedExplicitLittleEndian, UID.ExplicitBigEndian]);
 /** JPEG, JPEG-LS, JPEG 2000 and HTJ2K: the code stream itself says which (file headers are sometimes wrong). */
 const JPEG_FAMILY = /^1\.2\.840\.10008\.1\.2\.4\.(5[0-9]|6[0-6]|70|8[01]|9[0-3]|20[1-3])$/;
+const LOSSLESS = /\.4\.(57|70|80|90|92|201|202)$/;
 
 async function readSamples(file: DicomFile, header: PixelHeader, frame: number, codecs: Codecs): Promise<Samples> {
   const { dataSet, transferSyntax } = file;
@@ -47,8 +48,7 @@ async function readSamples(file: DicomFile, header: PixelHeader, frame: number, 
     if (firstBit !== 0 && (header.bitsAllocated === 1 || header.bitsAllocated === 12)) {
       return { ...plain, values: storedValues(unpack(bytes, firstBit, count, header.bitsAllocated), header), subsampled };
     }
-    const wordSwapped = !littleEndian && element.vr === 'OW';
-    return { ...plain, values: nativeSamples(bytes, header, littleEndian, wordSwapped, subsampled), subsampled };
+    return { ...plain, values: nativeSamples(bytes, header, littleEndian, subsampled), subsampled };
   }
 
   const encoded = encapsulatedFrame(file, element, header, frame);
@@ -60,19 +60,19 @@ async function readSamples(file: DicomFile, header: PixelHeader, frame: number, 
       return { ...plain, values: storedValues(unpack(packed, 0, pixels, 1), header), planar: false, subsampled: false };
     }
     const bytes = decodeRle(encoded, pixels, header.samples, header.bitsAllocated / 8);
-    return { ...plain, values: nativeSamples(bytes, header, true, false, false), planar: false, subsampled: false };
+    return { ...plain, values: nativeSamples(bytes, header, true, false), planar: false, subsampled: false };
   }
   if (transferSyntax === UID.DeflatedImageFrame) {
     const size = Math.ceil((pixels * header.samples * header.bitsAllocated) / 8);
     // A whole frame and the padding that makes it even.
     const { bytes } = inflateRaw(encoded, size + 1, `frame ${frame + 1}`);
     if (bytes.length < size) throw new DicomError('corrupt', `frame ${frame + 1} inflates to ${bytes.length} bytes where ${size} are needed`);
-    return { ...plain, values: nativeSamples(bytes, header, true, false, false), subsampled: false };
+    return { ...plain, values: nativeSamples(bytes, header, true, false), subsampled: false };
   }
   if (!JPEG_FAMILY.test(transferSyntax)) throw unsupported(transferSyntax);
   const decoded = await codecs.decode(encoded, header);
   return {
-    values: codedValues(decoded, header),
+    values: codedValues(decoded, header, !LOSSLESS.test(transferSyntax)),
     photometric: decoded.rgb && header.samples === 3 ? 'RGB' : header.photometric,
     planar: decoded.planar,
     subsampled: false,
@@ -81,11 +81,21 @@ async function readSamples(file: DicomFile, header: PixelHeader, frame: number, 
 
 const unsupported = (uid: string): DicomError => new DicomError('unsupported-transfer-syntax', `the pixel data are compressed as ${transferSyntaxName(uid)}, which this version cannot decode; export the file as JPEG 2000, JPEG-LS or uncompressed`);
 
-/** Samples of a codec to stored values; the header knows the sign. */
-function codedValues(decoded: { bytes: Uint8Array<ArrayBuffer>; bits: number }, header: PixelHeader): StoredPixels {
+/**
+ * Samples of a codec to stored values; the header knows the sign. What a lossless stream has above Bits Stored (overlays) is masked off;
+ * what a lossy one has there is overshoot at an edge, and wrapped around it would be a black speck in the white.
+ */
+function codedValues(decoded: { bytes: Uint8Array<ArrayBuffer>; bits: number }, header: PixelHeader, lossy: boolean): StoredPixels {
   const { bytes, bits } = decoded;
   const raw = bits <= 8 ? bytes : new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
   const bitsStored = Math.min(header.bitsStored, raw.BYTES_PER_ELEMENT * 8);
+  if (lossy && bits > bitsStored) {
+    const values = storedValues(raw, { bitsStored: raw.BYTES_PER_ELEMENT * 8, highBit: raw.BYTES_PER_ELEMENT * 8 - 1, signed: header.signed });
+    const low = header.signed ? -(2 ** (bitsStored - 1)) : 0;
+    const high = low + 2 ** bitsStored - 1;
+    for (let i = 0; i < values.length; i++) values[i] = Math.min(Math.max(values[i]!, low), high);
+    return values;
+  }
   // Streams as wide as the cell carry it whole, High Bit and all; narrower ones carry the stored bits.
   const highBit = bits > header.highBit ? header.highBit : bitsStored - 1;
   return storedValues(raw, { bitsStored, highBit, signed: header.signed });

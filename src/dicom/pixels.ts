@@ -61,7 +61,7 @@ export function storedValues(raw: Uint8Array | Uint16Array | Uint32Array, header
 }
 
 /** Stored values of a frame in a native (not encapsulated) encoding. `bytes` begins at the frame and holds all of it. */
-export function nativeSamples(bytes: Uint8Array, header: PixelHeader, littleEndian: boolean, wordSwapped: boolean, subsampled: boolean): StoredPixels {
+export function nativeSamples(bytes: Uint8Array, header: PixelHeader, littleEndian: boolean, subsampled: boolean): StoredPixels {
   const count = samplesPerFrame(header, subsampled);
   if (header.pixelData !== 'integer') {
     const raw = bytes.slice(0, count * (header.bitsAllocated / 8));
@@ -77,12 +77,6 @@ export function nativeSamples(bytes: Uint8Array, header: PixelHeader, littleEndi
   }
   const bits = header.bitsAllocated;
   if (bits === 1 || bits === 12) return storedValues(unpack(bytes, 0, count, bits), header);
-  if (bits === 8 && wordSwapped) {
-    // Bytes within big endian 16-bit words (OW): neighbours change places. An odd last byte lies behind its padding.
-    const out = new Uint8Array(count);
-    for (let i = 0; i < count; i++) out[i] = bytes[i ^ 1] ?? 0;
-    return storedValues(out, header);
-  }
   return storedValues(cells(bytes, count, bits, littleEndian), header);
 }
 
