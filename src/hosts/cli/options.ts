@@ -118,7 +118,7 @@ function count(name: string, word: string, most: number): number {
   return number;
 }
 
-export const HELP = `fabriclens: run an image classifier on DICOM files, on this computer and on a PYNQ-Z2 board, and compare.
+export const HELP = `fabriclens: run an image classifier on DICOM files, on this computer and a PYNQ-Z2 board; compare.
 Not for diagnostic use.
 
   npx fabriclens infer PATH… [options]       files, folders and DICOMDIRs; one result an image
@@ -126,7 +126,7 @@ Not for diagnostic use.
   npx fabriclens compile-program PKG_DIR     model.int8.onnx to program.bin, for the board
 
 Options of infer
-  --engine LIST     cpu-fp32, cpu-int8, board; by commas, the reference first (all that the model has)
+  --engine LIST     cpu-fp32, cpu-int8, board; with commas, reference first (all the model has)
   --board HOST:PORT an agent's address (without it: a virtual board on this computer; wants python3)
   --board-token-file FILE
                     holds the agent's token, mode 0600 (without it: FABRICLENS_BOARD_TOKEN)
@@ -141,7 +141,7 @@ Options of infer
 Exit codes
   0  every image was read and every engine answered
   1  some file could not be read or some engine failed; all other results are printed
-  2  the command line makes no sense, or there is nothing to do (no image, no usable model)
+  2  the command line makes no sense, or nothing to do (no image, no usable model)
   130  interrupted; what was done by then is printed
 
 Example

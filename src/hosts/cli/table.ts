@@ -16,7 +16,7 @@ export function resultText({ path, frames, comparison, labels }: ImageResult): s
   const { warnings, runs, model, frame } = comparison;
   const lines = [`${fromTheRight(path, WIDTH - 24)}${frames > 1 ? `  frame ${frame + 1} of ${frames}` : ''}  [${model}]`];
   for (const { message } of warnings) lines.push(...wrap(`! ${message}`, '  '));
-  lines.push(...answers(comparison, labels), verdict(comparison), ...failures(runs), ...latencies(runs.filter((run) => run.state === 'ok')));
+  lines.push(...answers(comparison, labels), ...verdict(comparison, labels), ...failures(runs), ...latencies(runs.filter((run) => run.state === 'ok')));
   return `${lines.join('\n')}\n`;
 }
 
@@ -44,18 +44,20 @@ function answers(comparison: Comparison, labels: readonly string[]): string[] {
   const rows = runs.flatMap((run) => {
     if (run.state === 'failed') return [];
     const delta = reference && run !== reference ? signed(run.probabilities[threshold.classIndex]! - reference.probabilities[threshold.classIndex]!) : '';
-    return [[run.identity.engine, decision(run, comparison, labels), ...classes.map((c) => run.probabilities[c]!.toFixed(4)), delta, milliseconds(run.total.p50), milliseconds(run.total.p95), String(run.repeats)]];
+    return [[run.identity.engine, short(decision(run, comparison, labels), 13), ...classes.map((c) => run.probabilities[c]!.toFixed(4)), delta, milliseconds(run.total.p50), milliseconds(run.total.p95), String(run.repeats)]];
   });
   if (rows.length === 0) return [];
-  const head = ['engine', `class at ${threshold.value.toFixed(4).replace(/0+$/, '')}`, ...classes.map((c) => `p(${short(labels[c]!, 12)})`), 'Δ', 'p50 ms', 'p95 ms', 'runs'];
+  const head = ['engine', 'decision', ...classes.map((c) => `p(${short(labels[c]!, 9)})`), 'Δ', 'p50 ms', 'p95 ms', 'runs'];
   return table([head, ...rows], 2);
 }
 
-function verdict({ runs, flips, maxDelta, tolerance }: Comparison): string {
-  if (maxDelta === null) return '';
+function verdict({ runs, flips, maxDelta, tolerance, threshold }: Comparison, labels: readonly string[]): string[] {
+  const answered = runs.some((run) => run.state === 'ok');
+  const rule = answered ? wrap(`decision: ${short(labels[threshold.classIndex]!, 40)} from ${Number(threshold.value.toPrecision(4))} on`, '  ') : [];
+  if (maxDelta === null) return rule;
   const numbers = `largest |Δp| ${maxDelta.toFixed(4)}, tolerance ${tolerance}`;
-  if (flips.length > 0) return `  FLIP: ${flips.join(', ')} decide${flips.length === 1 ? 's' : ''} otherwise than ${engineOf(runs[0]!)} (${numbers})`;
-  return maxDelta <= tolerance ? `  agreement (${numbers})` : `  same decision, but probabilities differ beyond the tolerance (${numbers})`;
+  if (flips.length > 0) return [...rule, ...wrap(`FLIP: ${flips.join(', ')} decide${flips.length === 1 ? 's' : ''} otherwise than ${engineOf(runs[0]!)} (${numbers})`, '  ')];
+  return [...rule, maxDelta <= tolerance ? `  agreement (${numbers})` : `  same decision, but probabilities differ beyond the tolerance (${numbers})`];
 }
 
 const failures = (runs: readonly Run[]): string[] =>

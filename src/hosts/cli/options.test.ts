@@ -1,0 +1,42 @@
+import { describe, expect, test } from 'vitest';
+import { HELP, parseCommand, SUBCOMMANDS, UsageError } from './options.ts';
+
+describe('parseCommand', () => {
+  test('infer with everything', () => {
+    expect(parseCommand(['infer', 'a', 'b c', '--engine', 'board,cpu-fp32', '--engine', 'cpu-int8', '--board', '[::1]:8600', '--board-token-file', 't', '--model', 'm', '--models', 'd', '--repeat', '20', '--frame', '3', '--json', '--progress'])).toEqual({
+      command: 'infer', paths: ['a', 'b c'], engines: ['board', 'cpu-fp32', 'cpu-int8'], board: { host: '::1', port: 8600 }, boardTokenFile: 't', model: 'm', modelsDir: 'd', repeat: 20, frame: 2, json: true, progress: true,
+    });
+  });
+
+  test('infer with nothing but a path', () => {
+    expect(parseCommand(['infer', 'a'])).toMatchObject({ engines: undefined, board: undefined, model: undefined, repeat: 1, frame: 0, json: false, progress: undefined });
+    expect(parseCommand(['infer', 'a', '--frame', 'all'])).toMatchObject({ frame: 'all' });
+    expect(parseCommand(['infer', '--', '--odd-name.dcm'])).toMatchObject({ paths: ['--odd-name.dcm'] });
+  });
+
+  test.each([
+    [[], 'Say what to do'],
+    [['look'], 'There is no command "look"'],
+    [['infer'], 'at least one file'],
+    [['infer', 'a', '--engine', 'gpu'], 'There is no engine "gpu". There are cpu-fp32, cpu-int8, board.'],
+    [['infer', 'a', '--engine', ','], '--engine needs one or more'],
+    [['infer', 'a', '--repeat', '0'], '--repeat takes a number from 1 to 200, not "0"'],
+    [['infer', 'a', '--repeat', '1e2'], 'not "1e2"'],
+    [['infer', 'a', '--frame', '0'], '--frame takes a frame number from 1, or "all", not "0"'],
+    [['infer', 'a', '--board', 'nowhere'], 'HOST:PORT'],
+    [['infer', 'a', '--board', 'x:99999'], 'HOST:PORT'],
+    [['infer', 'a', '--nonsense'], '--nonsense'],
+    [['models', 'x'], '--models DIR'],
+    [['compile-program'], 'one model package folder'],
+  ])('%j is refused with a word on what is wrong', (argv, message) => {
+    expect(() => parseCommand(argv)).toThrow(UsageError);
+    expect(() => parseCommand(argv)).toThrow(message);
+  });
+
+  test('the help names every command and option and fits a terminal', () => {
+    for (const word of [...SUBCOMMANDS, '--engine', '--board', '--board-token-file', '--model', '--models', '--repeat', '--frame', '--json', '--progress', '--help', '--version']) expect(HELP).toContain(word);
+    for (const line of HELP.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+    expect(parseCommand(['infer', '--help'])).toEqual({ command: 'help' });
+    expect(parseCommand(['-V'])).toEqual({ command: 'version' });
+  });
+});

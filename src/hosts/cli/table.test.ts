@@ -1,0 +1,63 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Comparison, RunOk } from '../../contract/engine.ts';
+import { resultText, table, WIDTH, wrap } from './table.ts';
+
+const run = (engine: RunOk['identity']['engine'], probabilities: number[]): RunOk => ({
+  state: 'ok', identity: { model: 'm', modelVersion: '1', modelSha256: '0'.repeat(64), engine, runner: 'r', software: 's' },
+  repeats: 20, logits: probabilities, probabilities, classMaps: null,
+  timings: [{ part: 'decode', source: 'host', p50: 5, p95: 5 }, engine === 'board' ? { part: 'pl', source: 'rtl', p50: 12.34, p95: 13 } : { part: 'engine', source: 'host', p50: 8.125, p95: 1234.5 }],
+  total: { p50: 13.1, p95: 1239.5 },
+});
+const comparison = (more: Partial<Comparison> = {}): Comparison => ({
+  instanceId: 'x', frame: 0, model: 'pneumonia', warnings: [], threshold: { classIndex: 1, value: 0.5 }, flips: [], maxDelta: 0.01, tolerance: 0.03,
+  runs: [run('cpu-fp32', [0.505, 0.495]), run('cpu-int8', [0.5, 0.5]), run('board', [0.495, 0.505])], ...more,
+});
+const show = (c: Comparison, path = 'study/im1.dcm', labels = ['NORMAL', 'PNEUMONIA']): string => resultText({ path, frames: 1, comparison: c, labels });
+
+describe('resultText', () => {
+  test('a row an engine: decision at the threshold, probabilities, difference, latency', () => {
+    const text = show(comparison({ flips: ['cpu-int8', 'board'] }));
+    expect(text).toMatch(/cpu-fp32 +NORMAL +0\.5050 +0\.4950 +13\.1 +1239\.5 +20\n/);
+    expect(text).toMatch(/cpu-int8 +PNEUMONIA +0\.5000 +0\.5000 +\+0\.0050 /);
+    expect(text).toContain('FLIP: cpu-int8, board decide otherwise than cpu-fp32 (largest |Δp| 0.0100, tolerance 0.03)');
+    expect(text).toMatch(/pl +rtl +12\.3 +13\.0\n/);
+    expect(text).toMatch(/engine +host +8\.13 +1234\.5 +8\.13 +1234\.5\n/);
+  });
+
+  test('agreement, disagreement without a flip, nothing to compare', () => {
+    expect(show(comparison())).toContain('  agreement (largest');
+    expect(show(comparison({ maxDelta: 0.2 }))).toContain('probabilities differ beyond the tolerance');
+    expect(show(comparison({ maxDelta: null, runs: [run('cpu-fp32', [0.5, 0.5])] }))).not.toContain('Δp');
+  });
+
+  test('warnings and failures are told, and the rest is still there', () => {
+    const text = show(comparison({ warnings: [{ code: 'c', message: 'This is no radiograph.', values: {} }], runs: [run('cpu-fp32', [0.9, 0.1]), { state: 'failed', engine: 'board', code: 'board-unreachable', message: 'Board 10.0.0.1:1: nobody there; check the cable.' }] }));
+    expect(text).toContain('! This is no radiograph.');
+    expect(text).toContain('✗ board failed (board-unreachable): Board 10.0.0.1:1: nobody there; check the cable.');
+    expect(text).toContain('cpu-fp32  NORMAL');
+  });
+
+  test('many classes show the thresholded and the likeliest', () => {
+    const text = show(comparison({ runs: [run('cpu-fp32', [0.1, 0.2, 0.1, 0.6])] }), 'a', ['A', 'B', 'C', 'D']);
+    expect(text).toMatch(/p\(B\) +p\(D\)/);
+    expect(text).toContain('not B');
+  });
+
+  test('fits its width whatever the names', () => {
+    const text = show(comparison({ warnings: [{ code: 'c', message: 'word '.repeat(60).trim(), values: {} }], runs: [run('cpu-fp32', [0.2, 0.5, 0.3]), run('cpu-int8', [0.3, 0.5, 0.2]), run('board', [0.3, 0.5, 0.2])] }), `${'folder/'.repeat(30)}im.dcm`, ['A'.repeat(40), 'B'.repeat(40), 'C'.repeat(40)]);
+    for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(WIDTH);
+  });
+});
+
+test('wrap loses no word and keeps to the width', () => {
+  fc.assert(fc.property(fc.array(fc.stringMatching(/^[a-z]{1,20}$/), { minLength: 1 }), (words) => {
+    const lines = wrap(words.join(' '), '  ');
+    expect(lines.flatMap((l) => l.trim().split(/ +/))).toEqual(words);
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(WIDTH);
+  }));
+});
+
+test('table columns line up', () => {
+  expect(table([['a', 'n'], ['longer', '10'], ['b', '7']], 1)).toEqual(['  a        n', '  longer  10', '  b        7']);
+});
