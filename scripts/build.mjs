@@ -17,12 +17,12 @@ const BUNDLES = [
 /** Left to Node's own resolution: what comes with native or wasm files beside its code. */
 const EXTERNAL = [/^node:/, 'electron', 'onnxruntime-node', /^@cornerstonejs\/codec-/];
 
-async function bundle({ input, file, format, platform = 'node' }) {
+export async function bundle({ input, file, format, platform = 'node', external = EXTERNAL }) {
   const { build } = await import('rolldown');
   await build({
     input: inRoot(input),
     platform,
-    external: EXTERNAL,
+    external,
     // Node 20: no `using`.
     transform: { target: platform === 'browser' ? 'chrome130' : 'node20' },
     logLevel: 'warn',

@@ -11,7 +11,7 @@ const say = (line: string): void => void process.stderr.write(`bench: ${line}\n`
 const resources = resolveResources(rootOf(import.meta.url));
 
 const rows: Row[] = await benchEngines(resources, Number(values.runs), say);
-if (!values['no-window']) rows.push(...(await benchWindow(resources, 7, say)));
+if (!values['no-window']) rows.push(...(await benchWindow(7, say)));
 
 const machine = { cpu: cpus()[0]?.model.trim() ?? '', cores: cpus().length, node: process.version };
 process.stdout.write(values.json ? `${JSON.stringify({ machine, software: resources.version, rows }, null, 2)}\n` : `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}\n${printTable(rows)}\n`);
