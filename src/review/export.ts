@@ -1,6 +1,6 @@
 /** A comparison as a document of its own: who answered what, how long each part took and by whose clock. */
 import { z } from 'zod';
-import { Comparison, Run, RunFailed, RunOk } from '../contract/engine.ts';
+import { Comparison, RunFailed, RunOk, type Run } from '../contract/engine.ts';
 
 const MapsAsNumbers = z.object({ rows: z.number(), columns: z.number(), maps: z.array(z.array(z.number())) });
 
@@ -19,8 +19,11 @@ export type ExportedComparison = z.infer<typeof ExportedComparison>;
 export const NOT_FOR_DIAGNOSIS = 'Not for diagnostic use.';
 
 export function exportComparison(comparison: Comparison, sopInstanceUid: string, labels: readonly string[]): ExportedComparison {
-  const { instanceId: _, runs, ...rest } = comparison;
-  return { format: 'fabriclens-comparison/1', notice: NOT_FOR_DIAGNOSIS, sopInstanceUid, labels: [...labels], ...rest, runs: runs.map(exportRun) };
+  const { frame, model, warnings, threshold, flips, maxDelta, tolerance, runs } = comparison;
+  return {
+    format: 'fabriclens-comparison/1', notice: NOT_FOR_DIAGNOSIS, sopInstanceUid, frame, model, labels: [...labels],
+    warnings, threshold, flips, maxDelta, tolerance, runs: runs.map(exportRun),
+  };
 }
 
 function exportRun(run: Run): ExportedComparison['runs'][number] {
