@@ -4,10 +4,14 @@
 
 #include "layout.h"
 
-// One library for every x86-64: g++ builds the hot loops for three instruction sets and the loader picks (results are integers, so
-// all are alike). Off elsewhere, and under sanitizers, whose start-up the picking disturbs.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(FL_NO_CLONES)
+// One library for every x86-64: g++ builds the hot loops for two or three instruction sets and the loader picks (results are integers,
+// so all are alike). It needs glibc's loader; off elsewhere, and under sanitizers, whose start-up the picking disturbs.
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && !defined(FL_NO_CLONES)
+#if __GNUC__ >= 11
 #define FL_HOT __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
+#else
+#define FL_HOT __attribute__((target_clones("avx2", "default")))
+#endif
 #else
 #define FL_HOT
 #endif

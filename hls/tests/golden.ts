@@ -133,7 +133,7 @@ export class Golden {
     return { ok: await this.#u32(), busy: await this.#u32(), bad: await this.#u32() };
   }
 
-  /** Nanoseconds of each repeat, and of each layer of the fastest. */
+  /** Nanoseconds of each repeat, and the least of each layer over the repeats. */
   async time(codes: Int8Array, repeats: number, layers: number): Promise<{ totals: number[]; layers: number[] }> {
     this.#words(4, repeats, codes.length);
     this.#child.stdin.write(new Uint8Array(codes.buffer, codes.byteOffset, codes.length));

@@ -70,7 +70,7 @@ export function compileProgram(onnx: Uint8Array): { program: Uint8Array; report:
   const tensorIndex = new Map(places.map((place, i) => [place.tensor.id, i]));
   const data = new Data();
   const descriptors = stages.map((stage) => ({
-    ...lower(stage, arena, tensorIndex, data),
+    values: lower(stage, arena, tensorIndex, data),
     name: stage.residual === null ? stage.layer.name : `${stage.layer.name} + ${stage.residual.add.name}`,
     target: stage.target,
   }));

@@ -50,7 +50,6 @@ class Strings {
     const known = this.#places.get(name);
     if (known !== undefined) return known;
     const text = new TextEncoder().encode(name);
-    // eslint-disable-next-line no-control-regex -- that is what it looks for
     if (text.length === 0 || text.length > MAX_NAME_BYTES || /[\u0000-\u001f\u007f]/.test(name)) throw new CompileError(`The name '${name.slice(0, 80)}' is empty, too long or not printable.`);
     const place = { nameOffset: this.#bytes, nameBytes: text.length };
     this.#parts.push(text);
@@ -84,7 +83,7 @@ export type ProgramParts = {
   readonly places: readonly Place[];
   readonly inputs: readonly GraphPort[];
   readonly outputs: readonly GraphPort[];
-  readonly descriptors: readonly (Omit<Values<typeof Descriptor>, 'nameOffset' | 'nameBytes'> & { readonly name: string; readonly target: 'PL' | 'PS' })[];
+  readonly descriptors: readonly { readonly name: string; readonly target: 'PL' | 'PS'; readonly values: Omit<Values<typeof Descriptor>, 'nameOffset' | 'nameBytes'> }[];
   readonly data: Uint8Array;
 };
 
@@ -111,7 +110,7 @@ export function writeProgram(parts: ProgramParts): Uint8Array {
     rank: port.shape.length, shape: [...port.shape, 1, 1].slice(0, 4),
   });
   const bindings = [...parts.inputs.map((p) => binding(p, Direction.INPUT)), ...parts.outputs.map((p) => binding(p, Direction.OUTPUT))];
-  const descriptors = parts.descriptors.map(({ name, target: _, ...values }) => ({ ...values, ...strings.add(name) }));
+  const descriptors = parts.descriptors.map(({ name, values }) => ({ ...values, ...strings.add(name) }));
   const sections = [
     { kind: SectionKind.TENSORS, entryBytes: Tensor.bytes, body: table(Tensor, tensors) },
     { kind: SectionKind.BINDINGS, entryBytes: Binding.bytes, body: table(Binding, bindings) },

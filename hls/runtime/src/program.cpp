@@ -8,6 +8,9 @@
 #include "../include/fabriclens_runtime.h"
 
 namespace fl {
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "program.bin is little-endian and its structs are read as they lie");
+
 namespace {
 
 [[noreturn]] void refuse(const std::string &text, int32_t status = FL_ERROR_FORMAT) { throw Refusal{status, text}; }
