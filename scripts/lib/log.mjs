@@ -17,12 +17,13 @@ export async function step(label, work) {
   return result;
 }
 
-/** Entry point of a script: a SetupError ends it with its message and code 1, anything else with its stack. */
+/** Entry point of a script: `run` gives the exit code (0 when nothing). A SetupError ends it with its message and code 1, anything else with its stack. */
 export async function main(run) {
   try {
     process.exitCode = (await run()) ?? 0;
   } catch (error) {
     process.stderr.write(error instanceof SetupError ? `\n${error.message}\n` : `\n${error?.stack ?? error}\n`);
-    process.exitCode = 1;
+    // At once: electron-builder's exit hooks make a 0 of an exit code that is only set.
+    process.exit(1);
   }
 }

@@ -3,20 +3,23 @@ import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { app, dialog, Menu, type BrowserWindow } from 'electron';
+import type * as CommandLine from '../cli/main.ts';
 import { SUBCOMMANDS } from '../cli/options.ts';
+import { resolveResources } from '../resources.ts';
 import { parseLaunch } from './arguments.ts';
 import { createHandlers } from './calls.ts';
 import { serve } from './ipc.ts';
 import { menuTemplate } from './menu.ts';
 import { registerScheme, serveApp } from './protocol.ts';
 import { startReview } from './review-client.ts';
+import type { AppPlace } from './review-messages.ts';
 import { openSettings } from './settings.ts';
 import { confine, createSession, createWindow } from './window.ts';
 
 /** For whoever starts the app in a terminal; never file names, never patients. */
 const log = (text: string): void => void process.stderr.write(`fabriclens: ${text}\n`);
 
-const place = { root: app.getAppPath(), ...(app.isPackaged ? { resourcesPath: process.resourcesPath } : {}) };
+const place: AppPlace = { root: app.getAppPath(), ...(app.isPackaged ? { resourcesPath: process.resourcesPath } : {}) };
 const built = (name: string): string => join(place.root, 'dist', name);
 const launch = parseLaunch(process.argv, { defaultApp: process.defaultApp === true, folder: process.cwd(), subcommands: SUBCOMMANDS });
 
@@ -25,8 +28,11 @@ else startWindow();
 
 async function runCli(args: string[]): Promise<void> {
   try {
-    const { main } = (await import(pathToFileURL(built('cli.js')).href)) as { main: (args: string[]) => Promise<number> };
-    app.exit(await main(args));
+    const { main } = (await import(pathToFileURL(built('cli.js')).href)) as typeof CommandLine;
+    const code = await main(args, resolveResources(place.root, place.resourcesPath));
+    // Windows writes to pipes later.
+    await new Promise((written) => process.stdout.write('', written));
+    app.exit(code);
   } catch (error) {
     log(error instanceof Error ? (error.stack ?? error.message) : String(error));
     app.exit(2);
@@ -34,7 +40,6 @@ async function runCli(args: string[]): Promise<void> {
 }
 
 function startWindow(): void {
-  app.setName('FabricLens');
   app.commandLine.appendSwitch('disable-http-cache');
   app.commandLine.appendSwitch('disable-background-networking');
   app.commandLine.appendSwitch('disable-breakpad');
