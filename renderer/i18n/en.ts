@@ -139,8 +139,9 @@ export const en = {
     repeats_one: 'p50 / p95 of {{count}} run',
     repeats_other: 'p50 / p95 of {{count}} runs',
     row: '{{engine}}: {{p50}} ms p50, {{p95}} ms p95',
-    unit: 'p50 / p95, ms',
+    unit: 'p50 / p95 ms',
     total: 'Total',
+    sourceTitle: 'Source',
     part: { decode: 'Decode', preprocess: 'Preprocess', transfer: 'Transfer', queue: 'Queue', pl: 'PL (logic)', ps: 'PS (ARM)', engine: 'Engine', post: 'Post' },
     source: { measured: 'board', rtl: 'RTL', model: 'model', host: 'host' },
     sourceLong: {

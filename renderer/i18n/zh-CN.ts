@@ -141,6 +141,7 @@ export const zhCN = {
     row: '{{engine}}：p50 {{p50}} 毫秒，p95 {{p95}} 毫秒',
     unit: 'p50 / p95，毫秒',
     total: '合计',
+    sourceTitle: '来源',
     part: { decode: '解码', preprocess: '预处理', transfer: '传输', queue: '排队', pl: 'PL（逻辑）', ps: 'PS（ARM）', engine: '引擎', post: '后处理' },
     source: { measured: '开发板', rtl: 'RTL', model: '模型', host: '本机' },
     sourceLong: {

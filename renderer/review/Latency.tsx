@@ -3,7 +3,7 @@ import { useTranslation } from 'react-i18next';
 import { TimingPart, type Comparison } from '../../src/contract/engine.ts';
 import { okRuns } from '../state/selectors.ts';
 import { milliseconds } from '../ui/format.ts';
-import { partsOf, sourcesOf, waterfall } from './verdict.ts';
+import { partsOf, sourcesOf, sourcesOfPart, waterfall } from './verdict.ts';
 
 /** Parts end to end on one axis, then the same as numbers; the source of each is written, not only coloured. */
 export function Latency({ comparison }: { comparison: Comparison }): JSX.Element | null {
@@ -37,6 +37,7 @@ export function Latency({ comparison }: { comparison: Comparison }): JSX.Element
           <tr>
             <th scope="col">{t('latency.unit')}</th>
             {runs.map((run) => <th key={run.identity.engine} scope="col" className="number">{t(`engine.${run.identity.engine}`)}</th>)}
+            <th scope="col">{t('latency.sourceTitle')}</th>
           </tr>
         </thead>
         <tbody>
@@ -47,20 +48,22 @@ export function Latency({ comparison }: { comparison: Comparison }): JSX.Element
                 const timing = run.timings.find((x) => x.part === part);
                 return (
                   <td key={run.identity.engine} className="number">
-                    {timing ? <>{milliseconds(timing.p50)} / {milliseconds(timing.p95)} <span className={`source source-${timing.source}`}>{t(`latency.source.${timing.source}`)}</span></> : '–'}
+                    {timing ? `${milliseconds(timing.p50)} / ${milliseconds(timing.p95)}` : '–'}
                   </td>
                 );
               })}
+              <td>{sourcesOfPart(comparison.runs, part).map((source) => <span key={source} className="source">{t(`latency.source.${source}`)}</span>)}</td>
             </tr>
           ))}
           <tr className="rule">
             <th scope="row">{t('latency.total')}</th>
             {runs.map((run) => <td key={run.identity.engine} className="number"><strong>{milliseconds(run.total.p50)} / {milliseconds(run.total.p95)}</strong></td>)}
+            <td />
           </tr>
         </tbody>
       </table>
       <ul className="sources dim small">
-        {sourcesOf(comparison.runs).map((source) => <li key={source}><span className={`source source-${source}`}>{t(`latency.source.${source}`)}</span> {t(`latency.sourceLong.${source}`)}</li>)}
+        {sourcesOf(comparison.runs).map((source) => <li key={source}><span className="source">{t(`latency.source.${source}`)}</span> {t(`latency.sourceLong.${source}`)}</li>)}
       </ul>
     </section>
   );

@@ -84,6 +84,8 @@ export function partsOf(runs: readonly Run[], order: readonly TimingPart[]): Tim
   return order.filter((part) => present.has(part));
 }
 
+/** Where a part's numbers come from, over all engines that have it. */
+export const sourcesOfPart = (runs: readonly Run[], part: TimingPart): TimingSource[] => [...new Set(okRuns(runs).flatMap((run) => run.timings.filter((t) => t.part === part).map(({ source }) => source)))];
 export const sourcesOf = (runs: readonly Run[]): TimingSource[] => [...new Set(okRuns(runs).flatMap((run) => run.timings.map(({ source }) => source)))];
 
 /** Columns of the panel: one an engine asked for, whether it has answered or not. */

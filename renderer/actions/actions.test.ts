@@ -1,0 +1,27 @@
+import { describe, expect, test } from 'vitest';
+import { en } from '../i18n/en.ts';
+import { INITIAL_STATE } from '../state/store.ts';
+import { actionById, ACTIONS, type Action } from './actions.ts';
+
+const all: readonly Action[] = ACTIONS;
+const textAt = (path: string): unknown => path.split('.').reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], en);
+
+describe('actions', () => {
+  test('each has an id of its own and a name', () => {
+    expect(new Set(all.map((a) => a.id)).size).toBe(all.length);
+    for (const { id } of all) expect(textAt(`action.${id}`), id).toEqual(expect.any(String));
+  });
+
+  test('no two share a key', () => {
+    const keys = all.flatMap((a) => a.shortcuts);
+    expect(keys.filter((key, index) => keys.indexOf(key) !== index)).toEqual([]);
+  });
+
+  test('with nothing open only opening, workspaces, the panel, the series steps and help are possible', () => {
+    const now = { app: INITIAL_STATE, view: { status: 'empty' as const, error: null, drawn: null, presentation: null, facts: null, decodeMs: 0, drawMs: 0 } };
+    const possible = all.filter((a) => a.possible(now)).map((a) => a.id);
+    expect(possible).toEqual(['open.files', 'open.folder', 'open.sample', 'workspace.review', 'workspace.models', 'workspace.boards', 'workspace.settings', 'series.next', 'series.previous', 'panel.toggle', 'help.shortcuts']);
+  });
+
+  test('an unknown id is none', () => expect(actionById('no.such')).toBeUndefined());
+});

@@ -1,0 +1,14 @@
+import { expect, test } from 'vitest';
+import { metricRows } from './metrics.ts';
+
+test('engines side by side, what belongs to no one engine alone, unknown names as they are', () => {
+  expect(metricRows({ test_fp32_auc: 0.96, test_int8_auc: 0.95, test_max_difference: 0.02, test_medmnist_fp32_auc: 0.98, F1: 0.5 })).toEqual({
+    engines: ['fp32', 'int8'],
+    rows: [
+      { set: 'test', measure: 'auc', values: { fp32: 0.96, int8: 0.95 } },
+      { set: 'test', measure: 'max_difference', values: { '': 0.02 } },
+      { set: 'test_medmnist', measure: 'auc', values: { fp32: 0.98 } },
+      { set: '', measure: 'F1', values: { '': 0.5 } },
+    ],
+  });
+});

@@ -1,0 +1,142 @@
+import { describe, expect, test } from 'vitest';
+import type { Comparison } from '../../src/contract/engine.ts';
+import type { CallName, EventName, EventPayload, HostBridge, Request, Response } from '../../src/contract/ipc.ts';
+import { comparison, failed, instance, library, model, run, series, study } from '../testing/samples.ts';
+import { entryOf, shownOf } from './selectors.ts';
+import { Session } from './session.ts';
+import type { ComparisonEntry } from './store.ts';
+
+type Answers = { [N in CallName]?: (request: Request<N>, signal?: AbortSignal) => Promise<Response<N>> | Response<N> };
+const settings = { locale: 'en' as const, runOnOpen: false, engines: ['cpu-fp32' as const, 'board' as const], repeats: 3 };
+
+/** The bridge of the contract, with answers given by the test. */
+class TestBridge implements HostBridge {
+  readonly asked: Array<[string, unknown]> = [];
+  private readonly answers: Answers;
+  private readonly listeners = new Map<string, (payload: never) => void>();
+  constructor(answers: Answers) {
+    this.answers = {
+      'app.info': () => ({ version: '1', electron: '1', endOfLifeRuntime: false, sandboxOff: false, settings }),
+      'library.get': () => library(),
+      'models.list': () => ({ models: [model], problems: [] }),
+      'boards.list': () => ({ boards: [] }),
+      ...answers,
+    };
+  }
+  async call<N extends CallName>(name: N, request: Request<N>, signal?: AbortSignal): Promise<Response<N>> {
+    this.asked.push([name, request]);
+    const answer = this.answers[name] as ((request: Request<N>, signal?: AbortSignal) => Response<N>) | undefined;
+    if (!answer) throw new Error(`unexpected call ${name}`);
+    return answer(request, signal);
+  }
+  on<N extends EventName>(name: N, listener: (payload: EventPayload<N>) => void): () => void {
+    this.listeners.set(name, listener);
+    return () => this.listeners.delete(name);
+  }
+  emit<N extends EventName>(name: N, payload: EventPayload<N>): void {
+    (this.listeners.get(name) as (payload: EventPayload<N>) => void)(payload);
+  }
+  openDropped(): Promise<{ opened: number }> {
+    return Promise.reject(new Error('The folder cannot be read.'));
+  }
+}
+
+const lib = library(study('1', [series('s', [instance('a')]), series('ct', [instance('b', { modality: 'CT' })])]));
+async function started(answers: Answers = {}): Promise<{ session: Session; bridge: TestBridge }> {
+  const bridge = new TestBridge({ 'library.get': () => lib, ...answers });
+  const session = new Session(bridge);
+  await session.start();
+  return { session, bridge };
+}
+const entry = (session: Session): ComparisonEntry | null => entryOf(session.store.get(), shownOf(session.store.get().library, session.store.get().selection));
+
+describe('starting', () => {
+  test('shows the first picture of what is open', async () => {
+    const { session } = await started();
+    expect(session.store.get()).toMatchObject({ selection: { seriesUid: 's', position: 0 }, modelId: 'm', startError: '' });
+  });
+
+  test('an event that came while the library was asked for is newer than the answer', async () => {
+    const bridge: TestBridge = new TestBridge({ 'library.get': () => { bridge.emit('library.changed', lib); return library(); } });
+    const session = new Session(bridge);
+    await session.start();
+    expect(session.store.get().library).toBe(lib);
+  });
+
+  test('a host that does not answer is said', async () => {
+    const { session } = await started({ 'app.info': () => Promise.reject(new Error('gone')) });
+    expect(session.store.get().startError).toBe('gone');
+  });
+});
+
+describe('comparing', () => {
+  test('asks with the settings, follows the progress, and keeps the answer', async () => {
+    let answer!: (c: Comparison) => void;
+    const { session, bridge } = await started({ 'compare.run': () => new Promise((resolve) => (answer = resolve)) });
+    const done = session.compare();
+    expect(bridge.asked.at(-1)).toEqual(['compare.run', { instanceId: 'a', frame: 0, model: 'm', engines: ['cpu-fp32', 'board'], repeats: 3 }]);
+    bridge.emit('compare.progress', { instanceId: 'a', engine: 'cpu-fp32', done: 1, total: 3 });
+    bridge.emit('compare.progress', { instanceId: 'other', engine: 'board', done: 2, total: 3 });
+    bridge.emit('compare.run', { instanceId: 'a', frame: 0, run: run('cpu-fp32', 0.9) });
+    expect(entry(session)).toMatchObject({ state: 'running', comparison: null, progress: { 'cpu-fp32': { done: 1, total: 3 } }, arrived: { 'cpu-fp32': { state: 'ok' } } });
+    expect(entry(session)!.progress.board).toBeUndefined();
+    answer(comparison([run('cpu-fp32', 0.9), failed('board')]));
+    await done;
+    expect(entry(session)).toMatchObject({ state: 'done', comparison: { runs: [{ state: 'ok' }, { state: 'failed' }] } });
+  });
+
+  test('an image that the model was not made for is run only after a yes', async () => {
+    const { session, bridge } = await started({ 'compare.run': () => comparison([]) });
+    session.select('ct');
+    await session.compare();
+    expect(bridge.asked.map(([name]) => name)).not.toContain('compare.run');
+    await session.compare(true);
+    expect(bridge.asked.map(([name]) => name)).toContain('compare.run');
+  });
+
+  test('cancelling keeps the last answer', async () => {
+    let times = 0;
+    const { session } = await started({
+      'compare.run': (_, signal) => (times++ === 0 ? comparison([run('cpu-fp32', 0.9)]) : new Promise((_resolve, reject) => signal!.addEventListener('abort', () => reject(new Error('cancelled'))))),
+    });
+    await session.compare();
+    const second = session.compare();
+    session.cancel();
+    await second;
+    expect(entry(session)).toMatchObject({ state: 'cancelled', comparison: { runs: [{ state: 'ok' }] }, error: '' });
+  });
+
+  test('a call that fails as a whole says why and keeps the last answer', async () => {
+    let times = 0;
+    const { session } = await started({ 'compare.run': () => (times++ === 0 ? comparison([run('cpu-fp32', 0.9)]) : Promise.reject(new Error('The review process ended.'))) });
+    await session.compare();
+    await session.compare();
+    expect(entry(session)).toMatchObject({ state: 'failed', error: 'The review process ended.', comparison: { runs: [{ state: 'ok' }] } });
+  });
+
+  test('on open only when the reader chose so, and only for single images', async () => {
+    const stack = library(study('1', [series('s', [instance('a')]), series('t', [instance('c'), instance('d')])]));
+    const { session, bridge } = await started({
+      'library.get': () => stack,
+      'app.info': () => ({ version: '1', electron: '1', endOfLifeRuntime: false, sandboxOff: false, settings: { ...settings, runOnOpen: true } }),
+      'compare.run': () => comparison([]),
+    });
+    await Promise.resolve();
+    session.select('t');
+    expect(bridge.asked.filter(([name]) => name === 'compare.run').map(([, request]) => (request as { instanceId: string }).instanceId)).toEqual(['a']);
+  });
+});
+
+test('scrolling stops at the ends', async () => {
+  const { session } = await started({ 'library.get': () => library(study('1', [series('s', [instance('a'), instance('b', { frames: 2 })])])) });
+  session.scrollBy(-1);
+  expect(session.store.get().selection?.position).toBe(0);
+  session.scrollBy(50);
+  expect(session.store.get().selection?.position).toBe(2);
+});
+
+test('what cannot be opened is a message, not a silence', async () => {
+  const { session } = await started();
+  await session.drop([{} as File]);
+  expect(session.store.get().notices).toMatchObject([{ kind: 'error', text: 'The folder cannot be read.' }]);
+});

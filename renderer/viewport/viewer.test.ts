@@ -1,0 +1,156 @@
+import { describe, expect, test, vi } from 'vitest';
+import type { GreyFrame } from '../../src/contract/pixels.ts';
+import { shownOf, type Shown } from '../state/selectors.ts';
+import { instance, library, series, study } from '../testing/samples.ts';
+import type { DecodedFrame } from '../workers/protocol.ts';
+import type { Viewport, ViewportImage } from './port.ts';
+import type { Presentation } from './presentation.ts';
+import { Viewer } from './viewer.ts';
+
+const frameOf = (change: Partial<GreyFrame> = {}): GreyFrame => ({
+  kind: 'grey', rows: 4, columns: 4, pixels: new Uint8Array(16), min: 0, max: 255, modality: { kind: 'linear', slope: 1, intercept: 0 },
+  voi: [{ kind: 'window', center: 100, width: 200, function: 'LINEAR' }], voiFromFile: true, windows: [], inverted: false, units: '', ...change,
+});
+
+/** Draws at once; remembers what is on the screen. */
+class Screen implements Viewport {
+  onDrawn: Viewport['onDrawn'] = null;
+  onError: Viewport['onError'] = null;
+  image: ViewportImage | null = null;
+  presentation: Presentation | null = null;
+  show(image: ViewportImage, presentation: Presentation): void {
+    this.image = image;
+    this.present(presentation);
+  }
+  present(presentation: Presentation): void {
+    this.presentation = presentation;
+    this.onDrawn?.({ key: this.image!.key, presentation, drawMs: 1 });
+  }
+  clear(): void {
+    this.image = null;
+  }
+  setOverlay(): void {}
+  setInteracting(): void {}
+  fitZoom(): number {
+    return 1;
+  }
+  fromCentre(): { x: number; y: number } {
+    return { x: 0, y: 0 };
+  }
+  dispose(): void {}
+}
+
+function setUp(): { viewer: Viewer; screen: Screen; decode: Map<string, { resolve: (d: DecodedFrame) => void; reject: (e: Error) => void; signal: AbortSignal }> } {
+  const decode = new Map<string, { resolve: (d: DecodedFrame) => void; reject: (e: Error) => void; signal: AbortSignal }>();
+  const viewer = new Viewer({ run: (job, _priority, signal) => new Promise((resolve, reject) => decode.set(`${job.instanceId}/${job.frame}`, { resolve, reject, signal })) }, { make: () => {} });
+  const screen = new Screen();
+  viewer.attach(screen);
+  return { viewer, screen, decode };
+}
+const lib = library(study('1', [series('s', ['a', 'b', 'c'].map((id) => instance(id))), series('t', [instance('d')])]));
+const at = (seriesUid: string, position: number): Shown => shownOf(lib, { seriesUid, position })!;
+const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+
+describe('fast scrolling', () => {
+  test('a picture that comes late is never shown in place of the wanted one', async () => {
+    const { viewer, screen, decode } = setUp();
+    viewer.show(at('s', 0), []);
+    viewer.show(at('s', 1), []);
+    viewer.show(at('s', 2), []);
+    decode.get('c/0')!.resolve({ frame: frameOf(), decodeMs: 1 });
+    await settle();
+    expect([screen.image?.key, viewer.view.get().drawn?.instance.id]).toEqual(['c/0', 'c']);
+    decode.get('a/0')!.resolve({ frame: frameOf(), decodeMs: 1 });
+    decode.get('b/0')!.resolve({ frame: frameOf(), decodeMs: 1 });
+    await settle();
+    expect([screen.image?.key, viewer.view.get().drawn?.instance.id]).toEqual(['c/0', 'c']);
+  });
+
+  test('what is left behind is aborted, and its failure is not the reader’s', async () => {
+    const { viewer, decode } = setUp();
+    viewer.show(at('s', 0), []);
+    viewer.show(at('s', 1), []);
+    expect(decode.get('a/0')!.signal.aborted).toBe(true);
+    decode.get('a/0')!.reject(new Error('damaged'));
+    await settle();
+    expect(viewer.view.get().error).toBeNull();
+  });
+
+  test('the text keeps to the drawn picture, which is blanked when the next one takes long', async () => {
+    vi.useFakeTimers();
+    try {
+      const { viewer, screen, decode } = setUp();
+      viewer.show(at('s', 0), []);
+      decode.get('a/0')!.resolve({ frame: frameOf(), decodeMs: 1 });
+      await vi.advanceTimersByTimeAsync(0);
+      viewer.show(at('s', 1), []);
+      expect(viewer.view.get().drawn?.instance.id).toBe('a');
+      await vi.advanceTimersByTimeAsync(1000);
+      expect([screen.image, viewer.view.get().drawn, viewer.view.get().status]).toEqual([null, null, 'loading']);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('decoded once, shown at once when come back to', async () => {
+    const { viewer, screen, decode } = setUp();
+    viewer.show(at('s', 0), [at('s', 1)]);
+    decode.get('a/0')!.resolve({ frame: frameOf(), decodeMs: 1 });
+    decode.get('b/0')!.resolve({ frame: frameOf(), decodeMs: 1 });
+    await settle();
+    decode.clear();
+    viewer.show(at('s', 1), [at('s', 0)]);
+    expect(screen.image?.key).toBe('b/0');
+    expect(decode.size).toBe(0);
+  });
+});
+
+describe('what the reader set', () => {
+  async function shown(viewer: Viewer, decode: ReturnType<typeof setUp>['decode'], seriesUid: string, position: number, frame = frameOf()): Promise<void> {
+    viewer.show(at(seriesUid, position), []);
+    decode.get(`${at(seriesUid, position).instance.id}/0`)!.resolve({ frame, decodeMs: 1 });
+    await settle();
+  }
+
+  test('an image comes with its own first window; the reader’s stays within the series and ends with it', async () => {
+    const { viewer, screen, decode } = setUp();
+    await shown(viewer, decode, 's', 0);
+    expect(screen.presentation?.voi).toMatchObject({ center: 100, width: 200 });
+    viewer.setVoi({ kind: 'window', center: 7, width: 9, function: 'LINEAR' });
+    viewer.zoom(2);
+    await shown(viewer, decode, 's', 1);
+    expect(screen.presentation).toMatchObject({ voi: { center: 7, width: 9 }, zoom: 2, fitted: false });
+    await shown(viewer, decode, 't', 0);
+    expect(screen.presentation).toMatchObject({ voi: { center: 100, width: 200 }, fitted: true });
+  });
+
+  test('without a window of the reader’s each image keeps its own', async () => {
+    const { viewer, screen, decode } = setUp();
+    await shown(viewer, decode, 's', 0);
+    await shown(viewer, decode, 's', 1, frameOf({ voi: [{ kind: 'window', center: 1, width: 2, function: 'LINEAR' }] }));
+    expect(screen.presentation?.voi).toMatchObject({ center: 1, width: 2 });
+  });
+
+  test('reset gives the file’s window, fitted, not turned over', async () => {
+    const { viewer, screen, decode } = setUp();
+    await shown(viewer, decode, 's', 0);
+    viewer.dragWindow(30, 30);
+    viewer.invert();
+    viewer.pan(4, 4);
+    viewer.reset();
+    expect(screen.presentation).toMatchObject({ voi: { center: 100, width: 200 }, invert: false, fitted: true, pan: { x: 0, y: 0 } });
+  });
+
+  test('a damaged file says so, and trying again asks for it again', async () => {
+    const { viewer, screen, decode } = setUp();
+    viewer.show(at('s', 0), []);
+    decode.get('a/0')!.reject(new Error('cut short'));
+    await settle();
+    expect(viewer.view.get()).toMatchObject({ status: 'error', error: { message: 'cut short' }, drawn: null });
+    decode.clear();
+    viewer.retry();
+    decode.get('a/0')!.resolve({ frame: frameOf(), decodeMs: 1 });
+    await settle();
+    expect([viewer.view.get().status, screen.image?.key]).toEqual(['shown', 'a/0']);
+  });
+});

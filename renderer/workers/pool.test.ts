@@ -1,0 +1,110 @@
+import { describe, expect, test } from 'vitest';
+import { DecodeError, DecodePool, isAbort, PRIORITY, type WorkerPort } from './pool.ts';
+import type { DecodedFrame, WorkerRequest } from './protocol.ts';
+
+/** A worker whose answers the test gives by hand. */
+class HandWorker implements WorkerPort {
+  onmessage: WorkerPort['onmessage'] = null;
+  onerror: WorkerPort['onerror'] = null;
+  readonly asked: WorkerRequest[] = [];
+  ended = false;
+  postMessage(request: WorkerRequest): void {
+    this.asked.push(request);
+  }
+  terminate(): void {
+    this.ended = true;
+  }
+  get last(): WorkerRequest & { kind: 'frame' } {
+    return this.asked.at(-1) as WorkerRequest & { kind: 'frame' };
+  }
+  answer(decodeMs = 0): void {
+    this.onmessage!({ data: { id: this.last.id, ok: true, value: { decodeMs } as DecodedFrame } });
+  }
+}
+
+function poolOf(size: number): { pool: DecodePool; workers: HandWorker[] } {
+  const workers: HandWorker[] = [];
+  const pool = new DecodePool(() => {
+    const worker = new HandWorker();
+    workers.push(worker);
+    return worker;
+  }, size);
+  return { pool, workers };
+}
+const frame = (instanceId: string, n = 0): { kind: 'frame'; instanceId: string; frame: number } => ({ kind: 'frame', instanceId, frame: n });
+const quiet = (promise: Promise<unknown>): void => void promise.catch(() => {});
+
+describe('the decoding pool', () => {
+  test('what the reader waits for goes before what was asked earlier', async () => {
+    const { pool, workers: [worker] } = poolOf(1);
+    quiet(pool.run(frame('busy'), PRIORITY.shown));
+    quiet(pool.run({ kind: 'thumb', instanceId: 't', frame: 0, size: 8 }, PRIORITY.thumb));
+    quiet(pool.run(frame('ahead'), PRIORITY.ahead));
+    const shown = pool.run(frame('shown'), PRIORITY.shown);
+    worker!.answer();
+    expect(worker!.last.instanceId).toBe('shown');
+    worker!.answer(7);
+    expect(await shown).toEqual({ decodeMs: 7 });
+    expect(worker!.last.instanceId).toBe('ahead');
+  });
+
+  test('what nobody waits for any more is never begun', async () => {
+    const { pool, workers: [worker] } = poolOf(1);
+    quiet(pool.run(frame('busy'), PRIORITY.shown));
+    const abort = new AbortController();
+    const dropped = pool.run(frame('dropped'), PRIORITY.ahead, abort.signal);
+    abort.abort();
+    await expect(dropped).rejects.toSatisfy(isAbort);
+    worker!.answer();
+    expect(worker!.asked.map((r) => (r as { instanceId: string }).instanceId)).toEqual(['busy']);
+  });
+
+  test('one aborted while it runs rejects at once, and its late answer goes to no one', async () => {
+    const { pool, workers: [worker] } = poolOf(1);
+    const abort = new AbortController();
+    const first = pool.run(frame('first'), PRIORITY.shown, abort.signal);
+    abort.abort();
+    await expect(first).rejects.toSatisfy(isAbort);
+    const second = pool.run(frame('second'), PRIORITY.shown);
+    worker!.answer(1);
+    worker!.answer(2);
+    expect(await second).toEqual({ decodeMs: 2 });
+  });
+
+  test('frames of one instance go to the worker that has its file', () => {
+    const { pool, workers } = poolOf(2);
+    quiet(pool.run(frame('a'), PRIORITY.shown));
+    quiet(pool.run(frame('b'), PRIORITY.shown));
+    workers[0]!.answer();
+    workers[1]!.answer();
+    quiet(pool.run(frame('b', 1), PRIORITY.shown));
+    expect(workers[1]!.last).toMatchObject({ instanceId: 'b', frame: 1 });
+  });
+
+  test('thumbnails leave one worker free', () => {
+    const { pool, workers } = poolOf(2);
+    for (const id of ['a', 'b']) quiet(pool.run({ kind: 'thumb', instanceId: id, frame: 0, size: 8 }, PRIORITY.thumb));
+    expect(workers.map((w) => w.asked.length)).toEqual([1, 0]);
+    quiet(pool.run(frame('shown'), PRIORITY.shown));
+    expect(workers[1]!.last.instanceId).toBe('shown');
+  });
+
+  test('an error of the decoder carries its code', async () => {
+    const { pool, workers: [worker] } = poolOf(1);
+    const bad = pool.run(frame('bad'), PRIORITY.shown);
+    worker!.onmessage!({ data: { id: worker!.last.id, ok: false, code: 'truncated', message: 'cut short' } });
+    await expect(bad).rejects.toMatchObject({ code: 'truncated', message: 'cut short' });
+    await expect(bad).rejects.toBeInstanceOf(DecodeError);
+  });
+
+  test('a worker that dies fails its own image only and is replaced', async () => {
+    const { pool, workers } = poolOf(1);
+    const killer = pool.run(frame('killer'), PRIORITY.shown);
+    const next = pool.run(frame('next'), PRIORITY.shown);
+    workers[0]!.onerror!({ message: 'out of memory' });
+    await expect(killer).rejects.toMatchObject({ code: 'worker-died' });
+    expect(workers[0]!.ended).toBe(true);
+    workers[1]!.answer(3);
+    expect(await next).toEqual({ decodeMs: 3 });
+  });
+});
