@@ -124,7 +124,7 @@ def tiny_program():
     return raw, data_offset + weight
 
 
-def slow_program(layers=250):
+def slow_program(layers=150):
     """image [1,16,128,128] through `layers` 7x7 convolutions of 16 channels: long enough to be interrupted between layers."""
     builder = ProgramBuilder()
     first = builder.tensor('image', 128, 128, 16, scale=0.03125, zero_point=3)

@@ -52,9 +52,10 @@ export class HttpConnection {
   async send(request: HttpRequest): Promise<HttpAnswer> {
     const started = performance.now();
     try {
-      return await this.#once(request, started);
+      return await this.#once(request, started, this.#agent);
     } catch (error) {
-      if (error instanceof StaleConnection) return this.#once(request, started);
+      // Not from the pool: all that it keeps may be stale.
+      if (error instanceof StaleConnection) return this.#once(request, started, false);
       throw error;
     }
   }
@@ -63,7 +64,7 @@ export class HttpConnection {
     this.#agent.destroy();
   }
 
-  #once(request: HttpRequest, started: number): Promise<HttpAnswer> {
+  #once(request: HttpRequest, started: number, agent: Agent | false): Promise<HttpAnswer> {
     const { signal, body } = request;
     const timeoutMs = request.timeoutMs ?? this.#limits.requestTimeoutMs;
     return new Promise((resolve, reject) => {
@@ -71,7 +72,7 @@ export class HttpConnection {
       const headers: Record<string, string> = { accept: 'application/json, application/octet-stream', ...request.headers };
       if (this.#endpoint.token !== undefined) headers['authorization'] = `Bearer ${this.#endpoint.token}`;
       if (request.method === 'POST') headers['content-length'] = String(body?.byteLength ?? 0);
-      const outgoing = httpRequest({ host: this.#endpoint.host, port: this.#endpoint.port, method: request.method, path: request.path, headers, agent: this.#agent });
+      const outgoing = httpRequest({ host: this.#endpoint.host, port: this.#endpoint.port, method: request.method, path: request.path, headers, agent });
 
       const timers: NodeJS.Timeout[] = [];
       const settle = (act: () => void): void => {

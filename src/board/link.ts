@@ -25,6 +25,8 @@ export interface BoardLinkOptions {
 
 /** Milliseconds before the next attempt, by how many failed in a row. */
 const BACKOFF_MS = [250, 500, 1_000, 2_000, 5_000, 10_000] as const;
+/** Between looks at a board that answers, but is still loading its models. */
+const LOADING_MS = 100;
 const HEALTH_TIMEOUT_MS = 5_000;
 /** A virtual board that dies so often in a row without having been ready for STABLE_MS is not started again. */
 const MAX_DEATHS = 5;
@@ -157,6 +159,7 @@ export class BoardLink {
     let misses = 0;
     let wasReady = false;
     while (!signal.aborted) {
+      let wait = this.#options.pollMs ?? 2_000;
       try {
         const seen = await this.#look(this.#client, signal);
         this.#set({ state: 'ready', message: '', ...seen });
@@ -164,11 +167,12 @@ export class BoardLink {
         misses = 0;
       } catch (error) {
         if (signal.aborted) break;
-        if (error instanceof BoardError && error.code === 'unauthorised') throw error;
-        misses++;
+        const code = error instanceof BoardError ? error.code : undefined;
+        if (code === 'unauthorised') throw error;
+        wait = code === 'busy' ? LOADING_MS : (BACKOFF_MS[misses++] ?? 10_000);
         this.#set({ state: wasReady ? 'lost' : 'connecting', message: messageOf(error) });
       }
-      await pause(misses === 0 ? (this.#options.pollMs ?? 2_000) : (BACKOFF_MS[misses - 1] ?? 10_000), signal);
+      await pause(wait, signal);
     }
     return ended ?? '';
   }

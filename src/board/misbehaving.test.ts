@@ -128,6 +128,20 @@ describe('a misbehaving board', () => {
     expect(connections()).toBe(2);
   });
 
+  test('when every kept connection is dead, a new one is made', async () => {
+    const seen = new Set<Socket>();
+    const { port, connections } = await peer((socket) => {
+      if (seen.has(socket)) socket.destroy();
+      else socket.write(respond(SERVER));
+      seen.add(socket);
+    });
+    const client = clientOf(port);
+    await Promise.all([0, 1, 2].map(() => client.serverMetadata()));
+    expect(connections()).toBe(3);
+    await expect(client.serverMetadata()).resolves.toMatchObject({ name: 'other' });
+    expect(connections()).toBe(4);
+  });
+
   test.each([
     ['a size that its shape cannot have', binary(output({ shape: [3] }), Buffer.alloc(8))],
     ['a shape whose product overflows', binary(output({ shape: [2 ** 40, 2 ** 40] }), Buffer.alloc(8))],
