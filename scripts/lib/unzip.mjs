@@ -3,7 +3,7 @@
  * no ZIP64, no encryption. Only for archives whose hash is known; entries that would leave the folder are refused all the same.
  * Format: PKWARE APPNOTE 6.3.10, 4.3.7, 4.3.12, 4.3.16.
  */
-import { closeSync, createReadStream, createWriteStream, fstatSync, mkdirSync, openSync, readSync, symlinkSync } from 'node:fs';
+import { closeSync, createReadStream, createWriteStream, fstatSync, mkdirSync, openSync, readSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, resolve, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createInflateRaw, inflateRawSync } from 'node:zlib';
@@ -69,13 +69,15 @@ export async function unzip(zipFile, folder, rename = (name) => name, onEntry = 
         symlinkSync((entry.method === 8 ? inflateRawSync(raw) : raw).toString(), target);
         continue;
       }
-      const out = createWriteStream(target, { mode: entry.mode & 0o777 || 0o644 });
-      if (entry.packed === 0) out.end();
-      else {
-        const source = createReadStream('', { fd, autoClose: false, start, end: start + entry.packed - 1 });
-        await (entry.method === 8 ? pipeline(source, createInflateRaw(), out) : pipeline(source, out));
+      const mode = entry.mode & 0o777 || 0o644;
+      if (entry.packed === 0) {
+        writeFileSync(target, '', { mode });
+        continue;
       }
-      if (entry.packed > 0 && out.bytesWritten !== entry.size) throw new Error(`${entry.name}: ${out.bytesWritten} bytes instead of ${entry.size}`);
+      const out = createWriteStream(target, { mode });
+      const source = createReadStream('', { fd, autoClose: false, start, end: start + entry.packed - 1 });
+      await (entry.method === 8 ? pipeline(source, createInflateRaw(), out) : pipeline(source, out));
+      if (out.bytesWritten !== entry.size) throw new Error(`${entry.name}: ${out.bytesWritten} bytes instead of ${entry.size}`);
     }
   } finally {
     closeSync(fd);

@@ -1,0 +1,2 @@
+export const RELEASE_FLOOR: number;
+export function refusal(version: string, targets: string[]): string | null;
