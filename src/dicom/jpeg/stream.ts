@@ -96,13 +96,13 @@ function walkTileParts(stream: Uint8Array, view: DataView, from: number): boolea
     if (at + 12 > stream.length) throw cut();
     if (marker === 0xff90) {
       const length = view.getUint32(at + 6);
-      // 0: this tile-part lasts until the end of the stream.
-      if (length === 0) return transform;
+      // 0: this tile-part lasts until the end of the stream, which then must be there.
+      if (length === 0) {
+        if (!hasEndMarker(stream)) throw cut();
+        return transform;
+      }
       if (length < 14) throw corrupt('a tile-part is shorter than its header');
       at += length;
-      if (at > stream.length) throw cut();
-      // The end marker is missing in some streams that are otherwise whole.
-      if (at >= stream.length - 1) return transform;
     } else {
       if (marker < 0xff00) throw corrupt('a JPEG 2000 marker is missing');
       if (marker === 0xff52) transform = stream[at + 8] === 1;
@@ -111,7 +111,7 @@ function walkTileParts(stream: Uint8Array, view: DataView, from: number): boolea
   }
 }
 
-/** Whether a JPEG or JPEG-LS stream has its end marker, but for padding behind it. */
+/** Whether a code stream has its end marker, but for padding behind it. */
 export function hasEndMarker(stream: Uint8Array): boolean {
   let end = stream.length;
   while (end > 2 && !(stream[end - 2] === 0xff && stream[end - 1] === 0xd9)) {
