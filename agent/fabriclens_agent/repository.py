@@ -77,12 +77,12 @@ class Repository:
         for name in package_folders(self.root):
             try:
                 self.load(name)
-            except PackageError as error:
+            except (PackageError, RequestError) as error:
                 print('model %s is not served: %s' % (name, error), file=sys.stderr, flush=True)
 
     def load(self, name):
         """Reads the package, loads its program, runs it once, and only then puts it in place of a model of that name.
-        Raises PackageError; what was served before stays."""
+        Raises PackageError, or busy where too many wait for the accelerator; what was served before stays."""
         with self._loading:
             try:
                 package = read_package(self.root, name)
@@ -94,7 +94,7 @@ class Repository:
                 try:
                     check_program(package, program)
                     self._try_out(name, program)
-                except PackageError:
+                except (PackageError, RequestError):
                     program.close()
                     raise
             except PackageError as error:
