@@ -1,4 +1,4 @@
-/** `npm run bench [-- --json] [--runs N] [--no-window]`: see scripts/bench.mjs, which bundles and runs this. */
+/** `npm run bench [-- --json] [--runs N] [--no-window]`: scripts/run-bundled.mjs bundles and runs it. */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { resolveResources, rootOf } from '../../src/hosts/resources.ts';

@@ -1,0 +1,62 @@
+/**
+ * `npm run screenshots`: every screen in both languages, from the real window and the shipped sample, into test-results/screens/ to be
+ * looked at; the README's two pictures into docs/images/. scripts/run-bundled.mjs bundles and runs it.
+ */
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Page } from 'playwright';
+import { Locale } from '../../src/contract/ipc.ts';
+import { ROOT } from '../support/data.ts';
+import { launch } from './launch.ts';
+
+const SCREENS = join(ROOT, 'test-results/screens');
+const SIZE = { width: 1440, height: 900 };
+const README_PICTURE = 'review-heatmap';
+
+async function walk(page: Page, shot: (name: string) => Promise<void>): Promise<void> {
+  await page.getByTestId('empty-sample').waitFor();
+  await shot('empty');
+  await page.getByTestId('empty-sample').click();
+  await page.getByTestId('run').click();
+  await page.getByTestId('results').getByTestId('verdict').waitFor({ timeout: 60_000 });
+  await page.getByTestId('running').waitFor({ state: 'detached', timeout: 60_000 });
+  await shot('review-results');
+  await page.getByTestId('series').filter({ hasText: 'opacit' }).click();
+  await page.getByTestId('run').click();
+  await page.getByTestId('results').getByTestId('verdict').waitFor({ timeout: 60_000 });
+  await page.getByTestId('running').waitFor({ state: 'detached', timeout: 60_000 });
+  await page.getByTestId('heatmap-toggle').click();
+  await shot(README_PICTURE);
+  await page.getByTestId('heatmap-toggle').click();
+  await page.getByTestId('latency').scrollIntoViewIfNeeded();
+  await shot('review-latency');
+  await page.getByTestId('series').filter({ hasText: 'axial' }).click();
+  await page.getByTestId('concern').waitFor();
+  await shot('review-ct-warning');
+  for (const screen of ['models', 'boards', 'settings']) {
+    await page.getByTestId(`rail-workspace.${screen}`).or(page.getByTestId(`rail-${screen}`)).first().click();
+    await page.waitForTimeout(500);
+    await shot(screen);
+  }
+}
+
+mkdirSync(SCREENS, { recursive: true });
+mkdirSync(join(ROOT, 'docs/images'), { recursive: true });
+for (const locale of Locale.options) {
+  const { page, close } = await launch({ lang: locale });
+  try {
+    await page.setViewportSize(SIZE);
+    await page.evaluate((value) => window.fabriclens.call('settings.set', { locale: value }), locale);
+    await page.reload();
+    await walk(page, async (name) => {
+      // Fades and thumbnails come to rest.
+      await page.waitForTimeout(800);
+      const path = join(SCREENS, `${name}.${locale}.png`);
+      await page.screenshot({ path });
+      process.stderr.write(`${path}\n`);
+      if (name === README_PICTURE) copyFileSync(path, join(ROOT, 'docs/images', `review.${locale}.png`));
+    });
+  } finally {
+    await close();
+  }
+}
