@@ -6,12 +6,13 @@ export interface LoadRequest {
   id: number;
   /** Transferred. */
   model: Uint8Array<ArrayBuffer>;
+  /** Where each run finds its float32 input: cloning it into a message costs 0.2 ms a run, a tenth of a small network's time. */
+  input: { name: string; shape: readonly number[]; values: SharedArrayBuffer };
 }
 
 export interface RunRequest {
   kind: 'run';
   id: number;
-  input: { name: string; data: Float32Array; shape: readonly number[] };
   outputs: readonly string[];
 }
 

@@ -25,10 +25,11 @@ const row = (name: string, samples: readonly number[], more: Partial<Row> = {}):
 
 /**
  * Bare session and engine run in turns on the same tensor, in this process, so that whatever else the machine does hits both alike.
- * The overhead is the median of the ratios of neighbours.
+ * The overhead is the median of the ratios of neighbours. The bare session stops spinning after a run, as ours does: its threads would
+ * else take the cores from the engine whose turn is next.
  */
 async function besideBare(engine: Engine, file: string, dir: string, input: Float32Array, shape: readonly number[], name: string, runs: number): Promise<Row[]> {
-  const session = await ort.InferenceSession.create(join(dir, file), { graphOptimizationLevel: 'all', executionProviders: ['cpu'] });
+  const session = await ort.InferenceSession.create(join(dir, file), { graphOptimizationLevel: 'all', executionProviders: ['cpu'], extra: { session: { force_spinning_stop: '1' } } });
   const bare: number[] = [];
   const ours: number[] = [];
   for (let i = -3; i < runs; i++) {
