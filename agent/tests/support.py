@@ -36,7 +36,7 @@ class Agent:
         self.first_line = json.loads(self.process.stdout.readline() or b'{"error": "no line"}')
         self.port = self.first_line.get('port')
         if wait and self.port:
-            self.until(lambda: self.get('/v2/health/ready')[0] == 200)
+            self.until(self.ready)
 
     @staticmethod
     def until(holds, seconds=120.0):
@@ -46,6 +46,12 @@ class Agent:
             if time.monotonic() > deadline:
                 raise AssertionError('waited %g s in vain' % seconds)
             time.sleep(0.01)
+
+    def ready(self):
+        try:
+            return self.get('/v2/health/ready')[0] == 200
+        except ConnectionError:  # turned away where few connections are allowed and one of before is not gone yet
+            return False
 
     def connect(self):
         connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=120)
