@@ -5,7 +5,7 @@ import type { DataSet } from './dataset.ts';
 import { DicomError } from './errors.ts';
 import type { DicomFile } from './parse.ts';
 import { T } from './tags.ts';
-import { sopClassName, UID } from './uids.ts';
+import { isWithoutImage, sopClassName, UID } from './uids.ts';
 
 export interface Summary {
   study: Omit<StudyInfo, 'series'>;
@@ -49,8 +49,8 @@ export function summarise(file: DicomFile, origin: { id: string; fileName: strin
   const hasPixels = dataSet.has(T.PixelData) || dataSet.has(T.FloatPixelData) || dataSet.has(T.DoubleFloatPixelData);
   if (!hasPixels) {
     const directory = sopClassUid === UID.Dicomdir || dataSet.has(T.DirectoryRecordSequence);
-    // A cut file that should have had pixels is truncated, not an object without an image.
-    if (file.problem && (dataSet.has(T.Rows) || dataSet.elements.size === 0)) throw file.problem;
+    // A file cut or damaged before its pixels is that, not an object without an image; a report stays a report.
+    if (file.problem && !directory && !isWithoutImage(sopClassUid)) throw file.problem;
     const name = directory ? sopClassName(UID.Dicomdir) : sopClassName(sopClassUid);
     const cut = file.problem ? `; besides, ${file.problem.message}` : '';
     throw new DicomError('no-image', directory ? `${name} is a table of contents, not an image: open it as a directory` : `${name} holds no image${cut}`);

@@ -83,4 +83,6 @@ const SOP_CLASSES: Record<string, string> = {
 
 /** `JPEG XL (1.2.840.10008.1.2.4.112)`, or the UID alone when it is not in PS3.6. */
 export const transferSyntaxName = (uid: string): string => (TRANSFER_SYNTAXES[uid] ? `${TRANSFER_SYNTAXES[uid]} (${uid})` : uid || 'no transfer syntax');
+/** Whether objects of the class carry no image, as far as we know it. */
+export const isWithoutImage = (uid: string): boolean => uid in SOP_CLASSES;
 export const sopClassName = (uid: string): string => SOP_CLASSES[uid] ?? (uid ? `SOP class ${uid}` : 'object without a SOP class');
