@@ -31,7 +31,9 @@ async function vitest(name, config, wrapper = []) {
   return result;
 }
 
-const unit = () => vitest('unit', 'vitest.config.ts');
+function unit() {
+  return vitest('unit', 'vitest.config.ts');
+}
 
 function e2e() {
   if (process.platform === 'linux' && !onPath('xvfb-run')) throw new SetupError('xvfb-run is missing: apt-get install xvfb xauth');
