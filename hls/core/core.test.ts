@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DescriptorFlag, Op } from '../../src/contract/layout.ts';
 import { inputCodes } from '../../test/support/random-network.ts';
-import { Golden } from '../tests/golden.ts';
+import { BUILD_TIMEOUT, Golden } from '../tests/golden.ts';
 import type { Layer } from '../tests/layer.ts';
 import { evaluate, programOf, randomLayer } from '../tests/layer.ts';
 
@@ -11,7 +11,7 @@ let baseline: Golden;
 beforeAll(async () => {
   golden = await Golden.start();
   baseline = await Golden.start('driver-baseline');
-});
+}, BUILD_TIMEOUT);
 afterAll(async () => {
   await golden.end();
   await baseline.end();

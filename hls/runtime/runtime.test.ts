@@ -5,7 +5,7 @@ import { compileProgram } from '../../src/compiler/compile.ts';
 import { crc32 } from '../../src/compiler/write.ts';
 import { random } from '../../test/support/qdq.ts';
 import { inputCodes, network } from '../../test/support/random-network.ts';
-import { Golden, Status } from '../tests/golden.ts';
+import { BUILD_TIMEOUT, Golden, Status } from '../tests/golden.ts';
 import { programOf, randomLayer } from '../tests/layer.ts';
 
 /** A network with most kinds of layers. */
@@ -51,7 +51,7 @@ function changed(program: Uint8Array, edit: (view: DataView) => void): Uint8Arra
 
 describe('a program that is not one', () => {
   let golden: Golden;
-  beforeAll(async () => void (golden = await Golden.start('driver-sanitized')));
+  beforeAll(async () => void (golden = await Golden.start('driver-sanitized')), BUILD_TIMEOUT);
   afterAll(async () => {
     const { code, stderr } = await golden.end();
     expect(stderr).toBe('');
@@ -190,7 +190,7 @@ describe('a run', () => {
   beforeAll(async () => {
     golden = await Golden.start('driver-sanitized');
     await golden.load(PROGRAM);
-  });
+  }, BUILD_TIMEOUT);
   afterAll(async () => void expect((await golden.end()).code).toBe(0));
 
   it('is refused with the argument that is wrong, and nothing else breaks', async () => {
@@ -240,8 +240,11 @@ describe('a run', () => {
 });
 
 describe('QuantizeLinear', () => {
+  let golden: Golden;
+  beforeAll(async () => void (golden = await Golden.start()), BUILD_TIMEOUT);
+  afterAll(async () => void (await golden.end()));
+
   it('rounds half to even, saturates, and divides in fp32', async () => {
-    const golden = await Golden.start();
     const next = random(9);
     for (const [scale, zero] of [[1, 0], [0.5, -128], [1 / 3, 127], [0.0170503, -5], [1e-30, 3], [1e30, 3]] as const) {
       const s = Math.fround(scale);
@@ -259,6 +262,5 @@ describe('QuantizeLinear', () => {
       expect(codes).toEqual(want);
     }
     expect((await golden.quantize(Float32Array.of(1, NaN, 2, NaN), 1, 0)).firstNan).toBe(1);
-    await golden.end();
   });
 });

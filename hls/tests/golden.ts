@@ -4,6 +4,8 @@ import { build } from '../build.mjs';
 
 /** fl_status of include/fabriclens_runtime.h. */
 export const Status = { OK: 0, ARGUMENT: 1, FORMAT: 2, VERSION: 3, UNSUPPORTED: 4, MEMORY: 5, BUSY: 6, CANCELLED: 7, DEADLINE: 8 } as const;
+/** For hooks that start a driver: the first time it is compiled. */
+export const BUILD_TIMEOUT = 600_000;
 const INT8 = 1;
 const FP32 = 3;
 export type Outcome = { status: number; text: string; bytes: Uint8Array };

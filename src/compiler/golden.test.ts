@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import * as ort from 'onnxruntime-node';
 import protobuf from 'protobufjs/minimal.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Golden } from '../../hls/tests/golden.ts';
+import { BUILD_TIMEOUT, Golden } from '../../hls/tests/golden.ts';
 import { ROOT } from '../../test/support/data.ts';
 import { random } from '../../test/support/qdq.ts';
 import { inputCodes, network, recipes } from '../../test/support/random-network.ts';
@@ -15,7 +15,7 @@ import { compileProgram } from './compile.ts';
 import { readOnnx } from './onnx.ts';
 
 let golden: Golden;
-beforeAll(async () => void (golden = await Golden.start()));
+beforeAll(async () => void (golden = await Golden.start()), BUILD_TIMEOUT);
 afterAll(async () => void (await golden.end()));
 
 async function run(onnx: Uint8Array, codes: Int8Array): Promise<Int8Array> {
@@ -116,12 +116,13 @@ describe('the pneumonia classifier', () => {
   it('agrees with ONNX Runtime end to end but for a few LSB', async () => {
     const { program } = compileProgram(onnx);
     const name = readOnnx(onnx).inputs[0]?.name as string;
-    const next = random(5);
-    // Soft shadows under noise: all grey levels, and features that are not all at zero.
-    const image = Float32Array.from({ length: 224 * 224 }, (_, i) => 1.2 * Math.sin(i / 224 / 25) * Math.cos((i % 224) / 30) + next() - 0.5);
     expect((await golden.load(program)).text).toBe('');
-    const { values } = await golden.runFloat(image);
-    for (const graphOptimizationLevel of ['all', 'disabled'] as const) {
+    const next = random(5);
+    const levels = ['all', 'disabled'] as const;
+    // Soft shadows, bare and under noise: all grey levels, and features that are not all at zero.
+    for (const [noise, graphOptimizationLevel] of [0, 1].flatMap((n) => levels.map((level) => [n, level] as const))) {
+      const image = Float32Array.from({ length: 224 * 224 }, (_, i) => 1.2 * Math.sin(i / 224 / 25) * Math.cos((i % 224) / 30) + noise * (next() - 0.5));
+      const { values } = await golden.runFloat(image);
       const session = await ort.InferenceSession.create(onnx, { graphOptimizationLevel, intraOpNumThreads: 1 });
       const result = await session.run({ [name]: new ort.Tensor('float32', image, [1, 1, 224, 224]) });
       let at = 0;
@@ -133,7 +134,7 @@ describe('the pneumonia classifier', () => {
         const differ = ours.filter((v, i) => v !== theirs[i]).length;
         console.log(`ONNX Runtime, optimisations ${graphOptimizationLevel}: ${output.name}: ${differ} of ${output.elements} differ, by at most ${far.toFixed(1)} LSB`);
         expect(new Set(ours).size).toBeGreaterThan(1);
-        expect(far).toBeLessThan(8);
+        expect(far).toBeLessThan(16);
       }
       await session.release();
     }

@@ -1,6 +1,7 @@
 // The C ABI: what include/fabriclens_runtime.h promises.
 #include "../include/fabriclens_runtime.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -67,25 +68,26 @@ struct fl_program {
 
 namespace {
 
-// Weights are widened for the array once; biases, scales and tables are read where they lie.
+// Weights are widened for the array once; biases, scales and tables are read where they lie. Sums in 64 bits: layers may share weights
+// in the file, so that a small file can ask for more than a 32-bit board can address.
 void take_memory(fl_program &p, uint64_t budget) {
-  size_t weights = 0, patches = 0, row = 0;
+  uint64_t weights = 0, patches = 0, row = 0;
   for (const fl::Descriptor &d : p.parsed.descriptors) {
-    p.layer_weights.push_back(weights);
+    p.layer_weights.push_back(size_t(weights));
     weights += fl::prepared_elements(d);
-    patches = std::max(patches, fl::patch_elements(d));
+    patches = std::max(patches, uint64_t(fl::patch_elements(d)));
   }
-  for (const fl::Binding &b : p.parsed.bindings) row = std::max(row, size_t(p.parsed.tensors[b.tensor].width));
-  const uint64_t bytes = uint64_t(p.parsed.header.arena_bytes) + p.parsed.data_bytes + 2 * (uint64_t(weights) + patches) + row;
-  if (bytes > budget) {
+  for (const fl::Binding &b : p.parsed.bindings) row = std::max(row, uint64_t(p.parsed.tensors[b.tensor].width));
+  const uint64_t bytes = uint64_t(p.parsed.header.arena_bytes) + p.parsed.data_bytes + 2 * (weights + patches) + row;
+  if (bytes > budget || bytes > PTRDIFF_MAX) {
     throw fl::Refusal{FL_ERROR_MEMORY, fl::text_of("program needs %llu bytes, the budget is %llu", static_cast<unsigned long long>(bytes),
                                                    static_cast<unsigned long long>(budget))};
   }
   p.arena = allocate<int8_t>(p.parsed.header.arena_bytes);
   p.data = allocate<uint8_t>(p.parsed.data_bytes);
-  p.weights = allocate<int16_t>(weights);
-  p.patches = allocate<int16_t>(patches);
-  p.row = allocate<int8_t>(row);
+  p.weights = allocate<int16_t>(size_t(weights));
+  p.patches = allocate<int16_t>(size_t(patches));
+  p.row = allocate<int8_t>(size_t(row));
   if (p.parsed.data_bytes > 0) std::memcpy(p.data.get(), p.parsed.data, p.parsed.data_bytes);
   p.parsed.data = p.data.get();
   for (size_t i = 0; i < p.parsed.descriptors.size(); i++) {
