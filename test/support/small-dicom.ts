@@ -1,4 +1,5 @@
-/** Small uncompressed DICOM files for tests of what stands around the images: 16-bit grey, explicit little endian, and DICOMDIRs. */
+/** Small uncompressed DICOM files for tests of what stands around the images: 12-bit grey or RGB of somebody whose name must not leak, and DICOMDIRs. */
+import { IMAGE, writeDicom } from './dicom-writer.ts';
 
 export interface SmallImage {
   sopInstanceUid?: string;
@@ -8,7 +9,6 @@ export interface SmallImage {
   seriesNumber?: number;
   modality?: string;
   bodyPart?: string;
-  patientName?: string;
   /** Centre and width; none: the file has no window. */
   window?: [number, number] | null;
   rows?: number;
@@ -20,61 +20,46 @@ export interface SmallImage {
   colour?: boolean;
 }
 
-const LONG = new Set(['OB', 'OW', 'SQ']);
-
-function element(tag: number, vr: string, value: string | number | Buffer): Buffer {
-  let body = Buffer.isBuffer(value) ? value : typeof value === 'number' ? Buffer.from(Uint16Array.of(value).buffer) : Buffer.from(value, 'latin1');
-  if (body.length % 2 === 1) body = Buffer.concat([body, Buffer.from(vr === 'UI' ? '\0' : ' ')]);
-  const head = Buffer.alloc(LONG.has(vr) ? 12 : 8);
-  head.writeUInt16LE(tag >>> 16, 0);
-  head.writeUInt16LE(tag & 0xffff, 2);
-  head.write(vr, 4, 'latin1');
-  if (LONG.has(vr)) head.writeUInt32LE(body.length, 8);
-  else head.writeUInt16LE(body.length, 6);
-  return Buffer.concat([head, body]);
-}
-
-function file(sopClass: string, sopInstance: string, dataSet: Buffer[]): Buffer {
-  const meta = Buffer.concat([
-    element(0x00020002, 'UI', sopClass), element(0x00020003, 'UI', sopInstance), element(0x00020010, 'UI', '1.2.840.10008.1.2.1'), element(0x00020012, 'UI', '1.2.826.0.1.3680043.10.1'),
-  ]);
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(meta.length, 0);
-  return Buffer.concat([Buffer.alloc(128), Buffer.from('DICM'), element(0x00020000, 'UL', length), meta, ...dataSet]);
-}
+const SOP_CLASS = '1.2.840.10008.5.1.4.1.1.1.1';
 
 export function smallDicom(image: SmallImage = {}): Buffer {
   const { rows = 24, columns = 20, frames = 1, colour = false, window = [2048, 4096] } = image;
-  const uid = image.sopInstanceUid ?? '1.2.3.4.1';
-  const sopClass = '1.2.840.10008.5.1.4.1.1.1.1';
   const count = rows * columns * frames;
   const pixel = image.pixel ?? ((i) => (i * 37) % 4096);
-  const pixels = colour ? Buffer.from(Uint8Array.from({ length: count * 3 }, (_, i) => pixel(i) & 255)) : Buffer.from(Uint16Array.from({ length: count }, (_, i) => pixel(i)).buffer);
-  return file(sopClass, uid, [
-    element(0x00080016, 'UI', sopClass), element(0x00080018, 'UI', uid), element(0x00080060, 'CS', image.modality ?? 'DX'),
-    element(0x00100010, 'PN', image.patientName ?? 'Secret^Person'), element(0x00100020, 'LO', 'ID-1'),
-    element(0x00180015, 'CS', image.bodyPart ?? 'CHEST'),
-    element(0x0020000d, 'UI', image.studyUid ?? '1.2.3.4'), element(0x0020000e, 'UI', image.seriesUid ?? '1.2.3.4.5'),
-    element(0x00200011, 'IS', String(image.seriesNumber ?? 1)), element(0x00200013, 'IS', String(image.instanceNumber ?? 1)),
-    element(0x00280002, 'US', colour ? 3 : 1), element(0x00280004, 'CS', colour ? 'RGB' : 'MONOCHROME2'), ...(colour ? [element(0x00280006, 'US', 0)] : []),
-    ...(frames > 1 ? [element(0x00280008, 'IS', String(frames))] : []),
-    element(0x00280010, 'US', rows), element(0x00280011, 'US', columns),
-    element(0x00280100, 'US', colour ? 8 : 16), element(0x00280101, 'US', colour ? 8 : 12), element(0x00280102, 'US', colour ? 7 : 11), element(0x00280103, 'US', 0),
-    ...(window && !colour ? [element(0x00281050, 'DS', String(window[0])), element(0x00281051, 'DS', String(window[1]))] : []),
-    element(0x7fe00010, colour ? 'OB' : 'OW', pixels),
-  ]);
+  return Buffer.from(writeDicom({
+    elements: {
+      '00080016': ['UI', SOP_CLASS],
+      '00080018': ['UI', image.sopInstanceUid ?? '1.2.3.4.1'],
+      '00080060': ['CS', image.modality ?? 'DX'],
+      '00100010': ['PN', 'Secret^Person'],
+      '00100020': ['LO', 'ID-1'],
+      '00180015': ['CS', image.bodyPart ?? 'CHEST'],
+      '0020000D': ['UI', image.studyUid ?? '1.2.3.4'],
+      '0020000E': ['UI', image.seriesUid ?? '1.2.3.4.5'],
+      '00200011': ['IS', String(image.seriesNumber ?? 1)],
+      '00200013': ['IS', String(image.instanceNumber ?? 1)],
+      '00280008': frames > 1 ? ['IS', String(frames)] : null,
+      '00280010': ['US', rows],
+      '00280011': ['US', columns],
+      '00280101': ['US', 12],
+      '00280102': ['US', 11],
+      '00281050': window && !colour ? ['DS', String(window[0])] : null,
+      '00281051': window && !colour ? ['DS', String(window[1])] : null,
+      ...(colour ? { '00280002': ['US', 3], '00280004': ['CS', 'RGB'], '00280006': ['US', 0], '00280100': ['US', 8], '00280101': ['US', 8], '00280102': ['US', 7] } : {}),
+    },
+    pixels: colour ? Uint8Array.from({ length: count * 3 }, (_, i) => pixel(i) & 255) : Uint16Array.from({ length: count }, (_, i) => pixel(i)),
+  }));
 }
 
 /** A directory that lists files by their path components. */
 export function smallDicomDir(files: readonly string[][]): Buffer {
-  const sopClass = '1.2.840.10008.1.3.10';
-  const items = files.map((parts) => {
-    const record = Buffer.concat([element(0x00041430, 'CS', 'IMAGE'), element(0x00041500, 'CS', parts.join('\\'))]);
-    const head = Buffer.alloc(8);
-    head.writeUInt16LE(0xfffe, 0);
-    head.writeUInt16LE(0xe000, 2);
-    head.writeUInt32LE(record.length, 4);
-    return Buffer.concat([head, record]);
-  });
-  return file(sopClass, '1.2.3.9', [element(0x00041220, 'SQ', Buffer.concat(items))]);
+  const none = Object.fromEntries(Object.keys(IMAGE).map((tag) => [tag, null]));
+  return Buffer.from(writeDicom({
+    elements: {
+      ...none,
+      '00080016': ['UI', '1.2.840.10008.1.3.10'],
+      '00080018': ['UI', '1.2.3.9'],
+      '00041220': ['SQ', files.map((parts) => ({ '00041430': ['CS', 'IMAGE'] as const, '00041500': ['CS', parts.join('\\')] as const }))],
+    },
+  }));
 }
