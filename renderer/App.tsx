@@ -11,14 +11,11 @@ import { shortcutText, useAction, useApp, useAppState } from './ui/app.ts';
 import { Icon } from './ui/icons.tsx';
 
 export function Window(): JSX.Element {
-  const { t } = useTranslation();
   const workspace = useAppState((s) => s.workspace);
   const panelOpen = useAppState((s) => s.panelOpen);
-  const startError = useAppState((s) => s.startError);
   return (
     <div className="window">
       <Banners />
-      {startError && <div className="banner error" role="alert"><Icon name="error" />{t('start.failed', { message: startError })}</div>}
       <div className="workspace">
         <Rail />
         {workspace === 'review' && (
@@ -43,11 +40,14 @@ export function Window(): JSX.Element {
 function Banners(): JSX.Element {
   const { t } = useTranslation();
   const info = useAppState((s) => s.info);
+  const startError = useAppState((s) => s.startError);
   return (
-    <>
+    <header>
+      <h1 className="sr-only">{t('title')}</h1>
       {info?.endOfLifeRuntime && <div className="banner" role="note" data-testid="eol-banner"><Icon name="warning" />{t('banner.endOfLife', { version: info.electron })}</div>}
       {info?.sandboxOff && <div className="banner" role="note" data-testid="sandbox-banner"><Icon name="warning" />{t('banner.sandboxOff')}</div>}
-    </>
+      {startError && <div className="banner error" role="alert"><Icon name="error" />{t('start.failed', { message: startError })}</div>}
+    </header>
   );
 }
 

@@ -24,7 +24,7 @@ declare global {
 
 const theme = createTheme({
   primaryColor: 'accent',
-  primaryShade: 6,
+  primaryShade: 7,
   colors: {
     accent: ['#e6f4fb', '#cbe6f5', '#9fd0ec', '#74bae3', '#54a8da', '#3f9bd3', '#2a7fb5', '#216895', '#1a5376', '#123c56'],
     dark: ['#d5d8dd', '#b4b9c1', '#9299a4', '#6b727d', '#3a3f47', '#2a2e34', '#1e2126', '#16181c', '#101215', '#0a0b0d'],

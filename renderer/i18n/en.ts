@@ -1,5 +1,6 @@
 /** English texts. zh-CN.ts has the same keys (a test holds them to it). */
 export const en = {
+  title: 'FabricLens, review of DICOM studies',
   notDiagnostic: 'Not for diagnostic use',
   common: { retry: 'Try again', cancel: 'Cancel', close: 'Close', dismiss: 'Dismiss' },
   start: { failed: 'The application did not start as it should: {{message}}. Close the window and start it again.' },

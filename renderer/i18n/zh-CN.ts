@@ -1,5 +1,6 @@
 /** 简体中文。 */
 export const zhCN = {
+  title: 'FabricLens，DICOM 检查阅片',
   notDiagnostic: '不可用于诊断',
   common: { retry: '重试', cancel: '取消', close: '关闭', dismiss: '知道了' },
   start: { failed: '应用未能正常启动：{{message}}。请关闭窗口后重新启动。' },

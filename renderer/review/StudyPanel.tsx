@@ -44,7 +44,7 @@ function Study({ study }: { study: StudyInfo }): JSX.Element {
     <section className="study" aria-label={name}>
       <header>
         <div className="grow">
-          <h3 className="ellipsis" title={name}>{name}</h3>
+          <h2 className="ellipsis study-name" title={name}>{name}</h2>
           <p className="dim ellipsis">{[study.patientId, dicomDate(study.date), study.description].filter(Boolean).join(' · ')}</p>
         </div>
         <button type="button" className="icon-button" aria-label={t('studies.close', { name })} title={t('studies.close', { name })} onClick={() => void session.closeStudy(study.uid)}>
@@ -76,6 +76,9 @@ function Series({ series }: { series: SeriesInfo }): JSX.Element | null {
   );
 }
 
+/** The list names the file already. */
+const causeOf = ({ fileName, message }: FileProblem): string => (message.startsWith(`${fileName}: `) ? message.slice(fileName.length + 2) : message);
+
 function Problems({ problems }: { problems: readonly FileProblem[] }): JSX.Element {
   const { t } = useTranslation();
   const textOf = useTextOf();
@@ -92,7 +95,7 @@ function Problems({ problems }: { problems: readonly FileProblem[] }): JSX.Eleme
           {problems.map((problem, index) => (
             <Fragment key={index}>
               <dt>{problem.fileName}</dt>
-              <dd><strong>{textOf(`problems.code.${problem.code}`, problem.code)}</strong> {problem.message}</dd>
+              <dd><strong>{textOf(`problems.code.${problem.code}`, problem.code)}</strong> {causeOf(problem)}</dd>
             </Fragment>
           ))}
         </dl>

@@ -13,7 +13,7 @@ export function Boards(): JSX.Element {
   return (
     <main className="screen" aria-label={t('boards.title')}>
       <div className="screen-body narrow">
-        <h1>{t('boards.title')}</h1>
+        <h2 className="screen-title">{t('boards.title')}</h2>
         <div className="callout info"><Icon name="info" size={18} /><p>{t('boards.untried')}</p></div>
         {boards.length === 0 && <p className="dim">{t('boards.none')}</p>}
         {boards.map((board) => <Board key={board.id} board={board} />)}
@@ -32,7 +32,7 @@ function Board({ board }: { board: BoardStatus }): JSX.Element {
       <header>
         <Icon name="boards" size={24} />
         <div className="grow">
-          <h2>{board.name}</h2>
+          <h3 className="card-title">{board.name}</h3>
           <p className="dim">{board.virtual ? t('boards.virtual') : t('boards.physical')}</p>
         </div>
         <span className={`state state-${board.state}`} role="status"><Icon name={STATE_ICONS[board.state]} size={16} />{t(`boards.state.${board.state}`)}</span>

@@ -18,7 +18,7 @@ export function Models(): JSX.Element {
   return (
     <main className="screen split" aria-label={t('models.title')}>
       <div className="screen-list">
-        <h1>{t('models.title')}</h1>
+        <h2 className="screen-title">{t('models.title')}</h2>
         {models.length === 0 && <p className="dim">{t('models.none')}</p>}
         {models.map((m) => (
           <button key={m.id} type="button" className="list-item" aria-current={m.id === model?.id} onClick={() => session.store.set({ modelId: m.id })}>
@@ -46,24 +46,24 @@ function Card({ model }: { model: ModelInfo }): JSX.Element {
   const { fabriclens } = metadata;
   return (
     <article className="card" data-testid="model-card">
-      <h2>{local(fabriclens.title)}</h2>
+      <h3 className="card-title">{local(fabriclens.title)}</h3>
       <p className="dim">{t('models.version', { version: metadata.version, licence: metadata.license, authors: metadata.authors })}</p>
 
-      <h3>{t('models.intended')}</h3>
+      <h4>{t('models.intended')}</h4>
       <p>{local(fabriclens.intended.text)}</p>
       <p className="dim">{t('models.accepts', { modalities: fabriclens.intended.modalities.join(', '), bodyParts: fabriclens.intended.bodyParts.join(', ') || t('models.any') })}</p>
 
-      <h3>{t('models.limits')}</h3>
+      <h4>{t('models.limits')}</h4>
       <ul>{fabriclens.limits.map((limit) => <li key={limit.en}>{local(limit)}</li>)}</ul>
 
-      <h3>{t('models.metrics')}</h3>
+      <h4>{t('models.metrics')}</h4>
       <Metrics metrics={metadata.eval_metrics} />
 
-      <h3>{t('models.threshold')}</h3>
+      <h4>{t('models.threshold')}</h4>
       <p>{t('models.thresholdText', { value: fabriclens.threshold.value.toFixed(4), label: local(fabriclens.labels[fabriclens.threshold.classIndex]!.text), tolerance: fabriclens.tolerance })}</p>
       <p className="dim">{fabriclens.threshold.method}</p>
 
-      <h3>{t('models.identity')}</h3>
+      <h4>{t('models.identity')}</h4>
       <dl className="facts">
         <dt>{t('models.name')}</dt><dd><code>{fabriclens.name}</code></dd>
         <dt>{t('models.input')}</dt><dd>{fabriclens.input.shape.join(' × ')}</dd>
@@ -71,14 +71,14 @@ function Card({ model }: { model: ModelInfo }): JSX.Element {
         {Object.entries(fabriclens.sha256).map(([file, sha]) => sha && <FileHash key={file} file={file} sha={sha} />)}
       </dl>
 
-      <h3>{t('models.data')}</h3>
+      <h4>{t('models.data')}</h4>
       <p>{metadata.data_source}</p>
 
-      <h3>
+      <h4>
         <button type="button" className="fold" aria-expanded={full} onClick={() => setFull(!full)}>
           <Icon name={full ? 'chevronDown' : 'chevronRight'} size={14} />{t('models.fullCard')}
         </button>
-      </h3>
+      </h4>
       {full && <Markdown text={model.card} />}
     </article>
   );

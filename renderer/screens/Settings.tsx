@@ -13,7 +13,7 @@ export function Settings(): JSX.Element {
   return (
     <main className="screen" aria-label={t('settings.title')}>
       <div className="screen-body narrow">
-        <h1>{t('settings.title')}</h1>
+        <h2 className="screen-title">{t('settings.title')}</h2>
         {settings && (
           <div className="settings">
             <Row label={t('settings.language')} hint="">

@@ -9,8 +9,8 @@ export function Markdown({ text }: { text: string }): JSX.Element {
 function Block({ block }: { block: ReturnType<typeof parseMarkdown>[number] }): JSX.Element {
   switch (block.kind) {
     case 'heading': {
-      // The card stands under the screen's own h3.
-      const Tag = `h${Math.min(6, block.level + 3)}` as 'h4';
+      // The card stands under the screen's own h4.
+      const Tag = `h${Math.min(6, block.level + 4)}` as 'h5';
       return <Tag>{inline(block.text)}</Tag>;
     }
     case 'paragraph':

@@ -30,16 +30,12 @@ declare module 'cornerstone-core' {
     getPixelData: () => ArrayLike<number>;
     render: (enabledElement: EnabledElement, invalidated: boolean) => void;
   }
-  interface Cornerstone {
-    enable(element: HTMLElement): void;
-    disable(element: HTMLElement): void;
-    displayImage(element: HTMLElement, image: CornerstoneImage, viewport?: Partial<CornerstoneViewport>): void;
-    setViewport(element: HTMLElement, viewport: Partial<CornerstoneViewport>): void;
-    getEnabledElement(element: HTMLElement): EnabledElement;
-    setToPixelCoordinateSystem(enabledElement: EnabledElement, context: CanvasRenderingContext2D): void;
-    draw(element: HTMLElement): void;
-    resize(element: HTMLElement, forceFitToWindow?: boolean): void;
-  }
-  const cornerstone: Cornerstone;
-  export default cornerstone;
+  export function enable(element: HTMLElement): void;
+  export function disable(element: HTMLElement): void;
+  export function displayImage(element: HTMLElement, image: CornerstoneImage, viewport?: Partial<CornerstoneViewport>): void;
+  export function setViewport(element: HTMLElement, viewport: Partial<CornerstoneViewport>): void;
+  export function getEnabledElement(element: HTMLElement): EnabledElement;
+  export function setToPixelCoordinateSystem(enabledElement: EnabledElement, context: CanvasRenderingContext2D): void;
+  export function draw(element: HTMLElement): void;
+  export function resize(element: HTMLElement, forceFitToWindow?: boolean): void;
 }

@@ -2,10 +2,11 @@
  * The viewport on cornerstone-core's canvas path. cornerstone keeps the element, the transform and the redraw loop; greys and
  * drawing are ours, through `image.render` (its LINEAR is off by up to 25 grey levels, DESIGN.md).
  */
-import cornerstone, { type CornerstoneImage, type EnabledElement } from 'cornerstone-core';
+import type { CornerstoneImage, EnabledElement } from 'cornerstone-core';
+import * as cornerstone from 'cornerstone-core';
 import { paintGrey } from './paint.ts';
 import type { GreyTables, Overlay, Viewport, ViewportImage } from './port.ts';
-import { fitZoom, sameVoi, type Point, type Presentation } from './presentation.ts';
+import { fitZoom, sameVoi, snapPan, type Point, type Presentation } from './presentation.ts';
 
 /** Above this enlargement pixels may be shown as squares. */
 const SQUARES_FROM = 2;
@@ -156,13 +157,18 @@ export class CornerstoneViewport implements Viewport {
     const newest = this.pending!.presentation;
     this.shown = { image: wish.image, presentation: { ...newest, voi: wish.presentation.voi, invert: wish.presentation.invert } };
     if (this.pending === wish) this.pending = null;
-    if (changed) cornerstone.displayImage(this.element, this.toCornerstone(wish.image), transformOf(newest));
+    if (changed) cornerstone.displayImage(this.element, this.toCornerstone(wish.image), this.transformOf(wish.image, newest));
     this.apply();
+  }
+
+  private transformOf({ frame }: ViewportImage, p: Presentation): { scale: number; translation: Point } {
+    const pane = { width: this.element.clientWidth, height: this.element.clientHeight };
+    return { scale: p.zoom, translation: snapPan(p, pane, { width: frame.columns, height: frame.rows }) };
   }
 
   private apply(): void {
     if (!this.shown || !cornerstone.getEnabledElement(this.element).image) return;
-    cornerstone.setViewport(this.element, transformOf(this.shown.presentation));
+    cornerstone.setViewport(this.element, this.transformOf(this.shown.image, this.shown.presentation));
   }
 
   private toCornerstone({ key, frame, aspect }: ViewportImage): CornerstoneImage {
@@ -217,8 +223,6 @@ export class CornerstoneViewport implements Viewport {
     this.onDrawn?.({ key: image.key, presentation, drawMs: performance.now() - start });
   }
 }
-
-const transformOf = (p: Presentation): { scale: number; translation: Point } => ({ scale: p.zoom, translation: { x: p.pan.x, y: p.pan.y } });
 
 function invertColours(rgba: Uint8ClampedArray): void {
   const words = new Uint32Array(rgba.buffer, rgba.byteOffset, rgba.length / 4);

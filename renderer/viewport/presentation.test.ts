@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Voi } from '../../src/contract/pixels.ts';
-import { asWindow, dragWindow, fitZoom, MAX_ZOOM, MIN_ZOOM, modalityRange, panBy, presets, sameVoi, zoomAbout, type Presentation } from './presentation.ts';
+import { asWindow, dragWindow, fitZoom, MAX_ZOOM, MIN_ZOOM, modalityRange, panBy, presets, sameVoi, snapPan, zoomAbout, type Presentation } from './presentation.ts';
 
 const at = (change: Partial<Presentation> = {}): Presentation => ({ voi: null, invert: false, zoom: 1, pan: { x: 0, y: 0 }, fitted: true, smooth: true, ...change });
 const window = (center: number, width: number): Voi => ({ kind: 'window', center, width, function: 'LINEAR' });
@@ -28,6 +28,22 @@ describe('zoom', () => {
   test('stays within its bounds', () => {
     expect(zoomAbout(at(), 1e9, { x: 0, y: 0 }).zoom).toBe(MAX_ZOOM);
     expect(zoomAbout(at(), 1e-9, { x: 0, y: 0 }).zoom).toBe(MIN_ZOOM);
+  });
+
+  test('pixels that are not square follow the pointer too', () => {
+    // Drawn twice as high as wide: a drag of 10 screen pixels down is 5 rows.
+    expect(panBy(at(), 10, 10, 2).pan).toEqual({ x: 10, y: 5 });
+    expect(zoomAbout(at(), 2, { x: 8, y: 8 }, 2).pan).toEqual({ x: -4, y: -2 });
+  });
+
+  test('at 1:1 the image begins on a whole screen pixel, whatever the sizes', () => {
+    fc.assert(fc.property(fc.integer({ min: 1, max: 2000 }), fc.integer({ min: 1, max: 2000 }), fc.double({ min: -300, max: 300, noNaN: true }), (pane, size, pan) => {
+      const { x } = snapPan(at({ pan: { x: pan, y: pan } }), { width: pane, height: pane }, { width: size, height: size });
+      const edge = pane / 2 + x - size / 2;
+      expect(edge).toBeCloseTo(Math.round(edge), 9);
+      expect(Math.abs(x - pan)).toBeLessThanOrEqual(0.5 + 1e-9);
+    }));
+    expect(snapPan(at({ zoom: 2, pan: { x: 0.3, y: 0 } }), { width: 11, height: 11 }, { width: 4, height: 4 })).toEqual({ x: 0.3, y: 0 });
   });
 
   test('pans in image pixels', () => expect(panBy(at({ zoom: 2 }), 10, -4)).toMatchObject({ pan: { x: 5, y: -2 }, fitted: false }));

@@ -43,18 +43,25 @@ export function fitZoom(pane: Size, image: Size, aspect = 1): number {
 export const stretch = (aspect: number): Point => (aspect >= 1 ? { x: 1, y: aspect } : { x: 1 / aspect, y: 1 });
 
 /** Zooms by `factor` about a point (screen pixels from the pane's centre) that stays where it is. */
-export function zoomAbout(p: Presentation, factor: number, about: Point): Presentation {
+export function zoomAbout(p: Presentation, factor: number, about: Point, aspect = 1): Presentation {
   const zoom = clamp(p.zoom * factor, MIN_ZOOM, MAX_ZOOM);
   const shift = 1 / zoom - 1 / p.zoom;
-  return { ...p, zoom, pan: { x: p.pan.x + about.x * shift, y: p.pan.y + about.y * shift }, fitted: false };
+  const { x, y } = stretch(aspect);
+  return { ...p, zoom, pan: { x: p.pan.x + (about.x * shift) / x, y: p.pan.y + (about.y * shift) / y }, fitted: false };
 }
 
 /** Pans by a drag in screen pixels. */
-export const panBy = (p: Presentation, dx: number, dy: number): Presentation => ({
-  ...p,
-  pan: { x: p.pan.x + dx / p.zoom, y: p.pan.y + dy / p.zoom },
-  fitted: false,
-});
+export function panBy(p: Presentation, dx: number, dy: number, aspect = 1): Presentation {
+  const { x, y } = stretch(aspect);
+  return { ...p, pan: { x: p.pan.x + dx / (p.zoom * x), y: p.pan.y + dy / (p.zoom * y) }, fitted: false };
+}
+
+/** Pan, moved by less than a screen pixel so that at 1:1 image pixels and screen pixels coincide. */
+export function snapPan(p: Presentation, pane: Size, image: Size): Point {
+  if (p.zoom !== 1) return p.pan;
+  const snap = (pan: number, paneSize: number, size: number): number => Math.round(paneSize / 2 + pan - size / 2) - paneSize / 2 + size / 2;
+  return { x: snap(p.pan.x, pane.width, image.width), y: snap(p.pan.y, pane.height, image.height) };
+}
 
 /**
  * Window after a drag: right widens, down darkens (raises the centre). One screen pixel is 1/500 of the current width, at least

@@ -147,12 +147,12 @@ export class Viewer {
   }
 
   pan(dx: number, dy: number): void {
-    this.change((p) => panBy(p, dx, dy));
+    this.change((p) => panBy(p, dx, dy, this.viewport?.image?.aspect));
   }
 
   /** About a point in client coordinates, or the centre. */
   zoom(factor: number, client?: Point): void {
-    this.change((p) => zoomAbout(p, factor, client && this.viewport ? this.viewport.fromCentre(client) : { x: 0, y: 0 }));
+    this.change((p) => zoomAbout(p, factor, client && this.viewport ? this.viewport.fromCentre(client) : { x: 0, y: 0 }, this.viewport?.image?.aspect));
   }
 
   fit(): void {

@@ -1,0 +1,322 @@
+/** The main way through the window: open, look, compare, see where it looked; in both languages, with bad files, and for everyone. */
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from 'playwright';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createCodecs, decodeFrame, parseDicom, renderGrey } from '../../src/dicom/index.ts';
+import { ROOT } from '../support/data.ts';
+import { withApp } from './app.ts';
+
+const SAMPLES = join(ROOT, 'models/samples');
+const CHEST = join(SAMPLES, 'chest-synthetic');
+const CT = join(SAMPLES, 'ct-synthetic');
+
+const shown = (page: Page): Promise<unknown> => page.locator('.pane[data-status=shown]').waitFor();
+const viewport = (page: Page): ReturnType<Page['getByTestId']> => page.getByTestId('viewport');
+const text = (page: Page, id: string): Promise<string> => page.getByTestId(id).innerText();
+const series = (page: Page, name: string): ReturnType<Page['getByTestId']> => page.getByTestId('series').filter({ hasText: name });
+
+/** Greys in the middle of the viewport's canvas, `size` × `size`, and whether they are grey at all. */
+async function middle(page: Page, size: number): Promise<number[]> {
+  // Two frames: what was asked for last has been drawn.
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  return viewport(page).locator('canvas').evaluate((canvas: HTMLCanvasElement, n) => {
+    const left = Math.floor((canvas.width - n) / 2);
+    const top = Math.floor((canvas.height - n) / 2);
+    const { data } = canvas.getContext('2d')!.getImageData(left, top, n, n);
+    return Array.from({ length: n * n }, (_, i) => data[i * 4]!);
+  }, size);
+}
+
+/** The same, from the file by the room that the command line uses: at 1:1 image and screen pixels coincide. */
+async function expectedMiddle(page: Page, path: string, size: number, invert = false): Promise<number[]> {
+  const none = createCodecs(() => Promise.reject(new Error('the samples are not compressed')));
+  const frame = await decodeFrame(parseDicom(new Uint8Array(readFileSync(path))), 0, none);
+  if (frame.kind !== 'grey') throw new Error('a grey sample is expected');
+  const greys = renderGrey(frame, frame.voi[0]!, invert);
+  const pane = await viewport(page).evaluate((element) => ({ width: element.clientWidth, height: element.clientHeight }));
+  const start = (paneSize: number, imageSize: number): number => Math.floor((paneSize - size) / 2) - Math.round((paneSize - imageSize) / 2);
+  const left = start(pane.width, frame.columns);
+  const top = start(pane.height, frame.rows);
+  return Array.from({ length: size * size }, (_, i) => greys[(top + Math.floor(i / size)) * frame.columns + left + (i % size)]!);
+}
+
+/** How far two pictures are apart: the number of pixels that differ. */
+const differing = (a: readonly number[], b: readonly number[]): number => a.filter((grey, i) => grey !== b[i]).length;
+const same = async (page: Page, path: string, invert = false): Promise<number> => differing(await middle(page, 60), await expectedMiddle(page, path, 60, invert));
+
+async function axe(page: Page): Promise<string[]> {
+  const { violations, passes } = await new AxeBuilder({ page }).setLegacyMode(true).analyze();
+  expect(passes.length).toBeGreaterThan(5);
+  return violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`);
+}
+
+describe('from nothing', () => {
+  const app = withApp();
+
+  test('the empty window offers files, a folder and the sample, and opens the sample', async () => {
+    const { page } = app();
+    const empty = page.getByTestId('empty');
+    for (const name of ['Open files', 'Open folder', 'Open sample']) await empty.getByRole('button', { name }).waitFor();
+    expect(await axe(page)).toEqual([]);
+    await page.getByTestId('empty-sample').click();
+    await shown(page);
+    expect(await text(page, 'patient-name')).toContain('Synthetic');
+    await page.getByTestId('synthetic').waitFor();
+  });
+
+  test('files held over the window are welcome everywhere', async () => {
+    const { page } = app();
+    await page.evaluate(() => {
+      const data = new DataTransfer();
+      data.items.add(new File(['x'], 'x.dcm'));
+      window.dispatchEvent(new DragEvent('dragenter', { dataTransfer: data }));
+    });
+    await page.getByTestId('drop-overlay').waitFor();
+    await page.evaluate(() => {
+      const data = new DataTransfer();
+      data.items.add(new File(['x'], 'x.dcm'));
+      window.dispatchEvent(new DragEvent('dragleave', { dataTransfer: data }));
+    });
+    await page.getByTestId('drop-overlay').waitFor({ state: 'detached' });
+  });
+});
+
+describe('looking', () => {
+  const app = withApp({ args: [SAMPLES] });
+  beforeAll(async () => {
+    const { page } = app();
+    await series(page, 'CT').click();
+    await page.getByTestId('patient-name').getByText('Phantom B').waitFor();
+    await shown(page);
+  });
+
+  test('the pixels on the screen are those of the file by its own window', async () => {
+    const { page } = app();
+    await page.keyboard.press('1');
+    await expect.poll(() => same(page, join(CT, 'slice-01.dcm'))).toBe(0);
+    await page.keyboard.press('i');
+    await expect.poll(() => same(page, join(CT, 'slice-01.dcm'), true)).toBe(0);
+    await page.keyboard.press('r');
+  });
+
+  test('the stack scrolls by wheel and keys, and ends on the right picture however fast', async () => {
+    const { page } = app();
+    expect(await text(page, 'stack-position')).toContain('1/10');
+    await viewport(page).hover();
+    await page.mouse.wheel(0, 120);
+    await expect.poll(() => text(page, 'stack-position')).toContain('2/10');
+    for (let i = 0; i < 20; i++) await page.keyboard.press('PageDown');
+    await expect.poll(() => text(page, 'stack-position')).toContain('10/10');
+    await page.keyboard.press('1');
+    await expect.poll(() => same(page, join(CT, 'slice-10.dcm'))).toBe(0);
+    await page.keyboard.press('Home');
+    await expect.poll(() => text(page, 'stack-position')).toContain('1/10');
+    await expect.poll(() => same(page, join(CT, 'slice-01.dcm'))).toBe(0);
+    await page.keyboard.press('r');
+  });
+
+  test('the window follows the drag, the presets and reset', async () => {
+    const { page } = app();
+    const before = await text(page, 'window-level');
+    const box = (await viewport(page).boundingBox())!;
+    await page.keyboard.press('w');
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width / 2 + 80, box.y + box.height / 2 + 30, { steps: 8 });
+    await page.mouse.up();
+    await expect.poll(() => text(page, 'window-level')).not.toBe(before);
+    const [width, level] = (await text(page, 'window-level')).match(/-?\d+/g)!.map(Number);
+    const [width0, level0] = before.match(/-?\d+/g)!.map(Number);
+    expect(width!).toBeGreaterThan(width0!);
+    expect(level!).toBeGreaterThan(level0!);
+    await page.getByRole('combobox', { name: 'Window presets' }).click();
+    await page.getByRole('option', { name: 'Lung W 1500 L -600', exact: true }).click();
+    await expect.poll(() => text(page, 'window-level')).toContain('W 1500 L -600');
+    await viewport(page).focus();
+    await page.keyboard.press('r');
+    await expect.poll(() => text(page, 'window-level')).toBe(before);
+  });
+
+  test('zoom, pan and fit change the picture, not the file', async () => {
+    const { page } = app();
+    const zoom = await text(page, 'zoom');
+    const picture = await middle(page, 40);
+    await page.keyboard.press('+');
+    await expect.poll(() => text(page, 'zoom')).not.toBe(zoom);
+    await page.keyboard.press('p');
+    const box = (await viewport(page).boundingBox())!;
+    await page.mouse.move(box.x + 200, box.y + 200);
+    await page.mouse.down();
+    await page.mouse.move(box.x + 120, box.y + 260, { steps: 4 });
+    await page.mouse.up();
+    await expect.poll(async () => differing(await middle(page, 40), picture)).toBeGreaterThan(0);
+    await page.keyboard.press('f');
+    await expect.poll(() => text(page, 'zoom')).toBe(zoom);
+    await expect.poll(async () => differing(await middle(page, 40), picture)).toBe(0);
+    await page.keyboard.press('w');
+  });
+
+  test('orientation letters stand at the edges', async () => {
+    const { page } = app();
+    expect([await text(page, 'edge-left'), await text(page, 'edge-right'), await text(page, 'edge-top'), await text(page, 'edge-bottom')]).toEqual(['R', 'L', 'A', 'P']);
+  });
+
+  test('each series has its thumbnail', async () => {
+    const { page } = app();
+    await expect.poll(() => page.locator('.series .thumb[data-state=done]').count()).toBe(await page.getByTestId('series').count());
+  });
+});
+
+describe('comparing', () => {
+  const app = withApp({ args: [CHEST] });
+  beforeAll(async () => {
+    const { page } = app();
+    await shown(page);
+    await page.getByText(/Virtual board.*Ready/).waitFor();
+  });
+
+  test('nothing is run and no heat map is drawn until the reader asks', async () => {
+    const { page } = app();
+    await page.getByTestId('run').waitFor();
+    expect(await page.getByTestId('results').count()).toBe(0);
+    expect(await page.getByTestId('action-heatMap.toggle').isDisabled()).toBe(true);
+  });
+
+  test('three engines side by side: probabilities, decision, difference, latency with its sources, identity', async () => {
+    const { page } = app();
+    await page.getByTestId('run').click();
+    await page.getByTestId('results').waitFor();
+    const table = page.getByTestId('probabilities');
+    expect(await table.locator('thead th').allInnerTexts()).toEqual(['Class', 'CPU fp32', 'CPU int8', 'Board']);
+    const sums = await table.locator('tbody').evaluate((body) => {
+      const rows = [...body.querySelectorAll('tr')].slice(0, 2).map((row) => [...row.querySelectorAll('td .number')].map((cell) => Number(cell.textContent)));
+      return rows[0]!.map((p, engine) => p + rows[1]![engine]!);
+    });
+    expect(sums).toHaveLength(3);
+    for (const sum of sums) expect(sum).toBeCloseTo(1, 2);
+    for (const engine of ['cpu-fp32', 'cpu-int8', 'board']) expect(['Normal', 'Pneumonia']).toContain((await text(page, `decision-${engine}`)).split('\n')[0]);
+    await page.getByTestId('verdict').getByText(/tolerance/).waitFor();
+    const latency = page.getByTestId('latency');
+    for (const part of ['Decode', 'Preprocess', 'Transfer', 'PL (logic)', 'Engine', 'Total']) await latency.getByRole('rowheader', { name: part }).waitFor();
+    await latency.getByText('measured with this computer’s clock').waitFor();
+    await page.getByText('golden model').first().waitFor();
+    await page.getByText('The file says that it is a phantom or synthetic image').waitFor();
+  });
+
+  test('the heat map is off, comes over the image when asked, moves with it, and goes without a trace', async () => {
+    const { page } = app();
+    const plain = await middle(page, 160);
+    await page.getByTestId('heatmap-toggle').click();
+    await page.getByTestId('legend').waitFor();
+    const mapped = await middle(page, 160);
+    expect(differing(mapped, plain)).toBeGreaterThan(100);
+    const slider = page.getByTestId('opacity').getByRole('slider');
+    await slider.focus();
+    for (let i = 0; i < 10; i++) await page.keyboard.press('ArrowLeft');
+    await expect.poll(() => slider.getAttribute('aria-valuenow')).toBe('0');
+    await expect.poll(async () => differing(await middle(page, 160), plain)).toBe(0);
+    for (let i = 0; i < 10; i++) await page.keyboard.press('ArrowRight');
+    await expect.poll(async () => differing(await middle(page, 160), mapped)).toBe(0);
+    // Another image: its predecessor's map is not drawn over it.
+    await viewport(page).focus();
+    await page.keyboard.press('PageDown');
+    await expect.poll(() => text(page, 'stack-position')).toContain('2/2');
+    await page.keyboard.press('1');
+    await expect.poll(() => same(page, join(CHEST, 'clear-2.dcm'))).toBe(0);
+    await page.keyboard.press('PageUp');
+    await expect.poll(() => text(page, 'stack-position')).toContain('1/2');
+    await page.keyboard.press('r');
+    await expect.poll(async () => differing(await middle(page, 160), mapped)).toBe(0);
+    await page.keyboard.press('h');
+    await expect.poll(async () => differing(await middle(page, 160), plain)).toBe(0);
+  });
+
+  test('a board that is away takes no one else down, and its retry answers once it is back', async () => {
+    const { page } = app();
+    const board = await page.evaluate(async () => (await window.fabriclens.call('boards.list', {})).boards[0]!);
+    void page.evaluate((id) => window.fabriclens.call('boards.reconnect', { id }), board.id);
+    await expect.poll(async () => (await page.evaluate(() => window.fabriclens.call('boards.list', {}))).boards[0]!.state).not.toBe('ready');
+    await page.getByTestId('run').click();
+    await page.getByTestId('run').waitFor();
+    await page.getByTestId('results').waitFor();
+    expect(['Normal', 'Pneumonia']).toContain(await text(page, 'decision-cpu-fp32'));
+    await page.getByText(/Virtual board.*Ready/).waitFor();
+    if ((await page.getByTestId('failed-board').count()) > 0) await page.getByTestId('failed-board').getByRole('button', { name: 'Try again' }).click();
+    await expect.poll(() => page.getByTestId('decision-board').count(), { timeout: 20_000 }).toBe(1);
+  });
+
+  test('everyone can use it: axe finds nothing in any workspace, nor in Chinese', async () => {
+    const { page } = app();
+    await page.keyboard.press('h');
+    expect(await axe(page)).toEqual([]);
+    await page.keyboard.press('h');
+    for (const workspace of ['models', 'boards', 'settings']) {
+      await page.getByTestId(`rail-workspace.${workspace}`).click();
+      expect(await axe(page), workspace).toEqual([]);
+    }
+    await page.getByRole('radio', { name: '简体中文' }).check({ force: true });
+    await page.getByText('不可用于诊断').waitFor();
+    expect(await page.evaluate(() => document.documentElement.lang)).toBe('zh-CN');
+    expect(await axe(page)).toEqual([]);
+    await page.getByTestId('rail-workspace.review').click();
+    await shown(page);
+    await page.getByRole('button', { name: '再次运行' }).waitFor();
+    expect(await axe(page)).toEqual([]);
+    await page.getByTestId('rail-workspace.settings').click();
+    await page.getByRole('radio', { name: 'English' }).check({ force: true });
+    await page.getByText('Not for diagnostic use').first().waitFor();
+  });
+
+  test('the model card is one click away', async () => {
+    const { page } = app();
+    await page.getByTestId('rail-workspace.review').click();
+    await page.getByRole('button', { name: 'Model card' }).click();
+    const card = page.getByTestId('model-card');
+    for (const heading of ['Intended use', 'Limits', 'Evaluation', 'Identity']) await card.getByRole('heading', { name: heading }).waitFor();
+  });
+
+  test('nothing went wrong in the page meanwhile', () => expect(app().pageErrors()).toEqual([]));
+});
+
+describe('an image that the model was not made for', () => {
+  const app = withApp({ args: [CT] });
+
+  test('is classified only after a warning and a yes', async () => {
+    const { page } = app();
+    await shown(page);
+    await page.getByTestId('concern').getByText(/This image is CT/).waitFor();
+    await page.keyboard.press('c');
+    expect(await page.getByTestId('run').count()).toBe(0);
+    expect(await page.getByTestId('results').count()).toBe(0);
+    await page.getByTestId('run-anyway').click();
+    await page.getByTestId('results').waitFor();
+    await page.getByTestId('warning').getByText(/This image is CT/).waitFor();
+  });
+});
+
+describe('bad files', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'fabriclens-e2e-'));
+  const whole = readFileSync(join(CT, 'slice-01.dcm'));
+  writeFileSync(join(folder, 'notes.dcm'), 'These are not the pixels you are looking for.');
+  writeFileSync(join(folder, 'cut.dcm'), whole.subarray(0, Math.floor(whole.length / 3)));
+  copyFileSync(join(CHEST, 'clear-1.dcm'), join(folder, 'whole.dcm'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const app = withApp({ args: [folder] });
+
+  test('are named with their cause; the others open', async () => {
+    const { page } = app();
+    // The cut file has a header, so it is in the list; its picture says what is wrong with it.
+    await page.getByTestId('viewer-error').getByText('cut.dcm').waitFor();
+    await page.getByTestId('viewer-error').getByText('Cut short').waitFor();
+    await series(page, 'clear lungs').click();
+    await shown(page);
+    expect(await text(page, 'patient-name')).toContain('Phantom A');
+    const problems = page.getByTestId('problems');
+    await problems.getByText('notes.dcm', { exact: true }).waitFor();
+    await problems.getByText('Not DICOM').waitFor();
+    expect(await axe(page)).toEqual([]);
+  });
+});
