@@ -86,7 +86,8 @@ export function network(recipe: Recipe, expose: boolean): Network {
       x = keep(net.quantised(name, shape, from() < 0.5 ? x : q(x.scale)));
     } else if (step.kind === 'residual') {
       const made = conv(x, channels, [3, 3], [1, 1], [1, 1], [1, 1, 1, 1]);
-      const branch = keep(net.quantised(made.name, made.shape, q(made.about / 40)));
+      // A Relu before the add keeps the convolution's stage from taking the add in.
+      const branch = keep(net.quantised(from() < 0.3 ? net.node('Relu', [made.name]) : made.name, made.shape, q(made.about / 40)));
       const [left, right] = from() < 0.5 ? [x, branch] : [branch, x];
       const sum = net.node('Add', [left.name, right.name]);
       x = keep(net.quantised(from() < 0.5 ? net.node('Relu', [sum]) : sum, made.shape, q(Math.max(x.scale, branch.scale))));
