@@ -16,6 +16,16 @@
 #define FL_HOT
 #endif
 
+// Directives for an HLS tool (Vitis defines __SYNTHESIS__); a C++ compiler sees nothing. No such tool has read them yet.
+#ifdef __SYNTHESIS__
+#undef FL_HOT
+#define FL_HOT
+#define FL_TEXT(text) #text
+#define FL_HLS(directive) _Pragma(FL_TEXT(HLS directive))
+#else
+#define FL_HLS(directive)
+#endif
+
 namespace fl {
 
 // A channel's requantisation as it lies in DATA: result = (accumulator + bias) * M / 2^s.

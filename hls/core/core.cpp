@@ -69,9 +69,13 @@ FL_HOT void gather_patch(const Descriptor &d, const Memory &m, const Window &w, 
 // The multiplier array: ARRAY_PIXELS patches times ARRAY_CHANNELS weight rows, int32 accumulators.
 FL_HOT void multiply(const int16_t *__restrict patches, const int16_t *__restrict weights, uint32_t depth, int32_t *__restrict accumulators) {
   int32_t sum[ARRAY_PIXELS][ARRAY_CHANNELS] = {};
+  FL_HLS(ARRAY_PARTITION variable = sum complete dim = 0)
   for (uint32_t k = 0; k < depth; k++) {
+    FL_HLS(PIPELINE II = 1)
     for (uint32_t p = 0; p < ARRAY_PIXELS; p++) {
+      FL_HLS(UNROLL)
       for (uint32_t c = 0; c < ARRAY_CHANNELS; c++) {
+        FL_HLS(UNROLL)
         sum[p][c] += int32_t(patches[size_t(p) * depth + k]) * int32_t(weights[size_t(c) * depth + k]);
       }
     }
@@ -84,6 +88,7 @@ FL_HOT void multiply(const int16_t *__restrict patches, const int16_t *__restric
 FL_HOT void requantise_row(const int32_t *__restrict accumulators, const Parameter *__restrict parameters, uint32_t count, int32_t zero_point,
                            int8_t *__restrict codes) {
   for (uint32_t c = 0; c < count; c++) {
+    FL_HLS(PIPELINE II = 1)
     codes[c] = requantise(accumulators[c] + parameters[c].bias, multiplier_of(parameters[c].scale), shift_of(parameters[c].scale), zero_point);
   }
 }
@@ -93,6 +98,7 @@ FL_HOT void add_row(const Descriptor &d, const int8_t *residual, uint32_t count,
   const uint32_t shift = d.add_shift;
   const int32_t zero_a = d.add_zero_a, zero_b = d.add_zero_b, zero_out = d.add_zero_out;
   for (uint32_t c = 0; c < count; c++) {
+    FL_HLS(PIPELINE II = 1)
     codes[c] = saturate(round_shift((codes[c] - zero_a) * a + (residual[c] - zero_b) * b, shift) + zero_out);
   }
 }
