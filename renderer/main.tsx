@@ -10,6 +10,7 @@ import { belongsToControl, matches } from './actions/keymap.ts';
 import { ACTIONS } from './actions/actions.ts';
 import { Window } from './App.tsx';
 import { i18n, setLanguage } from './i18n/index.ts';
+import { Failsafe } from './ui/Failsafe.tsx';
 import { Session } from './state/session.ts';
 import { AppContext, type App } from './ui/app.ts';
 import { Viewer } from './viewport/viewer.ts';
@@ -40,7 +41,7 @@ const newWorker = (): WorkerPort => new Worker(new URL('./workers/decode.worker.
 
 const session = new Session(window.fabriclens);
 const pool = new DecodePool(newWorker, Math.min(4, Math.max(2, navigator.hardwareConcurrency - 1)));
-const viewer = new Viewer(pool, new TableMaker(newWorker()));
+const viewer = new Viewer(pool, new TableMaker(newWorker));
 
 const perform = (id: string): boolean => {
   const action = actionById(id);
@@ -71,7 +72,9 @@ createRoot(document.getElementById('root')!).render(
     <MantineProvider theme={theme} forceColorScheme="dark" getStyleNonce={() => nonce}>
       <I18nextProvider i18n={i18n}>
         <AppContext.Provider value={app}>
-          <Window />
+          <Failsafe>
+            <Window />
+          </Failsafe>
         </AppContext.Provider>
       </I18nextProvider>
     </MantineProvider>

@@ -34,8 +34,11 @@ export function Corners(): JSX.Element | null {
         <span>{[instance.modality, series.description].filter(Boolean).join(' · ')}</span>
         <span>{[instance.bodyPart, instance.viewPosition, instance.laterality === 'U' ? '' : instance.laterality].filter(Boolean).join(' ')}</span>
         <span data-testid="stack-position">
-          {t('viewer.place', { series: series.number ?? '–', image: position + 1, count })}
-          {instance.frames > 1 && ` · ${t('viewer.frame', { frame: frame + 1, frames: instance.frames })}`}
+          {[
+            series.number === null ? '' : t('viewer.series', { number: series.number }),
+            t('viewer.place', { image: position + 1, count }),
+            instance.frames > 1 ? t('viewer.frame', { frame: frame + 1, frames: instance.frames }) : '',
+          ].filter(Boolean).join(' · ')}
         </span>
       </div>
       <div className="corner bottom right">

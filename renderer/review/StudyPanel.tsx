@@ -1,4 +1,4 @@
-import { Fragment, useState, type JSX } from 'react';
+import { Fragment, useEffect, useRef, useState, type JSX } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { FileProblem, SeriesInfo, StudyInfo } from '../../src/contract/dicom.ts';
 import { ToolButton } from '../ui/ActionButton.tsx';
@@ -60,12 +60,16 @@ function Series({ series }: { series: SeriesInfo }): JSX.Element | null {
   const { t } = useTranslation();
   const { session } = useApp();
   const selected = useAppState((s) => s.selection?.seriesUid === series.uid);
+  const ref = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (selected) ref.current?.scrollIntoView({ block: 'nearest' });
+  }, [selected]);
   const count = countSlices(series);
   const middle = sliceAt(series, Math.floor(count / 2));
   if (!middle) return null;
   const title = series.description || [series.modality, middle.instance.bodyPart, middle.instance.viewPosition].filter(Boolean).join(' ');
   return (
-    <button type="button" className="series" data-testid="series" aria-current={selected} onClick={() => session.select(series.uid)}>
+    <button ref={ref} type="button" className="series" data-testid="series" aria-current={selected} onClick={() => session.select(series.uid)}>
       <Thumb instanceId={middle.instance.id} frame={middle.frame} size={56} />
       <span className="series-text">
         <span className="series-title">{title}</span>

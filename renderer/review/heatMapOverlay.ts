@@ -14,7 +14,8 @@ const RASTER = 384;
 export function heatMapChoice(comparison: Comparison | null, choice: { engine: EngineId | null; classIndex: number | null }): { run: RunOk; classIndex: number; scale: number } | null {
   const run = heatMapRun(comparison, choice.engine);
   if (!comparison || !run?.classMaps) return null;
-  const classIndex = choice.classIndex ?? comparison.threshold.classIndex;
+  // A class chosen for another model may not exist in this one.
+  const classIndex = choice.classIndex !== null && choice.classIndex < run.classMaps.maps.length ? choice.classIndex : comparison.threshold.classIndex;
   const maps = okRuns(comparison.runs).flatMap((r) => (r.classMaps?.maps[classIndex] ? [r.classMaps.maps[classIndex]] : []));
   return { run, classIndex, scale: commonScale(maps) };
 }

@@ -104,7 +104,20 @@ describe('the decoding pool', () => {
     workers[0]!.onerror!({ message: 'out of memory' });
     await expect(killer).rejects.toMatchObject({ code: 'worker-died' });
     expect(workers[0]!.ended).toBe(true);
+    expect(workers).toHaveLength(2);
     workers[1]!.answer(3);
     expect(await next).toEqual({ decodeMs: 3 });
+  });
+
+  test('a worker that cannot start fails what is asked of it and no more', async () => {
+    const { pool, workers } = poolOf(1);
+    workers[0]!.onerror!({ message: 'blocked' });
+    expect(workers).toHaveLength(1);
+    for (const attempt of [2, 3, 4]) {
+      const task = pool.run(frame('a'), PRIORITY.shown);
+      expect(workers).toHaveLength(attempt);
+      workers.at(-1)!.onerror!({ message: 'blocked' });
+      await expect(task).rejects.toMatchObject({ code: 'worker-died' });
+    }
   });
 });

@@ -32,7 +32,8 @@ interface Task {
   reject: (reason: unknown) => void;
 }
 interface Slot {
-  port: WorkerPort;
+  /** Null after it died: the next task makes a new one, so that a worker that cannot start fails tasks, not in a loop. */
+  port: WorkerPort | null;
   running: Task | null;
   instanceId: string;
 }
@@ -45,7 +46,11 @@ export class DecodePool {
 
   constructor(create: () => WorkerPort, size: number) {
     this.create = create;
-    this.slots = Array.from({ length: size }, () => this.slot());
+    this.slots = Array.from({ length: size }, () => {
+      const slot: Slot = { port: null, running: null, instanceId: '' };
+      slot.port = this.start(slot);
+      return slot;
+    });
   }
 
   /** Rejects with DecodeError, or AbortError when `signal` ends it. */
@@ -64,35 +69,30 @@ export class DecodePool {
   }
 
   dispose(): void {
-    for (const slot of this.slots) slot.port.terminate();
+    for (const slot of this.slots) slot.port?.terminate();
     for (const task of this.queue) task.reject(aborted());
     this.queue = [];
   }
 
-  private slot(): Slot {
-    const slot: Slot = { port: this.create(), running: null, instanceId: '' };
-    this.listen(slot);
-    return slot;
-  }
-
-  private listen(slot: Slot): void {
-    slot.port.onmessage = ({ data }) => {
+  private start(slot: Slot): WorkerPort {
+    const port = this.create();
+    port.onmessage = ({ data }) => {
       const task = slot.running;
       slot.running = null;
       if (data.ok) task?.resolve(data.value as never);
       else task?.reject(new DecodeError(data.code, data.message));
       this.pump();
     };
-    // A worker that died (memory, a codec that ran wild) fails its own image only and is replaced.
-    slot.port.onerror = (event) => {
+    // A worker that died (memory, a codec that ran wild) fails its own image only.
+    port.onerror = (event) => {
       slot.running?.reject(new DecodeError('worker-died', event.message));
-      slot.port.terminate();
+      port.terminate();
+      slot.port = null;
       slot.running = null;
       slot.instanceId = '';
-      slot.port = this.create();
-      this.listen(slot);
       this.pump();
     };
+    return port;
   }
 
   private pump(): void {
@@ -107,6 +107,7 @@ export class DecodePool {
       const slot = idle.find((s) => s.instanceId === task.job.instanceId) ?? idle[0]!;
       slot.running = task;
       slot.instanceId = task.job.instanceId;
+      slot.port ??= this.start(slot);
       slot.port.postMessage({ id: this.nextId++, ...task.job });
     }
   }

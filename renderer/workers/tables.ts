@@ -15,13 +15,20 @@ interface Wish {
 }
 
 export class TableMaker {
-  private readonly port: WorkerPort;
+  private readonly create: () => WorkerPort;
+  /** Null after it died; the next wish makes a new one. */
+  private port: WorkerPort | null;
   private running: Wish | null = null;
   private waiting: Wish | null = null;
   private nextId = 1;
 
-  constructor(port: WorkerPort) {
-    this.port = port;
+  constructor(create: () => WorkerPort) {
+    this.create = create;
+    this.port = this.start();
+  }
+
+  private start(): WorkerPort {
+    const port = this.create();
     port.onmessage = ({ data }) => {
       const wish = this.running;
       this.running = null;
@@ -32,6 +39,15 @@ export class TableMaker {
       }
       this.pump();
     };
+    port.onerror = (event) => {
+      port.terminate();
+      this.port = null;
+      const wish = this.running;
+      this.running = null;
+      wish?.failed(event.message);
+      this.pump();
+    };
+    return port;
   }
 
   /** Replaces a wish that has not begun. */
@@ -42,7 +58,7 @@ export class TableMaker {
   }
 
   dispose(): void {
-    this.port.terminate();
+    this.port?.terminate();
   }
 
   private pump(): void {
@@ -50,6 +66,7 @@ export class TableMaker {
     this.running = this.waiting;
     this.waiting = null;
     const { header, voi, invert } = this.running;
+    this.port ??= this.start();
     this.port.postMessage({ id: this.nextId++, kind: 'table', header, voi, invert });
   }
 }
