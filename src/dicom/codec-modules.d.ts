@@ -1,4 +1,5 @@
 /** The Emscripten builds ship no types: what we call of them. */
+/* eslint-disable @typescript-eslint/consistent-type-imports, no-restricted-syntax -- an ambient declaration of a CommonJS module has no other form */
 declare module '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs' {
   const factory: import('./wasm.ts').WasmFactory<'JPEGDecoder'>;
   export default factory;
