@@ -108,6 +108,18 @@ describe('damaged streams', () => {
       expect(['truncated', 'corrupt']).toContain(problem);
     }
   });
+  test('a scan that ends early is refused even where the end marker is there: no grey fill, no half image', async () => {
+    const original = picture(1, 8, 64, 64);
+    const streams: [Uint8Array, string][] = [
+      [await encode('libjpeg-turbo-8bit', original), TS.jpeg],
+      [await encode('charls', original), TS.jpegLs],
+      [encodeLossless(original, 8, 1), TS.jpegLossless],
+    ];
+    for (const [stream, transferSyntax] of streams) {
+      const cut = Uint8Array.from([...stream.subarray(0, Math.floor(stream.length * 0.6)), 0xff, 0xd9]);
+      await expect(samplesOf(fileOf(original, cut, transferSyntax))).rejects.toBeInstanceOf(DicomError);
+    }
+  });
   test('a stream of another size than the header says is refused before it is decoded', async () => {
     const original = picture(1, 8);
     const stream = await encode('charls', original);
