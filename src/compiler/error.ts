@@ -3,7 +3,9 @@ export class CompileError extends Error {
   readonly node: string;
 
   constructor(message: string, node = '') {
-    super(node === '' ? message : `Node '${node}': ${message}`);
+    // Names come from the file and may be of any length.
+    const text = node === '' ? message : `Node '${node.slice(0, 200)}': ${message}`;
+    super(text.slice(0, 1000));
     this.name = 'CompileError';
     this.node = node;
   }

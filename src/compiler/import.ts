@@ -2,6 +2,7 @@
  * Canonical QDQ ONNX → QGraph. Walks the nodes in their (topological) order and follows what each value is: a dequantised int8 tensor, a
  * dequantised constant, or a real-valued result still waiting for its QuantizeLinear.
  */
+import { MAX_BINDINGS, MAX_DESCRIPTORS } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
 import type { GraphPort, QGraph, QLayer, QTensor } from './graph.ts';
 import { NO_BOUNDS } from './graph.ts';
@@ -11,6 +12,10 @@ import { OPERATORS } from './operators.ts';
 import type { RealValue, Value, WeightsValue } from './values.ts';
 import { dimsOf } from './values.ts';
 
+/** Nodes may share constants: a small file can ask for any number of copies of them. */
+const MAX_WEIGHTS = 2 ** 29;
+const MAX_PARAMETERS = 2 ** 20;
+
 export class Importer {
   readonly #values = new Map<string, Value>();
   readonly #uses = new Map<string, number>();
@@ -18,6 +23,8 @@ export class Importer {
   readonly #inputs: GraphPort[] = [];
   readonly #notes: string[] = [];
   #tensors = 0;
+  #weightCount = 0;
+  #parameterCount = 0;
 
   constructor(model: OnnxModel) {
     for (const tensor of model.initializers.values()) this.#values.set(tensor.name, { kind: 'constant', tensor });
@@ -27,6 +34,14 @@ export class Importer {
       this.#values.set(input.name, { kind: 'input', name: input.name, shape, elementType: input.elementType });
     }
     for (const name of [...model.nodes.flatMap((n) => n.inputs), ...model.outputs.map((o) => o.name)]) this.#uses.set(name, (this.#uses.get(name) ?? 0) + 1);
+  }
+
+  /** Counts what a node adds to the program, before it is made. */
+  charge(node: OnnxNode, weights: number, parameters: number): void {
+    this.#weightCount += weights;
+    this.#parameterCount += parameters;
+    if (this.#weightCount > MAX_WEIGHTS) throw new CompileError(`the network has more than ${MAX_WEIGHTS} weights up to here.`, node.name);
+    if (this.#parameterCount > MAX_PARAMETERS) throw new CompileError(`the network has more than ${MAX_PARAMETERS} output channels up to here.`, node.name);
   }
 
   note(text: string): void {
@@ -83,7 +98,7 @@ export class Importer {
   }
 
   /** Scale and zero point of an activation's QuantizeLinear or DequantizeLinear: one for the tensor, int8. */
-  #parameters(node: OnnxNode): { scale: number; zeroPoint: number } {
+  #quantisation(node: OnnxNode): { scale: number; zeroPoint: number } {
     const scale = this.constant(node, 1);
     if (scale.dataType !== OnnxType.FLOAT || scale.data.length !== 1) throw new CompileError('an activation needs one fp32 scale for the whole tensor.', node.name);
     const zero = this.has(node, 2) ? this.constant(node, 2) : null;
@@ -101,8 +116,9 @@ export class Importer {
   }
 
   #quantise(node: OnnxNode): Value {
+    if (this.#layers.length >= MAX_DESCRIPTORS) throw new CompileError(`the network has more than ${MAX_DESCRIPTORS} layers.`, node.name);
     const value = this.value(node, 0);
-    const parameters = this.#parameters(node);
+    const parameters = this.#quantisation(node);
     const name = node.outputs[0] ?? '';
     if (value.kind === 'input') {
       if (value.elementType !== OnnxType.FLOAT) throw new CompileError(`input '${value.name}' must be float32 to be quantised.`, node.name);
@@ -126,7 +142,7 @@ export class Importer {
   #dequantise(node: OnnxNode): Value {
     const value = this.value(node, 0);
     if (value.kind === 'constant') return this.#weights(node, value.tensor);
-    const parameters = this.#parameters(node);
+    const parameters = this.#quantisation(node);
     if (value.kind === 'input') {
       if (value.elementType !== OnnxType.INT8) throw new CompileError(`input '${value.name}' must be int8 to be dequantised.`, node.name);
       const tensor = this.#tensor(value.name, dimsOf(value.shape, node.name), parameters);
@@ -174,6 +190,7 @@ export function importGraph(model: OnnxModel): QGraph {
   if (model.opset < 13) throw new CompileError(`The model has opset ${model.opset}; canonical QDQ needs 13 or later (per-channel DequantizeLinear).`);
   const graph = new Importer(model).add(model);
   if (graph.inputs.length === 0) throw new CompileError('The network quantises no input.');
+  if (graph.inputs.length + graph.outputs.length > MAX_BINDINGS) throw new CompileError(`The network has ${graph.inputs.length + graph.outputs.length} inputs and outputs; a program holds ${MAX_BINDINGS}.`);
   if (graph.outputs.length === 0) throw new CompileError('The graph has no output.');
   return graph;
 }

@@ -20,7 +20,7 @@ export type OnnxValue = { name: string; elementType: number; dims: number[] };
 export type OnnxModel = { opset: number; nodes: OnnxNode[]; inputs: OnnxValue[]; outputs: OnnxValue[]; initializers: Map<string, OnnxTensor> };
 
 const MAX_FILE_BYTES = 1 << 30;
-const MAX_ENTRIES = 1_000_000;
+const MAX_ENTRIES = 500_000;
 const MAX_RANK = 8;
 
 class Budget {

@@ -82,6 +82,7 @@ function weightsOf(importer: Importer, node: OnnxNode, value: Value, outputAxis:
   if (value.scales.length > 1 && value.axis !== outputAxis) throw new CompileError(`weights of ${node.opType} have scales along axis ${value.axis}, not one an output channel (axis ${outputAxis}).`, node.name);
   const { dims, data } = value.tensor;
   const outputs = dims[outputAxis] as number;
+  importer.charge(node, data.length, outputs);
   const codes = outputAxis === 0 ? Int8Array.from(data as Int8Array) : transpose(data as Int8Array, dims[0] as number, outputs);
   let changed = 0;
   codes.forEach((code, i) => {
@@ -203,6 +204,7 @@ const maxPool: Operator = (importer, node) => {
 const averagePool: Operator = (importer, node) => {
   if (integer(node, 'ceil_mode', 0) !== 0) throw new CompileError('AveragePool with ceil_mode is not supported; export it with ceil_mode=False.', node.name);
   const { input, window, shape } = pool(importer, node);
+  importer.charge(node, 0, window.kernel[0] * window.kernel[1]);
   return pending(node, { kind: 'averagePool', input: input.tensor, window, countIncludePad: integer(node, 'count_include_pad', 0) !== 0 }, shape);
 };
 

@@ -1,6 +1,6 @@
 /** program.bin as bytes: the container of hls/core/layout.json, written through the field tables generated from it. */
 import type { Field } from '../contract/layout.ts';
-import { ALIGNMENT, Binding, DataType, Descriptor, Direction, Header, LAYOUT_VERSION, MAGIC, MAX_NAME_BYTES, NONE, Section, SectionKind, Segment, Target, Tensor } from '../contract/layout.ts';
+import { ALIGNMENT, Binding, DataType, Descriptor, Direction, Header, LAYOUT_VERSION, MAGIC, MAX_FILE_BYTES, MAX_NAME_BYTES, NONE, Section, SectionKind, Segment, Target, Tensor } from '../contract/layout.ts';
 import type { Place } from './arena.ts';
 import { CompileError } from './error.ts';
 import type { GraphPort } from './graph.ts';
@@ -129,6 +129,7 @@ function container(sections: readonly { kind: number; entryBytes: number; body: 
     end = offset + section.body.length;
     return { ...section, offset };
   });
+  if (end > MAX_FILE_BYTES) throw new CompileError(`The program needs ${end} bytes, more than the ${MAX_FILE_BYTES} of the layout.`);
   const file = new Uint8Array(end);
   const view = new DataView(file.buffer);
   placed.forEach(({ kind, entryBytes, body, offset }, i) => {
