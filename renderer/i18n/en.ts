@@ -135,6 +135,7 @@ export const en = {
       'colour-image': 'This is a colour image ({{photometric}}); the model sees its brightness only.',
       'no-window-in-file': 'The file has no window; the model sees the image over its own value range.',
       'quality-control-image': 'The file says that it is a phantom or synthetic image, not a patient.',
+      'repeats-cut-short': '{{engine}} stopped after {{done}} of {{total}} repeats: {{cause}}',
     },
   },
   latency: {

@@ -135,6 +135,7 @@ export const zhCN = {
       'colour-image': '这是彩色图像（{{photometric}}）；模型只看其亮度。',
       'no-window-in-file': '文件中没有窗值；模型按图像自身的取值范围处理。',
       'quality-control-image': '文件标明这是体模或合成图像，不是患者。',
+      'repeats-cut-short': '{{engine}} 在 {{total}} 次重复中完成 {{done}} 次后停止：{{cause}}',
     },
   },
   latency: {
