@@ -79,6 +79,7 @@ export const en = {
   },
   presets: {
     title: 'Window presets',
+    short: 'Presets',
     own: 'Own window',
     file: 'File {{number}}',
     numbers: 'W {{width}} L {{center}}',

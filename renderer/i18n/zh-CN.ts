@@ -79,6 +79,7 @@ export const zhCN = {
   },
   presets: {
     title: '窗预设',
+    short: '预设',
     own: '自定义窗',
     file: '文件 {{number}}',
     numbers: '宽 {{width}} 位 {{center}}',

@@ -62,7 +62,7 @@ function Presets(): JSX.Element {
       className="presets"
       size="xs"
       aria-label={t('presets.title')}
-      placeholder={presets?.length ? t('presets.own') : t('presets.title')}
+      placeholder={presets?.length ? t('presets.own') : t('presets.short')}
       disabled={!presets?.length}
       data={presets?.map((preset, index) => ({ value: preset.id, label: name(preset, index) })) ?? []}
       value={current?.id ?? null}

@@ -4,7 +4,7 @@
  */
 import type { CornerstoneImage, EnabledElement } from 'cornerstone-core';
 import * as cornerstone from 'cornerstone-core';
-import { paintGrey } from './paint.ts';
+import { paintGrey, sample } from './paint.ts';
 import type { GreyTables, Overlay, Viewport, ViewportImage } from './port.ts';
 import { fitZoom, sameVoi, snapPan, type Point, type Presentation } from './presentation.ts';
 
@@ -18,9 +18,10 @@ export class CornerstoneViewport implements Viewport {
   private readonly element: HTMLElement;
   private readonly tables: GreyTables;
   private readonly observer: ResizeObserver;
-  /** The image's pixels as last coloured; its size is the image's. */
+  /** The image's pixels as last coloured: all of them, or while a window is dragged every `stride`-th. */
   private readonly pixels = document.createElement('canvas');
   private raster: ImageData | null = null;
+  private stride = 1;
   private shown: { image: ViewportImage; presentation: Presentation } | null = null;
   /** Asked for, but its greys are still in the making. */
   private pending: { image: ViewportImage; presentation: Presentation } | null = null;
@@ -87,7 +88,12 @@ export class CornerstoneViewport implements Viewport {
     }
     this.settle = setTimeout(() => {
       this.interacting = false;
-      if (this.shown) cornerstone.draw(this.element);
+      if (!this.shown) return;
+      if (this.stride > 1) {
+        this.pending ??= { ...this.shown };
+        this.colour();
+      }
+      cornerstone.draw(this.element);
     }, SETTLE_MS);
   }
 
@@ -128,7 +134,7 @@ export class CornerstoneViewport implements Viewport {
     if (!wish) return;
     const { frame } = wish.image;
     if (frame.kind === 'colour') {
-      this.land(wish, (raster) => {
+      this.land(wish, 1, frame, (raster) => {
         raster.data.set(frame.rgba);
         if (wish.presentation.invert) invertColours(raster.data);
       });
@@ -138,20 +144,23 @@ export class CornerstoneViewport implements Viewport {
     this.tables.make(frame, voi, wish.presentation.invert, (table) => {
       // Of this image, though perhaps not of the newest window: each step of a drag is shown.
       if (this.pending?.image.key !== wish.image.key) return;
-      this.land(wish, (raster) => paintGrey(frame.pixels, table, new Uint32Array(raster.data.buffer)));
+      // While the window is dragged, no more pixels than the screen has: a mammogram follows the hand too.
+      const stride = this.interacting ? Math.max(1, Math.floor(1 / wish.presentation.zoom)) : 1;
+      const sampled = sample(frame.pixels, frame.rows, frame.columns, stride);
+      this.land(wish, stride, sampled, (raster) => paintGrey(sampled.pixels, table, new Uint32Array(raster.data.buffer)));
     }, (message) => {
       if (this.pending?.image.key === wish.image.key) this.onError?.(message);
     });
   }
 
-  private land(wish: { image: ViewportImage; presentation: Presentation }, fill: (raster: ImageData) => void): void {
-    const { rows, columns } = wish.image.frame;
+  private land(wish: { image: ViewportImage; presentation: Presentation }, stride: number, { rows, columns }: { rows: number; columns: number }, fill: (raster: ImageData) => void): void {
     const changed = this.shown?.image.key !== wish.image.key;
     if (this.raster?.width !== columns || this.raster.height !== rows) {
       this.raster = new ImageData(columns, rows);
       this.pixels.width = columns;
       this.pixels.height = rows;
     }
+    this.stride = stride;
     fill(this.raster);
     this.pixels.getContext('2d', { alpha: false })!.putImageData(this.raster, 0, 0);
     const newest = this.pending!.presentation;
@@ -208,7 +217,8 @@ export class CornerstoneViewport implements Viewport {
     cornerstone.setToPixelCoordinateSystem(enabled, context);
     context.imageSmoothingEnabled = presentation.zoom < SQUARES_FROM ? presentation.zoom !== 1 : presentation.smooth;
     context.imageSmoothingQuality = this.interacting || presentation.zoom > 1 ? 'low' : 'medium';
-    context.drawImage(this.pixels, 0, 0);
+    // A row or column that the stride does not divide reaches over the edge by less than a screen pixel.
+    context.drawImage(this.pixels, 0, 0, this.pixels.width * this.stride, this.pixels.height * this.stride);
     if (this.overlay?.key === image.key) {
       const { rect, opacity } = this.overlay;
       context.save();

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { GreyFrame, StoredPixels, Voi } from '../../src/contract/pixels.ts';
 import { greyTable, renderGrey } from '../../src/dicom/index.ts';
-import { paintGrey } from './paint.ts';
+import { paintGrey, sample } from './paint.ts';
 
 const frameOf = (pixels: StoredPixels, inverted = false): GreyFrame => ({
   kind: 'grey', rows: 1, columns: pixels.length, pixels, min: 0, max: 0, modality: { kind: 'linear', slope: 1.5, intercept: -100 },
@@ -31,6 +31,13 @@ test.each([
     const frame = frameOf(make(values), inverted);
     expect(painted(frame.pixels, { ...greyTable(frame, voi, invert)!, step: 1 })).toEqual([...renderGrey(frame, voi, invert)]);
   }), { numRuns: 30 });
+});
+
+test('sampling keeps the type and takes whole rows and columns, the last partial ones too', () => {
+  const pixels = Int16Array.from({ length: 15 }, (_, i) => i - 7);
+  const sampled = sample(pixels, 3, 5, 2);
+  expect(sampled).toEqual({ rows: 2, columns: 3, pixels: Int16Array.of(-7, -5, -3, 3, 5, 7) });
+  expect(sample(pixels, 3, 5, 1).pixels).toBe(pixels);
 });
 
 test('wider pixels go by evenly spaced samples; beyond them the ends hold, not-a-number is black', () => {

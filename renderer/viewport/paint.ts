@@ -9,13 +9,29 @@ export interface GreyTable {
   values: ArrayLike<number>;
 }
 
+/** Every `stride`-th pixel of every `stride`-th row, for a picture that is drawn smaller than it is. */
+export function sample(pixels: StoredPixels, rows: number, columns: number, stride: number): { pixels: StoredPixels; rows: number; columns: number } {
+  if (stride <= 1) return { pixels, rows, columns };
+  const height = Math.ceil(rows / stride);
+  const width = Math.ceil(columns / stride);
+  const out = new (pixels.constructor as new (length: number) => StoredPixels)(height * width);
+  for (let y = 0, at = 0; y < height; y++) {
+    for (let x = 0, from = y * stride * columns; x < width; x++, from += stride) out[at++] = pixels[from]!;
+  }
+  return { pixels: out, rows: height, columns: width };
+}
+
 const OPAQUE = 0xff000000;
 
 /** Fills `out`, one little-endian RGBA word a pixel, at least as long as `pixels`. */
 export function paintGrey(pixels: StoredPixels, table: GreyTable, out: Uint32Array): void {
-  const words = Uint32Array.from(table.values, (grey) => (OPAQUE | (grey << 16) | (grey << 8) | grey) >>> 0);
+  const { first, step, values } = table;
+  const words = new Uint32Array(values.length);
+  for (let i = 0; i < words.length; i++) {
+    const grey = values[i]!;
+    words[i] = OPAQUE | (grey << 16) | (grey << 8) | grey;
+  }
   const n = pixels.length;
-  const { first, step } = table;
   if (pixels instanceof Uint8Array || pixels instanceof Uint16Array) {
     for (let i = 0; i < n; i++) out[i] = words[pixels[i]!]!;
   } else if (pixels instanceof Int8Array || pixels instanceof Int16Array) {

@@ -257,7 +257,7 @@ describe('comparing', () => {
       await page.getByTestId(`rail-workspace.${workspace}`).click();
       expect(await axe(page), workspace).toEqual([]);
     }
-    await page.getByRole('radio', { name: '简体中文' }).check({ force: true });
+    await page.getByText('简体中文', { exact: true }).click();
     await page.getByText('不可用于诊断').waitFor();
     expect(await page.evaluate(() => document.documentElement.lang)).toBe('zh-CN');
     expect(await axe(page)).toEqual([]);
@@ -266,7 +266,7 @@ describe('comparing', () => {
     await page.getByRole('button', { name: '再次运行' }).waitFor();
     expect(await axe(page)).toEqual([]);
     await page.getByTestId('rail-workspace.settings').click();
-    await page.getByRole('radio', { name: 'English' }).check({ force: true });
+    await page.getByText('English', { exact: true }).click();
     await page.getByText('Not for diagnostic use').first().waitFor();
   });
 
