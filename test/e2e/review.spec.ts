@@ -234,20 +234,6 @@ describe('comparing', () => {
     await expect.poll(async () => differing(await middle(page, 160), plain)).toBe(0);
   });
 
-  test('a board that is away takes no one else down, and its retry answers once it is back', async () => {
-    const { page } = app();
-    const board = await page.evaluate(async () => (await window.fabriclens.call('boards.list', {})).boards[0]!);
-    void page.evaluate((id) => window.fabriclens.call('boards.reconnect', { id }), board.id);
-    await expect.poll(async () => (await page.evaluate(() => window.fabriclens.call('boards.list', {}))).boards[0]!.state).not.toBe('ready');
-    await page.getByTestId('run').click();
-    await page.getByTestId('run').waitFor();
-    await page.getByTestId('results').waitFor();
-    expect(['Normal', 'Pneumonia']).toContain(await text(page, 'decision-cpu-fp32'));
-    await page.getByText(/Virtual board.*Ready/).waitFor();
-    if ((await page.getByTestId('failed-board').count()) > 0) await page.getByTestId('failed-board').getByRole('button', { name: 'Try again' }).click();
-    await expect.poll(() => page.getByTestId('decision-board').count(), { timeout: 20_000 }).toBe(1);
-  });
-
   test('everyone can use it: axe finds nothing in any workspace, nor in Chinese', async () => {
     const { page } = app();
     await page.keyboard.press('h');
@@ -279,6 +265,33 @@ describe('comparing', () => {
   });
 
   test('nothing went wrong in the page meanwhile', () => expect(app().pageErrors()).toEqual([]));
+});
+
+describe('where there is no Python, and so no virtual board', () => {
+  const empty = mkdtempSync(join(tmpdir(), 'fabriclens-e2e-'));
+  afterAll(() => rmSync(empty, { recursive: true, force: true }));
+  const app = withApp({ args: [CHEST], env: { PATH: empty } });
+
+  test('the other engines answer, the board says why it does not, and the Boards screen how to mend it', async () => {
+    const { page } = app();
+    await shown(page);
+    await page.getByText(/Virtual board.*Absent/).waitFor();
+    await page.getByTestId('run').click();
+    await page.getByTestId('results').waitFor();
+    for (const engine of ['cpu-fp32', 'cpu-int8']) expect(['Normal', 'Pneumonia']).toContain(await text(page, `decision-${engine}`));
+    expect(await page.getByTestId('decision-board').count()).toBe(0);
+    await page.getByTestId('failed-board').getByText(/Python/).waitFor();
+    await page.getByTestId('verdict').getByText('2 of 3 engines answered, and they agree').waitFor();
+    expect(await axe(page)).toEqual([]);
+    await page.getByTestId('failed-board').getByRole('button', { name: 'Try again' }).click();
+    await page.getByTestId('running').waitFor();
+    await page.getByTestId('running').waitFor({ state: 'detached' });
+    await page.getByTestId('failed-board').waitFor();
+    await page.getByTestId('rail-workspace.boards').click();
+    await page.getByTestId('board').getByText(/install Python/).waitFor();
+    await page.getByTestId('board').getByRole('button', { name: 'Restart' }).waitFor();
+    expect(await axe(page)).toEqual([]);
+  });
 });
 
 describe('an image that the model was not made for', () => {
