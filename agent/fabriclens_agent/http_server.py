@@ -125,11 +125,16 @@ class Server:
             if full:
                 _turn_away(connection, busy('%d connections are open already; close some or try again later' %
                                             self.limits.connections))
-            else:
+                continue
+            try:
                 threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+            except RuntimeError as error:  # out of threads or memory: those that are served go on
+                with self._lock:
+                    self._connections -= 1
+                _turn_away(connection, busy('the agent cannot take more connections now (%s); try again later' % error))
 
     def stop(self, grace_s):
-        """No new connections; waits up to grace_s seconds for the requests that are being worked on."""
+        """No new connections; waits up to grace_s seconds for the answers of the requests that are being worked on."""
         self.stopping = True
         try:
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
@@ -160,6 +165,18 @@ class Server:
             return False
         with self._lock:
             self._working += 1
+        try:
+            response, keep, without_body = self._answer(connection, reader)
+            connection.settimeout(self.limits.client_s + len(response.body) / self.limits.slowest_rate)
+            connection.sendall(_render(response, keep, int(self.limits.idle_s), without_body))
+            return keep
+        finally:
+            with self._idle_or_done:
+                self._working -= 1
+                self._idle_or_done.notify_all()
+
+    def _answer(self, connection, reader):
+        """(Response to the request that begins, whether the connection stays, whether only the head is wanted)."""
         reserved = 0
         keep = False
         without_body = False
@@ -185,14 +202,9 @@ class Server:
             print('request failed: %s: %s' % (type(error).__name__, error), file=sys.stderr, flush=True)
             response = json_response({'error': 'the agent failed on this request; its log says why'}, 500)
         finally:
-            with self._idle_or_done:
+            with self._lock:
                 self._bytes -= reserved
-                self._working -= 1
-                self._idle_or_done.notify_all()
-        keep = keep and not self.stopping
-        connection.settimeout(self.limits.client_s + len(response.body) / self.limits.slowest_rate)
-        connection.sendall(_render(response, keep, int(self.limits.idle_s), without_body))
-        return keep
+        return response, keep and not self.stopping, without_body
 
     def _reserve(self, length):
         with self._lock:
@@ -224,12 +236,11 @@ def parse_head(lines):
         headers[name] = value.strip(' \t')
     if minor != '0' and 'host' not in headers:
         raise RequestError(400, 'header Host is missing')
-    path = target if target.startswith('/') else urlsplit(target).path
-    path = path.partition('?')[0]
     try:
+        path = (target if target.startswith('/') else urlsplit(target).path).partition('?')[0]
         segments = [unquote(segment, errors='strict') for segment in path.strip('/').split('/')]
-    except UnicodeDecodeError:
-        raise RequestError(400, 'the path is not UTF-8')
+    except ValueError:
+        raise RequestError(400, 'the request target is no URL, or its path not UTF-8')
     options = [option.strip() for option in headers.get('connection', '').lower().split(',')]
     keep_alive = 'close' not in options and (minor != '0' or 'keep-alive' in options)
     return Head(method, segments, headers, keep_alive)

@@ -53,7 +53,7 @@ def decode_infer(body, header_length, program):
     if not isinstance(identity, str):
         raise bad('id must be a string')
     timeout_us = parameters.get('timeout', 0)
-    if not _is_count(timeout_us):
+    if not _is_count(timeout_us) or timeout_us >= 1 << 64:
         raise bad('parameter timeout must be a number of microseconds')
 
     buffers = {}
@@ -147,7 +147,7 @@ def _check_type(tensor, spec):
     datatype, shape = tensor.get('datatype'), tensor.get('shape')
     if not isinstance(shape, list) or not all(map(_is_count, shape)):
         raise bad('input %r: shape must be an array of whole numbers' % spec.name)
-    if datatype not in DTYPE_BYTES or tuple(shape) != spec.shape:
+    if not isinstance(datatype, str) or datatype not in DTYPE_BYTES or tuple(shape) != spec.shape:
         raise bad('input %s: got %s of shape %s' % (_expected(spec), _shown(datatype), _shown(shape)))
     return datatype
 

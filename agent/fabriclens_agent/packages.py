@@ -99,6 +99,8 @@ def _read(root, name, file, limit):
     path = os.path.realpath(os.path.join(root, name, file))
     if os.path.commonpath([path, os.path.realpath(root)]) != os.path.realpath(root):
         raise PackageError('%s/%s is a link to outside of the model folder; copy the file there instead' % (name, file))
+    if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would wait for its other end
+        raise PackageError('%s/%s is not a regular file; restore it' % (name, file))
     try:
         with open(path, 'rb') as stream:
             data = stream.read(limit + 1)

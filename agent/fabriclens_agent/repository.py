@@ -10,6 +10,8 @@ from .packages import check_program, package_folders, read_package
 from .runtime import RuntimeFailure
 from .turns import Job
 
+TRY_OUT_NS = 300 * 10 ** 9  # a program that takes longer would keep the accelerator from everybody else
+
 
 class Statistics:
     """Counts and nanoseconds, as Triton's statistics extension names them."""
@@ -77,8 +79,8 @@ class Repository:
         for name in package_folders(self.root):
             try:
                 self.load(name)
-            except (PackageError, RequestError) as error:
-                print('model %s is not served: %s' % (name, error), file=sys.stderr, flush=True)
+            except Exception as error:  # out of memory, say: the next package may be smaller
+                print('model %s is not served: %s' % (name, error or type(error).__name__), file=sys.stderr, flush=True)
 
     def load(self, name):
         """Reads the package, loads its program, runs it once, and only then puts it in place of a model of that name.
@@ -94,7 +96,7 @@ class Repository:
                 try:
                     check_program(package, program)
                     self._try_out(name, program)
-                except (PackageError, RequestError):
+                except BaseException:
                     program.close()
                     raise
             except PackageError as error:
@@ -116,7 +118,7 @@ class Repository:
         inputs = [('INT8', bytearray([tensor.zero_point & 0xff]) * tensor.elements) for tensor in program.inputs]
         self._turns.take(Job(), None)
         try:
-            _, timing = program.run(inputs, [True] * len(program.outputs))
+            _, timing = program.run(inputs, [True] * len(program.outputs), TRY_OUT_NS)
         except RuntimeFailure as error:
             raise PackageError('%s/program.bin loads but does not run (%s)' % (name, error))
         finally:

@@ -9,7 +9,7 @@ import tempfile
 import threading
 import unittest
 
-from .program import write_package
+from .program import slow_program, tiny_program, write_package
 from .support import AGENT, RUNTIME, SHAPE, SLOW_SHAPE, TOKEN, Agent, AgentTest, binary_request, infer_bytes, read_all
 
 CODES = bytes(range(64))
@@ -180,6 +180,25 @@ class Life(unittest.TestCase):
         agent.process.send_signal(signal.SIGTERM)
         self.assertEqual(agent.process.wait(30), 0)
 
+    @unittest.skipUnless(os.name == 'posix', 'signals')
+    def test_an_answer_under_way_arrives_whole_although_the_agent_is_told_to_stop(self):
+        write_package(self.folder.name, 'large', slow_program(layers=1), SLOW_SHAPE)
+        agent = self.start()
+        head = json.dumps({'inputs': [{'name': 'image', 'datatype': 'INT8', 'shape': SLOW_SHAPE,
+                                       'parameters': {'binary_data_size': len(SLOW_CODES)}}]}).encode()
+        connection = agent.connect()  # JSON out and little room for it: most of the answer is still in the agent
+        connection.sock = socket.socket()
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.sock.connect(('127.0.0.1', agent.port))
+        connection.request('POST', '/v2/models/large/infer', head + bytes(range(256)) * (len(SLOW_CODES) // 256),
+                           {'Authorization': 'Bearer ' + TOKEN, 'Inference-Header-Content-Length': str(len(head))})
+        response = connection.getresponse()
+        agent.process.send_signal(signal.SIGTERM)
+        Agent.until(lambda: not listens(agent.port))
+        self.assertEqual(len(json.loads(response.read())['outputs'][0]['data']), 16 * 128 * 128)
+        connection.close()
+        self.assertEqual(agent.process.wait(30), 0)
+
     def test_the_token_is_not_in_the_arguments(self):
         agent = self.start()
         with open('/proc/%d/cmdline' % agent.process.pid, 'rb') as stream:
@@ -219,7 +238,7 @@ class Life(unittest.TestCase):
             self.assertIn(word, line['error'])
 
     def test_killed_in_the_middle_of_a_request_the_client_sees_it(self):
-        write_package(self.folder.name, 'tiny', *_tiny())
+        write_package(self.folder.name, 'tiny', tiny_program()[0], SHAPE)
         agent = self.start()
         connection = agent.raw()
         connection.sendall(infer_bytes(CODES)[:-5])
@@ -231,6 +250,9 @@ class Life(unittest.TestCase):
         connection.close()
 
 
-def _tiny():
-    from .program import tiny_program
-    return tiny_program()[0], SHAPE
+def listens(port):
+    try:
+        socket.create_connection(('127.0.0.1', port), timeout=30).close()
+        return True
+    except OSError:
+        return False

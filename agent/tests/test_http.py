@@ -83,6 +83,7 @@ class Http(AgentTest):
                 (b'GET /v2 HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n', 400), (b'GET /v2 HTTP/1.1\r\nHost : x\r\n\r\n', 400),
                 (b'GET /v2 HTTP/1.1\r\nHost: x\r\n folded: y\r\n\r\n', 400), (b'GET /v2 HTTP/1.1\r\nHost: x\nY: z\r\n\r\n', 400),
                 (b'GET /v2 HTTP/1.1\r\nHost: x\0\r\n\r\n', 400), (b'GET /v2 HTTP/1.1\r\nno colon\r\n\r\n', 400),
+                (b'GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n', 400),
                 (b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n', 400),
                 (b'GET /' + b'a' * 20000 + b' HTTP/1.1\r\nHost: x\r\n\r\n', 431),
                 (b'GET /v2 HTTP/1.1\r\nHost: x\r\n' + b'A: b\r\n' * 100 + b'\r\n', 431),

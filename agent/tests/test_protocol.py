@@ -92,6 +92,8 @@ class Protocol(AgentTest):
         for request, binary, words in (
                 (tensor(datatype='UINT8'), full, [expected, 'got UINT8']),
                 (tensor(datatype=None), full, [expected, 'got None']),
+                (tensor(datatype=[]), full, [expected, 'got []']),
+                (tensor(datatype={}), full, [expected, 'got {}']),
                 (tensor(shape=[1, 3, 8, 8]), full, [expected, '[1, 3, 8, 8]']),
                 (tensor(shape=[-1, 1, 8, 8]), full, ['whole numbers']),
                 (tensor(shape='big'), full, ['whole numbers']),
@@ -116,6 +118,7 @@ class Protocol(AgentTest):
                 (dict(tensor(), outputs=[7]), full, ['7']),
                 (dict(tensor(), parameters=[]), full, ['parameters']),
                 (dict(tensor(), parameters={'timeout': 'soon'}), full, ['timeout']),
+                (dict(tensor(), parameters={'timeout': 10 ** 400}), full, ['timeout']),
                 (dict(tensor(), id=5), full, ['id']),
                 (tensor(parameters={}), b'', [expected, 'neither']),
                 (tensor(parameters={}, data=[0] * 63), b'', [expected, '64 values', '63']),

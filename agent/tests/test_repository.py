@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import unittest
 
 from .program import write_package
 from .support import SHAPE, Agent, AgentTest
@@ -56,6 +57,15 @@ class Repository(AgentTest):
         status, answer = self.load('linked')
         self.assertEqual(status, 400)
         self.assertIn('link to outside', answer['error'])
+
+    @unittest.skipUnless(hasattr(os, 'mkfifo'), 'named pipes')
+    def test_a_pipe_for_a_program_does_not_hang(self):
+        path = os.path.join(self.package('piped'), 'program.bin')
+        os.remove(path)
+        os.mkfifo(path)
+        status, answer = self.load('piped')
+        self.assertEqual(status, 400)
+        self.assertIn('piped/program.bin is not a regular file', answer['error'])
 
     def test_a_flipped_weight_is_caught_and_with_its_new_hash_changes_the_answer(self):
         _, _, right = self.agent.infer(CODES)
