@@ -113,7 +113,9 @@ describe('BoardLink', () => {
     const { port } = agent;
     await agent.kill();
     const { link, states, until } = watched(connectBoard({ host: '127.0.0.1', port, token: await readBoardToken({}, file), pollMs: 50 }));
-    await expect(link.ready({ timeoutMs: 400 })).rejects.toMatchObject({ code: 'board-unreachable', message: expect.stringContaining('refuses connections') as string });
+    link.start();
+    await expect.poll(() => link.status.message, { timeout: 60_000 }).toContain('refuses connections');
+    await expect(link.ready({ timeoutMs: 1 })).rejects.toMatchObject({ code: 'board-unreachable', message: expect.stringContaining('refuses connections') as string });
     agent = await start(port);
     await until('ready');
     await agent.kill();

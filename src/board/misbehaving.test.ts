@@ -156,6 +156,10 @@ describe('a misbehaving board', () => {
     ['text for numbers', respond(output({ parameters: {}, data: ['1', '2'] }))],
     ['too few numbers', respond(output({ parameters: {}, data: [1] }))],
     ['another output', binary(output({ name: 'z' }), Buffer.alloc(8))],
+    ['numbers nested deeper than its shape', respond(output({ parameters: {}, data: [[1, 2]] }))],
+    ['numbers nested without end', respond(`{"model_name":"m","outputs":[{"name":"y","datatype":"FP32","shape":[2],"data":${'['.repeat(100_000)}1${']'.repeat(100_000)}}]}`)],
+    ['a number that its datatype cannot hold', respond(output({ datatype: 'INT8', parameters: {}, data: [1, 300] }))],
+    ['a fraction for a whole number', respond(output({ datatype: 'INT64', parameters: {}, data: [1, 0.5] }))],
     ['no outputs', respond('{"model_name":"m"}')],
     ['nested parameters', binary(output({ parameters: { binary_data_size: { valueOf: 8 } } }), Buffer.alloc(8))],
   ])('an infer answer with %s', async (_, bytes) => {

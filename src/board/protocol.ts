@@ -107,19 +107,24 @@ export function issueOf(error: z.ZodError): string {
 }
 
 function fromNumbers(datatype: Datatype, values: readonly (number | boolean)[]): TensorData {
-  if (datatype === 'INT64' || datatype === 'UINT64') {
-    if (!values.every((value) => Number.isInteger(Number(value)))) throw new ProtocolViolation(`${datatype} data hold a value that is not whole`);
-    return ARRAYS[datatype].from(values.map((value) => BigInt(value)));
-  }
-  return ARRAYS[datatype].from(values.map(Number));
+  const numbers = values.map(Number);
+  if (datatype === 'FP32' || datatype === 'FP64') return ARRAYS[datatype].from(numbers);
+  const wide = datatype === 'INT64' || datatype === 'UINT64';
+  const data = wide ? ARRAYS[datatype].from(numbers.map((value) => BigInt(Math.trunc(value)))) : ARRAYS[datatype].from(numbers);
+  const lost = numbers.findIndex((value, i) => Number(data[i]) !== value);
+  if (lost >= 0) throw new ProtocolViolation(`${datatype} data hold ${numbers[lost]}`);
+  return data;
 }
 
-/** Data may come nested as the shape says, or flat. */
+/** Data may come nested as the shape says, or flat. Level by level, no deeper than the shape: `flat(Infinity)` recurses as deep as a server likes. */
 function flattenData(answer: unknown): unknown {
   const outputs = (answer as { outputs?: unknown } | null)?.outputs;
   if (!Array.isArray(outputs)) return answer;
-  for (const output of outputs as Array<{ data?: unknown } | null>) {
-    if (Array.isArray(output?.data) && Array.isArray(output.data[0])) output.data = output.data.flat(Infinity) as unknown[];
+  for (const output of outputs as Array<{ data?: unknown; shape?: unknown } | null>) {
+    if (!output || !Array.isArray(output.data) || !Array.isArray(output.shape)) continue;
+    let data = output.data as unknown[];
+    for (let level = 1; level < output.shape.length && Array.isArray(data[0]); level++) data = data.flat(1);
+    output.data = data;
   }
   return answer;
 }

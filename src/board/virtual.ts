@@ -23,8 +23,6 @@ export interface VirtualBoardOptions {
   signal?: AbortSignal;
   /** Lines of the agent's log: models and errors, never tensors. */
   log?: (line: string) => void;
-  /** Called when the process has ended without close(). `reason` is for people. */
-  onExit?: (reason: string) => void;
 }
 
 /** A board that this process holds open: the virtual one here, a tunnel to a real one elsewhere. */
@@ -63,20 +61,13 @@ export async function startVirtualBoard(options: VirtualBoardOptions): Promise<V
   child.stdin.on('error', () => {}); // it ended before it read the token: its exit says why
   child.stdin.write(`${token}\n`);
   createInterface({ input: child.stderr }).on('line', (line) => options.log?.(line));
-  let closing = false;
   const exited = new Promise<string>((done) => {
     child.once('close', (code, signal) => done(signal ? `the virtual board was ended by ${signal}` : `the virtual board ended with exit code ${code}`));
     child.once('error', (error) => done(error.message));
   });
-  const close = async (): Promise<void> => {
-    closing = true;
-    await end(child, exited);
-  };
+  const close = (): Promise<void> => end(child, exited);
   try {
     const port = await listening(child, python, options);
-    void exited.then((reason) => {
-      if (!closing) options.onExit?.(reason);
-    });
     return { host: HOST, port, token, pid: child.pid ?? 0, close, exited };
   } catch (error) {
     await close();
