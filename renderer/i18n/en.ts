@@ -123,6 +123,7 @@ export const en = {
     agreePartly: '{{answered}} of {{asked}} engines answered, and they agree',
     flip: 'Flip: {{engines}} decides otherwise than the reference',
     single: 'Only one engine answered: nothing to compare with',
+    noReference: 'The reference engine did not answer: no differences or flips can be told',
     none: 'No engine answered',
     within: 'Largest difference {{delta}}, within the model’s tolerance of {{tolerance}}',
     beyond: 'Largest difference {{delta}}, beyond the model’s tolerance of {{tolerance}}',

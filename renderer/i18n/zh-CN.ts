@@ -123,6 +123,7 @@ export const zhCN = {
     agreePartly: '{{asked}} 个引擎中有 {{answered}} 个作答，判定一致',
     flip: '翻转：{{engines}} 的判定与参考不同',
     single: '只有一个引擎作答：无从对比',
+    noReference: '参考引擎未作答：无法判断差值与翻转',
     none: '没有引擎作答',
     within: '最大差值 {{delta}}，在模型容差 {{tolerance}} 之内',
     beyond: '最大差值 {{delta}}，超出模型容差 {{tolerance}}',

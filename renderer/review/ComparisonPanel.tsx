@@ -159,7 +159,7 @@ function Verdict({ entry }: { entry: ComparisonEntry }): JSX.Element | null {
       <Icon name={agreement === 'flip' ? 'flip' : agreement === 'agree' ? 'check' : agreement === 'none' ? 'error' : 'info'} size={22} />
       <div>
         <strong>{t(`verdict.${agreement}`, { engines: flips, answered: okRuns(comparison.runs).length, asked: comparison.runs.length })}</strong>
-        {comparison.maxDelta !== null && agreement !== 'single' && (
+        {comparison.maxDelta !== null && (agreement === 'agree' || agreement === 'agreePartly' || agreement === 'flip') && (
           <p className={beyond ? 'beyond' : 'dim'}>
             {beyond && <Icon name="warning" size={14} />}
             {t(beyond ? 'verdict.beyond' : 'verdict.within', { delta: comparison.maxDelta.toFixed(4), tolerance: comparison.tolerance })}

@@ -86,8 +86,8 @@ function Bar({ value, mark }: { value: number; mark: number | null }): JSX.Eleme
 function Failed({ run, retry }: { run: RunFailed; retry: () => void }): JSX.Element {
   const { t } = useTranslation();
   return (
-    <div className="callout error" role="alert" data-testid={`failed-${run.engine}`}>
-      <Icon name="error" size={18} />
+    <div className={`callout ${run.code === 'cancelled' ? 'info' : 'error'}`} role={run.code === 'cancelled' ? 'status' : 'alert'} data-testid={`failed-${run.engine}`}>
+      <Icon name={run.code === 'cancelled' ? 'stop' : 'error'} size={18} />
       <div className="grow">
         <strong>{t('panel.failed', { engine: t(`engine.${run.engine}`) })}</strong>
         <p>{run.message}</p>

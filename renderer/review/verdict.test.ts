@@ -13,6 +13,7 @@ describe('agreement', () => {
     expect(agreementOf(comparison([run('cpu-fp32', 0.4), run('cpu-int8', 0.41), failed('board')]))).toBe('agreePartly');
     expect(agreementOf(comparison([run('cpu-fp32', 0.4), failed('board')]))).toBe('single');
     expect(agreementOf(comparison([failed('cpu-fp32'), failed('board')]))).toBe('none');
+    expect(agreementOf(comparison([failed('cpu-fp32'), run('cpu-int8', 0.4), run('board', 0.9)]))).toBe('noReference');
   });
 });
 
@@ -23,11 +24,12 @@ describe('decision', () => {
   test('below it more classes leave none', () => expect(decisionOf(run('board', 0.2), threshold, 5)).toEqual({ positive: false, classIndex: null }));
 });
 
-test('differences are against the first engine that answered', () => {
-  const runs = [failed('cpu-fp32'), run('cpu-int8', 0.25), run('board', 0.75)];
+test('differences are against the first engine, or there are none', () => {
+  const runs = [run('cpu-fp32', 0.25), failed('cpu-int8'), run('board', 0.75)];
   const reference = referenceOf(runs)!;
-  expect(reference.identity.engine).toBe('cpu-int8');
+  expect(reference.identity.engine).toBe('cpu-fp32');
   expect(deltaOf(runs[2] as ReturnType<typeof run>, reference, 1)).toBe(0.5);
+  expect(referenceOf([failed('cpu-fp32'), run('board', 0.75)])).toBeNull();
 });
 
 test('an engine that has not answered keeps its column', () => {

@@ -2,14 +2,16 @@
 import type { Comparison, EngineId, PartTiming, Run, RunOk, TimingPart, TimingSource } from '../../src/contract/engine.ts';
 import { engineOf, okRuns } from '../state/selectors.ts';
 
-export type Agreement = 'agree' | 'agreePartly' | 'flip' | 'single' | 'none';
+export type Agreement = 'agree' | 'agreePartly' | 'flip' | 'single' | 'noReference' | 'none';
 
-/** `agreePartly`: those that answered agree, others failed. `single`: fewer than two engines answered, so there is nothing to agree with. */
+/** `agreePartly`: those that answered agree, others failed. `noReference`: flips and differences
+ * are against the first engine, which failed. `single`: fewer than two engines answered, so there is nothing to agree with. */
 export function agreementOf(comparison: Comparison): Agreement {
   const ok = okRuns(comparison.runs).length;
   if (ok === 0) return 'none';
   if (comparison.flips.length > 0) return 'flip';
   if (ok === 1) return 'single';
+  if (!referenceOf(comparison.runs)) return 'noReference';
   return ok < comparison.runs.length ? 'agreePartly' : 'agree';
 }
 
@@ -20,8 +22,8 @@ export function decisionOf(run: RunOk, threshold: Comparison['threshold'], label
   return { positive, classIndex: labels === 2 ? 1 - threshold.classIndex : null };
 }
 
-/** Runs in the order in which the engines were asked for: the first that succeeded is the reference. */
-export const referenceOf = (runs: readonly Run[]): RunOk | null => okRuns(runs)[0] ?? null;
+/** The first engine asked for is the reference; null when it failed. */
+export const referenceOf = (runs: readonly Run[]): RunOk | null => (runs[0]?.state === 'ok' ? runs[0] : null);
 
 /** Probability minus the reference's, of the class under the threshold. */
 export function deltaOf(run: RunOk, reference: RunOk, classIndex: number): number {

@@ -106,6 +106,22 @@ describe('comparing', () => {
     expect(entry(session)).toMatchObject({ state: 'cancelled', comparison: { runs: [{ state: 'ok' }] }, error: '' });
   });
 
+  test('what a cancelled run did finish is shown, unless more was there already', async () => {
+    let answer!: (c: Comparison) => void;
+    const { session } = await started({ 'compare.run': () => new Promise((resolve) => (answer = resolve)) });
+    const cancelledWith = async (runs: Comparison['runs']): Promise<number> => {
+      const call = session.compare();
+      session.cancel();
+      answer(comparison(runs));
+      await call;
+      return entry(session)!.comparison!.runs.filter((r) => r.state === 'ok').length;
+    };
+    expect(await cancelledWith([run('cpu-fp32', 0.9), failed('board')])).toBe(1);
+    expect(await cancelledWith([run('cpu-fp32', 0.9), run('board', 0.9)])).toBe(2);
+    expect(await cancelledWith([run('cpu-fp32', 0.9), failed('board')])).toBe(2);
+    expect(entry(session)!.state).toBe('cancelled');
+  });
+
   test('a call that fails as a whole says why and keeps the last answer', async () => {
     let times = 0;
     const { session } = await started({ 'compare.run': () => (times++ === 0 ? comparison([run('cpu-fp32', 0.9)]) : Promise.reject(new Error('The review process ended.'))) });

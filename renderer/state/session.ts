@@ -2,7 +2,7 @@
 import type { EngineId } from '../../src/contract/engine.ts';
 import type { HostBridge, Settings } from '../../src/contract/ipc.ts';
 import { INITIAL_STATE, Store, type AppState, type ComparisonEntry, type Notice } from './store.ts';
-import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, reselect, shownOf } from './selectors.ts';
+import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns, reselect, shownOf } from './selectors.ts';
 
 /** Comparisons kept in the window; the oldest go first. */
 const MAX_COMPARISONS = 200;
@@ -116,7 +116,10 @@ export class Session {
     this.patch(key, { state: 'running', arrived: {}, progress: {}, engines, error: '' }, true);
     try {
       const comparison = await this.bridge.call('compare.run', { instanceId: shown.instance.id, frame: shown.frame, model: model.id, engines, repeats }, abort.signal);
-      this.patch(key, { state: abort.signal.aborted ? 'cancelled' : 'done', comparison });
+      // A cancelled run may bring less than is there already: nothing that was computed is lost.
+      const before = this.store.get().comparisons[key]?.comparison;
+      const less = abort.signal.aborted && before && okRuns(before.runs).length > okRuns(comparison.runs).length;
+      this.patch(key, { state: abort.signal.aborted ? 'cancelled' : 'done', ...(less ? {} : { comparison }) });
     } catch (error) {
       this.patch(key, abort.signal.aborted ? { state: 'cancelled' } : { state: 'failed', error: messageOf(error) });
     } finally {

@@ -234,6 +234,25 @@ describe('comparing', () => {
     await expect.poll(async () => differing(await middle(page, 160), plain)).toBe(0);
   });
 
+  test('a long run is cancelled, and what was there stays', async () => {
+    const { page } = app();
+    await page.getByTestId('rail-workspace.settings').click();
+    const repeats = page.getByRole('textbox', { name: 'Repeats' });
+    await repeats.fill('200');
+    await page.getByTestId('rail-workspace.review').click();
+    await shown(page);
+    await page.getByTestId('run').click();
+    await page.getByTestId('cancel').click();
+    await page.getByText('Cancelled.').waitFor();
+    expect(['Normal', 'Pneumonia']).toContain((await text(page, 'decision-board')).split('\n')[0]);
+    await page.getByTestId('rail-workspace.settings').click();
+    await repeats.fill('3');
+    await page.getByTestId('rail-workspace.review').click();
+    await shown(page);
+    await page.getByTestId('run').click();
+    await page.getByText('p50 / p95 of 3 runs').waitFor();
+  });
+
   test('everyone can use it: axe finds nothing in any workspace, nor in Chinese', async () => {
     const { page } = app();
     await page.keyboard.press('h');
