@@ -141,6 +141,17 @@ describe('what the reader set', () => {
     expect(screen.presentation).toMatchObject({ voi: { center: 100, width: 200 }, invert: false, fitted: true, pan: { x: 0, y: 0 } });
   });
 
+  test('going to another workspace and back changes nothing', async () => {
+    const { viewer, decode } = setUp();
+    await shown(viewer, decode, 's', 0);
+    viewer.zoom(3);
+    viewer.invert();
+    viewer.attach(null);
+    const again = new Screen();
+    viewer.attach(again);
+    expect(again.presentation).toMatchObject({ zoom: 3, invert: true, fitted: false });
+  });
+
   test('a damaged file says so, and trying again asks for it again', async () => {
     const { viewer, screen, decode } = setUp();
     viewer.show(at('s', 0), []);

@@ -190,7 +190,7 @@ export class Viewer {
     clearTimeout(this.blank);
     const { frame } = decoded;
     const before = this.view.get();
-    const sameSeries = before.drawn?.series.uid === shown.series.uid ? this.viewport?.presentation : null;
+    const sameSeries = before.drawn?.series.uid === shown.series.uid ? (this.viewport?.presentation ?? before.presentation) : null;
     const sameSize = before.facts?.rows === frame.rows && before.facts.columns === frame.columns;
     const base = sameSeries ? (sameSize ? sameSeries : { ...sameSeries, fitted: true }) : FRESH;
     const own = this.ownVoi?.seriesUid === shown.series.uid ? this.ownVoi.voi : null;
