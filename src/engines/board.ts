@@ -1,7 +1,7 @@
 /** Board engine: the input quantised here, inferred there over the Open Inference Protocol, with the board's own account of its time. */
-import { IDENTITY_PARAMETERS, TIMING_PARAMETERS } from '../contract/oip.ts';
+import { IDENTITY_PARAMETERS, TIMING_PARAMETERS, type ModelMetadataResponse } from '../contract/oip.ts';
 import { TimingSource, type Identity } from '../contract/engine.ts';
-import { BoardError, type BoardLink, type InferResult, type OipClient } from '../board/index.ts';
+import { BoardError, type BoardLink, type InferResult, type OipClient, type Tensor } from '../board/index.ts';
 import { quantizeInput } from '../preprocess/index.ts';
 import { checkInput, EngineError, type Engine, type EngineErrorCode, type InferOptions, type Inference, type PartSample } from './engine.ts';
 import { readOutputs, wantedOutputs, type OutputTensor } from './outputs.ts';
@@ -27,7 +27,7 @@ const BACKENDS: Record<string, string> = { golden: 'golden model', rtl: 'simulat
 class BoardEngine implements Engine {
   readonly id = 'board' as const;
   readonly #options: BoardEngineOptions;
-  #loaded: { pkg: ModelPackage; client: OipClient } | undefined;
+  #loaded: { pkg: ModelPackage; client: OipClient; datatype: 'INT8' | 'FP32' } | undefined;
   #missed = false;
 
   constructor(options: BoardEngineOptions) {
@@ -42,34 +42,42 @@ class BoardEngine implements Engine {
       throw new EngineError('model-not-compiled', `Model ${name} has no program.bin: make it with "npx fabriclens compile-program ${pkg.dir}".`);
     }
     const client = await this.#ready(options);
-    await translated(() => client.modelMetadata(name, options));
-    this.#loaded = { pkg, client };
+    const served = await translated(() => client.modelMetadata(name, options));
+    this.#loaded = { pkg, client, datatype: inputDatatype(served, pkg) };
     // One untimed run: connections are made, and a board that holds another program of that name is found out before anything is shown.
     await this.infer(new Float32Array(pkg.metadata.fabriclens.input.shape.reduce((a, b) => a * b, 1)), options);
   }
 
   async infer(input: Float32Array, options: InferOptions = {}): Promise<Inference> {
     if (!this.#loaded) throw new EngineError('engine-failed', 'board: no model is loaded.');
-    const { pkg, client } = this.#loaded;
+    const { pkg, client, datatype } = this.#loaded;
     checkInput(input, pkg);
     const { name, input: { name: inputName, shape, scale, zeroPoint } } = pkg.metadata.fabriclens;
-    const start = performance.now();
-    const codes = quantizeInput(input, scale, zeroPoint);
-    const quantising = performance.now() - start;
-    const result = await translated(() =>
-      client.infer(name, [{ name: inputName, datatype: 'INT8', shape: [...shape], data: codes }], { ...options, outputs: wantedOutputs(pkg) }),
-    );
-    const parts: PartSample[] = [{ part: 'preprocess', source: 'host', ms: quantising }, ...timings(result)];
+    const parts: PartSample[] = [];
+    let data: Tensor['data'] = input;
+    if (datatype === 'INT8') {
+      const start = performance.now();
+      data = quantizeInput(input, scale, zeroPoint);
+      parts.push({ part: 'preprocess', source: 'host', ms: performance.now() - start });
+    }
+    const result = await translated(() => client.infer(name, [{ name: inputName, datatype, shape: [...shape], data }], { ...options, outputs: wantedOutputs(pkg) }));
+    parts.push(...timings(result));
     return { ...readOutputs(pkg, floats(result)), parts, identity: this.#identity(pkg, result) };
   }
 
   async #ready(options: InferOptions): Promise<OipClient> {
     const { board } = this.#options;
-    const wait = this.#missed ? READY_AGAIN_MS : READY_MS[board.status.virtual ? 'virtual' : 'network'];
-    this.#missed = true;
-    const client = await translated(() => board.ready({ signal: options.signal, timeoutMs: Math.min(wait, options.timeoutMs ?? wait) }));
-    this.#missed = false;
-    return client;
+    const { virtual, message } = board.status;
+    // Without a message nothing has gone wrong since the board was started or connected to, which somebody may have asked for just now.
+    const wait = this.#missed && message !== '' ? READY_AGAIN_MS : READY_MS[virtual ? 'virtual' : 'network'];
+    try {
+      const client = await translated(() => board.ready({ signal: options.signal, timeoutMs: Math.min(wait, options.timeoutMs ?? wait) }));
+      this.#missed = false;
+      return client;
+    } catch (error) {
+      if (!(error instanceof EngineError && error.code === 'cancelled')) this.#missed = true;
+      throw error;
+    }
   }
 
   /** The board belongs to whoever provided it. */
@@ -101,6 +109,21 @@ class BoardEngine implements Engine {
       software: typeof agent === 'string' ? `${this.#options.software}, agent ${agent}` : this.#options.software,
     };
   }
+}
+
+/**
+ * INT8 codes where the server says that it takes them (our agent does, in `accepts`): a quarter of the bytes. Other servers of the protocol
+ * run the graph as it is and are sent its FP32 values. EngineError `model-mismatch` where it takes neither, or another input.
+ */
+function inputDatatype({ inputs }: ModelMetadataResponse, { metadata: { fabriclens: { name, input } } }: ModelPackage): 'INT8' | 'FP32' {
+  const fail = (what: string): never => {
+    throw new EngineError('model-mismatch', `Model ${name}: on the board it ${what}. The board serves another model of that name: deploy this package to it.`);
+  };
+  const [first, ...others] = inputs;
+  if (first?.name !== input.name || others.length > 0) return fail(`has the inputs ${inputs.map((i) => `"${i.name}"`).join(', ')}, not the one input "${input.name}"`);
+  const { accepts } = first.parameters ?? {};
+  const taken = typeof accepts === 'string' ? accepts.split(',') : [first.datatype];
+  return (['INT8', 'FP32'] as const).find((datatype) => taken.includes(datatype)) ?? fail(`takes ${taken.join(', ')} at "${input.name}", not INT8 or FP32`);
 }
 
 /**

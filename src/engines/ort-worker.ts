@@ -49,8 +49,12 @@ async function run({ outputs }: RunRequest): Promise<Record<string, OutputTensor
   );
 }
 
+/** The last request's end. A load that nobody waits for any more must not be overtaken by the next, or its session is never released. */
+let turn: Promise<unknown> = Promise.resolve();
+
 parentPort?.on('message', (request: OrtRequest) => {
-  const answer = request.kind === 'load' ? load(request) : run(request);
+  const answer = turn.then((): Promise<LoadedModel | Record<string, OutputTensor>> => (request.kind === 'load' ? load(request) : run(request)));
+  turn = answer.catch(() => {});
   answer.then(
     (value) => {
       const reply: OrtReply = { id: request.id, ok: true, value };

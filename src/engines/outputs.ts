@@ -19,13 +19,19 @@ export function readOutputs({ metadata }: ModelPackage, tensors: Record<string, 
     throw new EngineError('tensor-mismatch', `Model ${name}: ${what}.`);
   };
   const tensor = (output: string): OutputTensor => tensors[output] ?? fail(`the answer lacks its output "${output}"`);
+  const finite = (output: string, data: Float32Array): void => {
+    const odd = data.find((value) => !Number.isFinite(value));
+    if (odd !== undefined) fail(`"${output}" holds ${odd}, which is no finite number`);
+  };
   const { data: logits } = tensor(outputs.logits);
   if (logits.length !== labels.length) fail(`"${outputs.logits}" has ${logits.length} values for ${labels.length} labels`);
+  finite(outputs.logits, logits);
   if (outputs.features === undefined) return { logits, features: null };
   const { data, shape } = tensor(outputs.features);
   const [batch, channels = 0, rows = 0, columns = 0] = shape;
   if (shape.length !== 4 || batch !== 1 || channels * rows * columns !== data.length) {
     fail(`"${outputs.features}" has the shape [${shape.join(', ')}], not [1, channels, rows, columns]`);
   }
+  finite(outputs.features, data);
   return { logits, features: { data, channels, rows, columns } };
 }
