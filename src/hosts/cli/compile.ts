@@ -9,7 +9,7 @@ import { readVerified } from '../../engines/index.ts';
 import { readMetadata } from '../../review/index.ts';
 import type { CompileCommand } from './options.ts';
 import { table } from './table.ts';
-import { EXIT, type Terminal } from './terminal.ts';
+import { EXIT, plain, type Terminal } from './terminal.ts';
 
 export async function compile({ packageDir }: CompileCommand, { stdout, stderr }: Terminal): Promise<number> {
   const dir = resolve(packageDir);
@@ -20,7 +20,7 @@ export async function compile({ packageDir }: CompileCommand, { stdout, stderr }
     compiled = compileProgram(model);
   } catch (error) {
     if (!(error instanceof CompileError)) throw error;
-    stderr.write(`fabriclens: Model ${metadata.fabriclens.name}: ${PACKAGE_FILES.int8} cannot be compiled: ${error.message}\n`);
+    stderr.write(plain(`fabriclens: Model ${metadata.fabriclens.name}: ${PACKAGE_FILES.int8} cannot be compiled: ${error.message}\n`));
     return EXIT.someFailed;
   }
   const { program, report } = compiled;
@@ -29,8 +29,8 @@ export async function compile({ packageDir }: CompileCommand, { stdout, stderr }
   const json = JSON.parse(await readFile(path, 'utf8')) as { fabriclens: { sha256: Record<string, string> } };
   json.fabriclens.sha256[PACKAGE_FILES.program] = createHash('sha256').update(program).digest('hex');
   await replaceAll([[join(dir, PACKAGE_FILES.program), program], [path, `${JSON.stringify(json, null, 1)}\n`]]);
-  stdout.write(`${layers(report).join('\n')}\n${summary(metadata.fabriclens.name, report)}\n`);
-  for (const note of report.notes) stdout.write(`note: ${note}\n`);
+  stdout.write(plain(`${layers(report).join('\n')}\n${summary(metadata.fabriclens.name, report)}\n`));
+  for (const note of report.notes) stdout.write(plain(`note: ${note}\n`));
   return EXIT.ok;
 }
 

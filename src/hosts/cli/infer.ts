@@ -9,7 +9,7 @@ import type { Resources } from '../resources.ts';
 import { UsageError, type InferCommand } from './options.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { resultText } from './table.ts';
-import { EXIT, type Terminal } from './terminal.ts';
+import { EXIT, plain, type Terminal } from './terminal.ts';
 
 interface Tally {
   images: number;
@@ -30,7 +30,7 @@ export async function infer(command: InferCommand, resources: Resources, termina
     const tally = await compareAll(command, { review, opened, model, engines, terminal, progress, signal });
     return finish(command, tally, terminal, signal);
   } catch (error) {
-    if (signal.aborted) return EXIT.interrupted;
+    if (signal.aborted) return finish(command, { images: 0, failedInputs: 0, failedRuns: 0 }, terminal, signal);
     throw error;
   } finally {
     progress.clear();
@@ -46,7 +46,7 @@ async function boardFor({ board, boardTokenFile }: InferCommand, modelsDir: stri
 
 async function chooseModel({ model: wanted }: InferCommand, review: Review, terminal: Terminal): Promise<ModelInfo> {
   const { models, problems } = await review.models();
-  for (const { message } of problems) terminal.stderr.write(`fabriclens: ${message}\n`);
+  for (const { message } of problems) terminal.stderr.write(plain(`fabriclens: ${message}\n`));
   const names = models.map(({ id }) => id).join(', ');
   const found = wanted === undefined && models.length === 1 ? models[0] : models.find(({ id }) => id === wanted);
   if (found) return found;
@@ -70,7 +70,7 @@ async function compareAll(command: InferCommand, work: Work): Promise<Tally> {
   const problem = (file: string, code: string, message: string): void => {
     tally.failedInputs++;
     if (command.json) terminal.stdout.write(`${JSON.stringify({ type: 'problem', file, code, message })}\n`);
-    else terminal.stderr.write(`fabriclens: ${message}\n`);
+    else terminal.stderr.write(plain(`fabriclens: ${message}\n`));
   };
   for (const { path, code, message } of opened.problems) problem(path, code, message);
   const instances = instancesById(review);

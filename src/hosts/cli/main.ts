@@ -6,7 +6,7 @@ import { compile } from './compile.ts';
 import { infer } from './infer.ts';
 import { models } from './models.ts';
 import { HELP, parseCommand, UsageError } from './options.ts';
-import { EXIT, type Terminal } from './terminal.ts';
+import { EXIT, plain, type Terminal } from './terminal.ts';
 
 export { SUBCOMMANDS } from './options.ts';
 
@@ -30,13 +30,13 @@ export async function main(argv: readonly string[], resources: Resources = resol
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
-  process.stdout.on('error', closed);
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', closed);
   try {
     return await run(argv, resources, terminal, abort.signal);
   } finally {
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
-    process.stdout.off('error', closed);
+    for (const stream of [process.stdout, process.stderr]) stream.off('error', closed);
   }
 }
 
@@ -59,11 +59,12 @@ async function run(argv: readonly string[], resources: Resources, terminal: Term
     }
   } catch (error) {
     if (error instanceof UsageError) {
-      terminal.stderr.write(`fabriclens: ${error.message}\nTry "npx fabriclens --help".\n`);
+      terminal.stderr.write(plain(`fabriclens: ${error.message}\nTry "npx fabriclens --help".\n`));
       return EXIT.usage;
     }
-    if (error instanceof EngineError || error instanceof BoardError) {
-      terminal.stderr.write(`fabriclens: ${error.message}\n`);
+    // A file that the system refuses to read or write (a full disk, a folder without rights) names itself; the rest is a defect of ours.
+    if (error instanceof EngineError || error instanceof BoardError || (error instanceof Error && 'syscall' in error)) {
+      terminal.stderr.write(plain(`fabriclens: ${error.message}\n`));
       return EXIT.someFailed;
     }
     throw error;

@@ -3,15 +3,15 @@ import { loadPackages, type LoadedPackage } from '../../review/index.ts';
 import type { Resources } from '../resources.ts';
 import type { ModelsCommand } from './options.ts';
 import { table, wrap } from './table.ts';
-import { EXIT, type Terminal } from './terminal.ts';
+import { EXIT, plain, type Terminal } from './terminal.ts';
 
 export async function models({ modelsDir, json }: ModelsCommand, resources: Resources, { stdout, stderr }: Terminal): Promise<number> {
   const { packages, problems } = await loadPackages(modelsDir ?? resources.modelsDir);
   if (json) {
     stdout.write(`${JSON.stringify({ models: packages.map(summary), problems })}\n`);
   } else {
-    for (const pkg of packages) stdout.write(`${text(pkg).join('\n')}\n`);
-    for (const { message } of problems) stderr.write(`fabriclens: ${message}\n`);
+    for (const pkg of packages) stdout.write(plain(`${text(pkg).join('\n')}\n`));
+    for (const { message } of problems) stderr.write(plain(`fabriclens: ${message}\n`));
   }
   if (problems.length > 0) return EXIT.someFailed;
   if (packages.length === 0) stderr.write(`fabriclens: There is no model package in ${modelsDir ?? resources.modelsDir}.\n`);

@@ -38,6 +38,14 @@ describe('resultText', () => {
     expect(text).toContain('cpu-fp32  NORMAL');
   });
 
+  test('what a file or a board says cannot steer the terminal', () => {
+    const odd = '\u001b]0;title\u0007\u001b[2J\u009b1A\r';
+    const failed = { state: 'failed', engine: 'board', code: 'board-refused', message: `Board: ${odd}` } as const;
+    const text = show(comparison({ warnings: [{ code: 'c', message: `modality ${odd}`, values: {} }], runs: [run('cpu-fp32', [0.9, 0.1]), failed] }), `im${odd}.dcm`, [`N${odd}`, 'P']);
+    expect(text).toContain('modality \ufffd]0;title');
+    expect([...text].filter((c) => c !== '\n' && (c < ' ' || (c >= '\u007f' && c <= '\u009f')))).toEqual([]);
+  });
+
   test('many classes show the thresholded and the likeliest', () => {
     const text = show(comparison({ runs: [run('cpu-fp32', [0.1, 0.2, 0.1, 0.6])] }), 'a', ['A', 'B', 'C', 'D']);
     expect(text).toMatch(/p\(B\) +p\(D\)/);

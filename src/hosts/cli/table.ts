@@ -1,6 +1,7 @@
 /** Results for a terminal: aligned, with units, within 100 columns. */
 import { basename } from 'node:path';
 import type { Comparison, PartTiming, Run, RunOk } from '../../contract/engine.ts';
+import { plain } from './terminal.ts';
 
 export const WIDTH = 100;
 
@@ -17,7 +18,7 @@ export function resultText({ path, frames, comparison, labels }: ImageResult): s
   const lines = [`${fromTheRight(path, WIDTH - 24)}${frames > 1 ? `  frame ${frame + 1} of ${frames}` : ''}  [${model}]`];
   for (const { message } of warnings) lines.push(...wrap(`! ${message}`, '  '));
   lines.push(...answers(comparison, labels), ...verdict(comparison, labels), ...failures(runs), ...latencies(runs.filter((run) => run.state === 'ok')));
-  return `${lines.join('\n')}\n`;
+  return plain(`${lines.join('\n')}\n`);
 }
 
 const engineOf = (run: Run): string => (run.state === 'ok' ? run.identity.engine : run.engine);
