@@ -96,6 +96,17 @@ describe('DICOMDIR', () => {
     ]);
   });
 
+  test('many of them together stay within the budget of files', async () => {
+    const images = Array.from({ length: 6 }, (_, i) => ['IMG', `I${i}`]);
+    for (const parts of images) put(`disc/${parts.join('/')}`);
+    put('disc/DICOMDIR', smallDicomDir(images.slice(0, 3)));
+    put('disc/SECOND', smallDicomDir(images.slice(3)));
+    const opened = await new Library({ files: 5, fileBytes: 1e6 }).open([join(folder, 'disc/DICOMDIR'), join(folder, 'disc/SECOND')]);
+    expect(opened.files).toHaveLength(3);
+    expect(opened.problems.length).toBeGreaterThan(0);
+    for (const problem of opened.problems) expect(problem).toMatchObject({ code: 'too-large', message: expect.stringMatching(/^(DICOMDIR|SECOND): .*more than the 5/) as string });
+  });
+
   test('in an opened folder it adds nothing twice', async () => {
     put('IMG/A');
     put('DICOMDIR', smallDicomDir([['IMG', 'A']]));

@@ -66,22 +66,27 @@ export class Library {
     const jobs = walk.files.map((file) => job(file, false));
     const queue = [...jobs];
     const queued = new Set(walk.files.map((file) => file.realPath));
+    /** False for a file that is read already; throws TooLargeError for one too many. */
+    const admit = (file: FoundFile): boolean => {
+      if (queued.has(file.realPath)) return false;
+      if (queued.size >= this.#budgets.files) throw new TooLargeError(`it and what else is opened list more than the ${this.#budgets.files} files that are read at a time; open fewer at a time`);
+      queued.add(file.realPath);
+      return true;
+    };
     let next = 0;
     let done = 0;
-    const reader = async (): Promise<void> => {
-      while (next < queue.length) {
+    const reader = async (end: number): Promise<void> => {
+      while (next < end) {
         signal?.throwIfAborted();
         const current = queue[next++]!;
-        await this.#read(current, signal);
-        for (const child of current.children) {
-          if (!queued.has(child.file.realPath)) queue.push(child);
-          queued.add(child.file.realPath);
-        }
+        await this.#read(current, admit, signal);
+        queue.push(...current.children);
         done++;
         onProgress?.({ done, total: queue.length, fileName: basename(current.file.path) });
       }
     };
-    await Promise.all(Array.from({ length: CONCURRENCY }, reader));
+    // What DICOMDIRs list comes in another round: a reader that finds nothing to do is not there when they have been read.
+    while (next < queue.length) await Promise.all(Array.from({ length: CONCURRENCY }, () => reader(queue.length)));
     return this.#opened(jobs, walk.problems);
   }
 
@@ -101,7 +106,7 @@ export class Library {
     return opened;
   }
 
-  async #read(current: Job, signal?: AbortSignal): Promise<void> {
+  async #read(current: Job, admit: (file: FoundFile) => boolean, signal?: AbortSignal): Promise<void> {
     const { path, realPath } = current.file;
     const fileName = basename(path);
     const fail = (code: string, cause: string): void => void current.problems.push({ path, fileName, code, message: `${fileName}: ${cause}.` });
@@ -109,7 +114,7 @@ export class Library {
       const parsed = parseDicom(await readBounded(realPath, this.#budgets.fileBytes));
       const references = current.listed ? null : directoryReferences(parsed);
       if (references) {
-        await this.#expand(current, references, signal);
+        await this.#expand(current, references, admit, signal);
         return;
       }
       const { study, series, instance } = summarise(parsed, { id: randomUUID(), fileName });
@@ -124,24 +129,24 @@ export class Library {
   }
 
   /** Files of a DICOMDIR become children; a reference that leads outside its folder, even by a link, is refused. */
-  async #expand(directory: Job, references: string[][], signal?: AbortSignal): Promise<void> {
+  async #expand(directory: Job, references: string[][], admit: (file: FoundFile) => boolean, signal?: AbortSignal): Promise<void> {
     const { path, realPath } = directory.file;
     const root = dirname(realPath);
     const fileName = basename(path);
     const refuse = (code: string, listed: string, cause: string): void =>
       void directory.problems.push({ path: join(dirname(path), listed), fileName, code, message: `${fileName}: ${cause}.` });
-    if (references.length > this.#budgets.files) {
-      refuse('too-large', fileName, `it lists ${references.length} files, more than the ${this.#budgets.files} that are opened`);
-      return;
-    }
     for (const parts of references) {
       signal?.throwIfAborted();
       const listed = parts.join('/');
       try {
-        const target = await realpath(join(root, ...parts));
-        if (isInside(root, target)) directory.children.push(job({ path: join(dirname(path), ...parts), realPath: target }, true));
-        else refuse('unreadable', listed, `it lists ${listed}, which lies outside its folder`);
+        const file: FoundFile = { path: join(dirname(path), ...parts), realPath: await realpath(join(root, ...parts)) };
+        if (!isInside(root, file.realPath)) refuse('unreadable', listed, `it lists ${listed}, which lies outside its folder`);
+        else if (admit(file)) directory.children.push(job(file, true));
       } catch (error) {
+        if (error instanceof TooLargeError) {
+          refuse('too-large', fileName, error.message);
+          return;
+        }
         refuse('unreadable', listed, `it lists ${listed}: ${readFailure(error)}`);
       }
     }

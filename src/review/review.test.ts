@@ -22,14 +22,8 @@ let review: Review;
 let board: BoardLink;
 const codecs = createCodecs(() => Promise.reject(new Error('no compressed image here')));
 
-/** A port that nobody listens on. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
-}
+/** Where a board should be: takes connections and closes them, for a free port may be somebody else's a moment later. */
+const nobody = createServer((socket) => socket.destroy());
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'fabriclens-review-'));
@@ -38,12 +32,14 @@ beforeAll(async () => {
   // Says that it has a program, so that the board is asked; the board is not there.
   const compiled = writeTinyPackage(join(folder, 'models'), 'compiled', (m) => { m.fabriclens.sha256['program.bin'] = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'; });
   writeFileSync(join(compiled, 'program.bin'), '');
-  board = connectBoard({ host: '127.0.0.1', port: await freePort() });
+  await new Promise<void>((done) => nobody.listen(0, '127.0.0.1', done));
+  board = connectBoard({ host: '127.0.0.1', port: (nobody.address() as AddressInfo).port });
   review = createReview({ modelsDir: join(folder, 'models'), codecs, workerUrl, board, software: 'FabricLens test' });
 });
 afterAll(async () => {
   await review.close();
   await board.close();
+  nobody.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -133,6 +129,40 @@ describe('compare', () => {
       review.compare({ instanceId, frame: 0, model: 'tiny', engines: ['cpu-fp32', 'cpu-int8'], repeats: 2 }, { onRun: (run) => order.push(`${name} ${run.state === 'ok' ? run.identity.engine : ''}`) });
     await Promise.all([one('first'), one('second')]);
     expect(order).toEqual(['first cpu-fp32', 'first cpu-int8', 'second cpu-fp32', 'second cpu-int8']);
+  });
+});
+
+describe('cancelling and closing', () => {
+  test('a comparison that waits for its turn is cancelled at once, and the others keep theirs', async () => {
+    const instanceId = await openOne('a.dcm');
+    const ended: string[] = [];
+    const one = (name: string, signal?: AbortSignal, repeats = 30): Promise<unknown> =>
+      review.compare({ instanceId, frame: 0, model: 'tiny', engines: ['cpu-fp32'], repeats }, { signal }).then(() => ended.push(name), (error: { code: string }) => ended.push(`${name} ${error.code}`));
+    const abort = new AbortController();
+    const all = [one('first'), one('second', abort.signal), one('third', undefined, 1)];
+    abort.abort();
+    await Promise.all(all);
+    expect(ended).toEqual(['second cancelled', 'first', 'third']);
+  });
+
+  test('an image closed while its comparison begins is named as such', async () => {
+    const other = createReview({ modelsDir: join(folder, 'models'), codecs, workerUrl, board, software: '' });
+    await openOne('a.dcm');
+    const { files } = await other.open([join(folder, 'a.dcm')]);
+    const comparison = other.compare({ instanceId: files[0]!.id, frame: 0, model: 'tiny', engines: ['cpu-fp32'], repeats: 1 });
+    await new Promise(setImmediate); // it has begun, and reads the model packages for the first time
+    other.closeStudy(other.library().studies[0]!.uid);
+    await expect(comparison).rejects.toMatchObject({ code: 'unknown-instance' });
+    await other.close();
+  });
+
+  test('nothing is started after closing', async () => {
+    const closing = createReview({ modelsDir: join(folder, 'models'), codecs, workerUrl, board, software: '' });
+    const { files } = await closing.open([join(folder, 'a.dcm')]);
+    let close: Promise<void> | undefined;
+    const comparison = await closing.compare({ instanceId: files[0]!.id, frame: 0, model: 'tiny', engines: ['cpu-fp32', 'cpu-int8'], repeats: 1 }, { onRun: () => { close ??= closing.close(); } });
+    await close;
+    expect(comparison.runs).toMatchObject([{ state: 'ok' }, { state: 'failed', code: 'cancelled' }]);
   });
 });
 

@@ -6,7 +6,7 @@ import type { ModelInfo } from '../contract/ipc.ts';
 import type { Frame } from '../contract/pixels.ts';
 import type { BoardLink } from '../board/index.ts';
 import { decodeFrame, DicomError, parseDicom, type Codecs } from '../dicom/index.ts';
-import { createBoardEngine, createCpuEngine, readFailure, type Engine, type PartSample } from '../engines/index.ts';
+import { createBoardEngine, createCpuEngine, EngineError, readFailure, type Engine, type PartSample } from '../engines/index.ts';
 import { toTensor } from '../preprocess/index.ts';
 import { runEngines, type CompareHooks } from './compare.ts';
 import { Library, LIBRARY_BUDGETS, type LibraryBudgets, type Opened, type OpenHooks } from './library.ts';
@@ -101,8 +101,9 @@ class ReviewService implements Review {
   }
 
   compare(request: CompareRequest, hooks: CompareHooks = {}): Promise<Comparison> {
-    const mine = this.#turn.then(() => this.#compare(request, hooks));
-    this.#turn = mine.catch(() => {});
+    const before = this.#turn;
+    const mine = unlessCancelled(before, hooks.signal).then(() => this.#compare(request, hooks));
+    this.#turn = Promise.allSettled([before, mine]);
     return mine;
   }
 
@@ -114,11 +115,11 @@ class ReviewService implements Review {
 
   async #compare({ instanceId, frame, model, engines, repeats }: CompareRequest, hooks: CompareHooks): Promise<Comparison> {
     if (this.#closed) throw new ReviewError('closed', 'FabricLens is closing.');
-    if (hooks.signal?.aborted) throw new ReviewError('cancelled', 'The comparison was cancelled.');
+    const pkg = await this.#package(model);
+    // Looked up when nothing is waited for any more: the study may be closed meanwhile.
     const instance = this.#library.instance(instanceId);
     if (!instance) throw new ReviewError('unknown-instance', 'This image is not open any more: open its file again.');
     if (frame >= instance.frames) throw new ReviewError('no-such-frame', `${instance.fileName} has ${instance.frames} frame(s); frame ${frame + 1} is not among them.`);
-    const pkg = await this.#package(model);
     const decoded = await this.#decode(instanceId, frame);
     const start = performance.now();
     const tensor = toTensor(decoded.frame, pkg.metadata.fabriclens.preprocessing);
@@ -155,6 +156,7 @@ class ReviewService implements Review {
   }
 
   #engine(id: EngineId): Engine {
+    if (this.#closed) throw new EngineError('cancelled', `${id} was cancelled: FabricLens is closing.`);
     let engine = this.#engines.get(id);
     if (!engine) {
       const { workerUrl, software, board } = this.#options;
@@ -163,4 +165,17 @@ class ReviewService implements Review {
     }
     return engine;
   }
+}
+
+/** Resolves with `work`; rejects with ReviewError `cancelled` as soon as the signal fires. */
+function unlessCancelled(work: Promise<unknown>, signal: AbortSignal | undefined): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const cancelled = (): void => reject(new ReviewError('cancelled', 'The comparison was cancelled.'));
+    if (signal?.aborted) return cancelled();
+    signal?.addEventListener('abort', cancelled, { once: true });
+    void work.then((value) => {
+      signal?.removeEventListener('abort', cancelled);
+      resolve(value);
+    });
+  });
 }

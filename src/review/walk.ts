@@ -1,4 +1,5 @@
 /** From what a person named (files, folders) to the regular files to read. */
+import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { readFailure } from '../engines/index.ts';
@@ -32,18 +33,22 @@ export async function walkPaths(paths: readonly string[], maxFiles: number, sign
   const seen = new Set<string>();
   let full = false;
 
-  const visit = async (path: string, named: boolean): Promise<void> => {
+  /** `listed`: what the folder's listing says already. Asking the disk for each file would make a folder on a network drive slow. */
+  const visit = async (path: string, named: boolean, listed?: { real: string; kind: Dirent }): Promise<void> => {
     signal?.throwIfAborted();
     if (full) return;
     try {
-      const real = await realpath(path);
+      const real = listed?.real ?? (await realpath(path));
       if (seen.has(real)) return;
       seen.add(real);
-      const stats = await stat(real);
-      if (stats.isDirectory()) {
-        const names = (await readdir(real)).filter((name) => !name.startsWith('.')).sort(natural.compare);
-        for (const name of names) await visit(join(path, name), false);
-      } else if (stats.isFile()) {
+      const kind = listed?.kind ?? (await stat(real));
+      if (kind.isDirectory()) {
+        const entries = (await readdir(real, { withFileTypes: true })).filter(({ name }) => !name.startsWith('.')).sort((a, b) => natural.compare(a.name, b.name));
+        for (const entry of entries) {
+          const plain = entry.isFile() || entry.isDirectory(); // else a link, or a file system that does not tell
+          await visit(join(path, entry.name), false, plain ? { real: join(real, entry.name), kind: entry } : undefined);
+        }
+      } else if (kind.isFile()) {
         if (walk.files.length < maxFiles) {
           walk.files.push({ path, realPath: real });
         } else {
