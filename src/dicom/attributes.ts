@@ -28,8 +28,14 @@ export function pixelHeader(file: DicomFile): PixelHeader {
   if (!pixelData) {
     throw file.problem ?? new DicomError('no-image', 'the object has no pixel data');
   }
-  const need = (tag: Tag, name: string): number => {
+  // Their VR is US, but a file can claim another: sizes must be whole before anything is allocated by them.
+  const optional = (tag: Tag, name: string): number | undefined => {
     const value = dataSet.number(tag);
+    if (value !== undefined && !Number.isInteger(value)) throw new DicomError('corrupt', `${name} is ${value}`);
+    return value;
+  };
+  const need = (tag: Tag, name: string): number => {
+    const value = optional(tag, name);
     if (value === undefined) throw new DicomError('corrupt', `${name} is missing`);
     return value;
   };
@@ -37,9 +43,9 @@ export function pixelHeader(file: DicomFile): PixelHeader {
   const columns = need(T.Columns, 'Columns (0028,0011)');
   const samples = dataSet.number(T.SamplesPerPixel) ?? 1;
   const bitsAllocated = pixelData === 'float' ? 32 : pixelData === 'double' ? 64 : need(T.BitsAllocated, 'Bits Allocated (0028,0100)');
-  const bitsStored = pixelData === 'integer' ? dataSet.number(T.BitsStored) ?? bitsAllocated : bitsAllocated;
+  const bitsStored = pixelData === 'integer' ? optional(T.BitsStored, 'Bits Stored (0028,0101)') ?? bitsAllocated : bitsAllocated;
   // High Bit is redundant and in some files wrong: anything impossible falls back to what PS3.5 8.1.1 prescribes.
-  const given = dataSet.number(T.HighBit) ?? bitsStored - 1;
+  const given = optional(T.HighBit, 'High Bit (0028,0102)') ?? bitsStored - 1;
   const highBit = given >= bitsStored - 1 && given < bitsAllocated ? given : bitsStored - 1;
   const declared = dataSet.string(T.NumberOfFrames);
   const frames = declared === '' ? 1 : Number.parseInt(declared, 10);
@@ -97,7 +103,7 @@ export function spacingOf(file: DicomFile, frame: number): Spacing | null {
 }
 
 /** Image Orientation (Patient): direction cosines of a row, then of a column; null without. */
-export function orientationOf(file: DicomFile, frame: number): number[] | null {
+function orientationOf(file: DicomFile, frame: number): number[] | null {
   const cosines = group(file, frame, T.PlaneOrientationSequence).numbers(T.ImageOrientationPatient);
   return cosines.length === 6 && cosines.every(Number.isFinite) && cosines.some((cosine) => cosine !== 0) ? cosines : null;
 }

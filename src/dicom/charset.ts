@@ -130,7 +130,22 @@ function decodeExtended(bytes: Uint8Array, terms: string[], vr: string): string 
 const MULTIPLE = new Set(['LO', 'SH', 'PN', 'UC', 'AE', 'CS']);
 
 /** `ISO 2022 IR 87`, `ISO_IR 100`, and the misspellings met in the field (`ISO IR 100`, `ISO-IR 100`) → '87', '100'. */
-const numberOf = (term: string): string => /(\d+)\s*$/.exec(term)?.[1] ?? '';
+const numberOf = (term: string): string => /(\d+)\s*$/.exec(term.slice(-16))?.[1] ?? '';
+
+/**
+ * Without the characters of `front` before and of `back` behind it. In linear time: the same by a regular expression takes the square of
+ * the length of a run of padding that does not end the text, and a file may hold one of any length.
+ */
+export function stripped(text: string, front: string, back: string): string {
+  let start = 0;
+  let end = text.length;
+  while (end > 0 && back.includes(text[end - 1]!)) end--;
+  while (start < end && front.includes(text[start]!)) start++;
+  return text.slice(start, end);
+}
+
+/** What fills a value up to an even length, or to a writer's fixed one (PS3.5 6.2). */
+export const PADDING = ' \0';
 
 function decodeWhole(bytes: Uint8Array, terms: string[], vr: string): string {
   const first = (terms[0] ?? '').toUpperCase();
@@ -154,5 +169,5 @@ function decodeWhole(bytes: Uint8Array, terms: string[], vr: string): string {
 export function decodeText(bytes: Uint8Array, terms: string[], vr: string): string[] {
   const text = decodeWhole(bytes, terms, vr);
   const values = MULTIPLE.has(vr) ? text.split('\\') : [text];
-  return values.map((value) => value.replace(/[ \0]+$/, '').replace(vr === 'ST' || vr === 'LT' || vr === 'UT' ? /^\0+/ : /^[ \0]+/, ''));
+  return values.map((value) => stripped(value, vr === 'ST' || vr === 'LT' || vr === 'UT' ? '\0' : PADDING, PADDING));
 }

@@ -77,11 +77,14 @@ function expandSegments(set: DataSet, tag: Tag, entries: number, bits: number): 
   };
   const out = new Uint16Array(entries);
   let size = 0;
+  let segments = 0;
   const put = (value: number): void => {
     if (size < entries) out[size++] = value;
   };
   /** One segment at `at`; returns where the next begins. Indirect segments may not nest. */
   const segment = (at: number, nested: boolean): number => {
+    // Segments that add nothing, repeated by others without end, would never fill the table; honest ones add an entry each.
+    if (++segments > 2 * entries) throw new DicomError('corrupt', 'a segmented palette has more segments than entries');
     const [kind, count] = [raw(at), raw(at + 1)];
     if (kind === 0) {
       for (let i = 0; i < count; i++) put(raw(at + 2 + i));
@@ -111,7 +114,7 @@ function channel(set: DataSet, descriptor: Tag, data: Tag, segmented: Tag, signe
   if (!lut && set.has(segmented)) {
     const [count, first, bits] = set.numbers(descriptor, 3);
     if (count !== undefined && first !== undefined && bits !== undefined) {
-      lut = { first: signed ? (first << 16) >> 16 : first, bits, values: expandSegments(set, segmented, count || 0x10000, bits) };
+      lut = { first: signed ? (first << 16) >> 16 : first, bits, values: expandSegments(set, segmented, (count & 0xffff) || 0x10000, bits) };
     }
   }
   if (!lut) throw new DicomError('corrupt', 'the palette of a PALETTE COLOR image is missing or incomplete');

@@ -1,5 +1,5 @@
 /** A data set as structure over the file's bytes: nothing is copied, values are read when asked for. */
-import { decodeText } from './charset.ts';
+import { decodeText, PADDING, stripped } from './charset.ts';
 import type { Tag } from './tags.ts';
 import { T } from './tags.ts';
 
@@ -39,6 +39,9 @@ export interface Source {
 export type ItemParser = (element: Element, parent: DataSet) => DataSet[];
 
 const LATIN1 = new TextDecoder('latin1');
+
+/** What is read of a text value (bytes): as much as an explicit VR of a 16-bit length can hold, and more than any attribute here needs. */
+const MAX_TEXT = 0x10000;
 
 /** VRs with a binary value: bytes a value, and the reader. */
 const BINARY: Record<string, [number, (view: DataView, at: number, littleEndian: boolean) => number]> = {
@@ -80,8 +83,7 @@ export class DataSet {
 
   /** Values of a VR in the default repertoire (CS, UI, DA, TM, DS, IS …), split at `\`, without padding; [] when absent or empty. */
   strings(tag: Tag): string[] {
-    const text = LATIN1.decode(this.bytes(tag));
-    const values = text.split('\\').map((value) => value.replace(/^[ \0]+|[ \0]+$/g, ''));
+    const values = LATIN1.decode(this.bytes(tag).subarray(0, MAX_TEXT)).split('\\').map((value) => stripped(value, PADDING, PADDING));
     return values.length === 1 && values[0] === '' ? [] : values;
   }
 
@@ -94,7 +96,7 @@ export class DataSet {
   texts(tag: Tag): string[] {
     const element = this.get(tag);
     if (!element || element.length === 0) return [];
-    return decodeText(this.bytes(tag), this.characterSets(), tag.vr);
+    return decodeText(this.bytes(tag).subarray(0, MAX_TEXT), this.characterSets(), tag.vr);
   }
 
   text(tag: Tag): string {
@@ -103,11 +105,7 @@ export class DataSet {
 
   /** Specific Character Set (0008,0005) of this data set, or of the one that it is nested in (PS3.3 C.12.1.1.2). */
   characterSets(): string[] {
-    if (this.has(T.SpecificCharacterSet)) {
-      const text = LATIN1.decode(this.bytes(T.SpecificCharacterSet));
-      return text.split('\\').map((value) => value.replace(/^[ \0]+|[ \0]+$/g, ''));
-    }
-    return this.parent?.characterSets() ?? [];
+    return this.has(T.SpecificCharacterSet) ? this.strings(T.SpecificCharacterSet) : this.parent?.characterSets() ?? [];
   }
 
   /** Numbers of DS, IS or a binary VR; values that are no number become NaN. [] when absent. At most `limit` are read. */

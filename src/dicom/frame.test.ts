@@ -185,6 +185,18 @@ describe('colour', () => {
     const data = { pixels: Uint8Array.of(1, 2), elements: { ...size(1, 2), ...depth(8, 8, 7, false), '00280004': ['CS', 'PALETTE COLOR'] as const, ...Object.fromEntries([1, 2, 3].flatMap((c) => [[`0028110${c}`, ['US', [3, 0, 16]] as const], [`0028122${c}`, ['OW', new Uint8Array(segments.buffer)] as const]])) } };
     expect(flat(await colour(data))).toEqual([[0x7f, 0x7f, 0x7f], [255, 255, 255]]);
   });
+  test('segmented palettes that claim four thousand million entries, or repeat an empty segment without end, are refused', async () => {
+    const hostile = (descriptor: readonly [string, number[]], segments: Uint16Array) =>
+      decode({
+        pixels: Uint8Array.of(1, 2),
+        elements: { ...size(1, 2), ...depth(8, 8, 7, false), '00280004': ['CS', 'PALETTE COLOR'], ...Object.fromEntries([1, 2, 3].flatMap((c) => [[`0028110${c}`, descriptor] as const, [`0028122${c}`, ['OW', new Uint8Array(segments.buffer)] as const]])) },
+      });
+    const whole = Uint16Array.of(0, 1, 0xff00);
+    // An entry count has 16 bits, whatever VR the file gives it: 0xffffffff is 0xffff of them.
+    expect(flat((await hostile(['UL', [0xffffffff, 0, 16]], whole)) as ColourFrame)).toEqual([[0, 0, 0], [0, 0, 0]]);
+    const empty = Uint16Array.from({ length: 1 << 16 }, (_, i) => (i < 2 ? 0 : [2, 0xffff, 0, 0][(i - 2) % 4]!));
+    await expect(hostile(['US', [0, 0, 16]], empty)).rejects.toMatchObject({ code: 'corrupt' });
+  });
   test('a palette image without its palette is refused', async () => {
     await expect(decode({ pixels: Uint8Array.of(1, 2), elements: { ...size(1, 2), ...depth(8, 8, 7, false), '00280004': ['CS', 'PALETTE COLOR'] } })).rejects.toMatchObject({ code: 'corrupt' });
   });

@@ -1,6 +1,7 @@
 /** What lists and messages say of a file, without decoding a pixel. */
 import type { InstanceInfo, PersonName, SeriesInfo, StudyInfo } from '../contract/dicom.ts';
 import { patientOrientation, pixelHeader, slicePosition, spacingOf, windowsOf, group } from './attributes.ts';
+import { stripped } from './charset.ts';
 import type { DataSet } from './dataset.ts';
 import { DicomError } from './errors.ts';
 import type { DicomFile } from './parse.ts';
@@ -15,7 +16,7 @@ export interface Summary {
 
 /** Component groups of a person name (PS3.5 6.2.1): alphabetic=ideographic=phonetic; components stay parted by `^`, trailing ones dropped. */
 function personName(set: DataSet): PersonName {
-  const groups = set.text(T.PatientName).split('=').map((group) => group.trim().replace(/\^+$/, ''));
+  const groups = set.text(T.PatientName).split('=').map((group) => stripped(group.trim(), '', '^'));
   return { alphabetic: groups[0] ?? '', ideographic: groups[1] ?? '', phonetic: groups[2] ?? '' };
 }
 
