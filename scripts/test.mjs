@@ -4,7 +4,7 @@
  * `N passed, N failed[, N skipped]` and is non-zero when anything failed or a skip is not listed in test/allowed-skips.txt.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { SetupError, main, say, step } from './lib/log.mjs';
+import { SetupError, main, say } from './lib/log.mjs';
 import { inCache, inRoot } from './lib/paths.mjs';
 import { onPath, run } from './lib/run.mjs';
 import { tally, unlisted } from './lib/vitest-results.mjs';
@@ -54,7 +54,8 @@ await main(async () => {
   mkdirSync(inCache(), { recursive: true });
   const sum = { passed: 0, failed: 0, skipped: [], failures: [] };
   for (const stage of stages) {
-    const result = await step(`test stage: ${stage}`, STAGES[stage]);
+    say(`test stage: ${stage}`);
+    const result = await STAGES[stage]();
     sum.passed += result.passed;
     sum.failed += result.failed;
     sum.skipped.push(...result.skipped);

@@ -1,6 +1,6 @@
 /** Debian packages: what is missing is installed where we are root, and otherwise named with the command that installs it. */
 import { existsSync } from 'node:fs';
-import { SetupError, step } from './log.mjs';
+import { SetupError, say, step } from './log.mjs';
 import { onPath, run } from './run.mjs';
 
 /** What Electron links against; see docs/decisions/electron.md. */
@@ -49,6 +49,7 @@ export async function ensurePackages(packages, purpose) {
   if (wanted.length === 0) return;
   const command = `apt-get install -y --no-install-recommends ${wanted.join(' ')}`;
   if (process.getuid?.() !== 0) throw new SetupError(`Missing for ${purpose}: ${wanted.join(' ')}\nInstall them, then run this again:\n\n  sudo ${command}\n`);
-  const result = await step(`Debian packages for ${purpose}: ${wanted.join(' ')}`, () => apt(['install', '-y', '-qq', '--no-install-recommends', ...wanted]));
+  say(`Missing for ${purpose}: ${wanted.join(' ')}`);
+  const result = await step(`Debian packages for ${purpose}`, () => apt(['install', '-y', '-qq', '--no-install-recommends', ...wanted]));
   if (result.code !== 0) throw new SetupError(`apt-get could not install what ${purpose} needs:\n${result.output.trim().split('\n').slice(-8).join('\n')}\n\nThe command was: ${command}`);
 }

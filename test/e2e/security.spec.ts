@@ -164,15 +164,13 @@ describe('the page is confined', () => {
       const instanceId = studies[0]!.series[0]!.instances[0]!.id;
       const { models } = await window.fabriclens.call('models.list', {});
       const controller = new AbortController();
-      setTimeout(() => controller.abort(), 300);
-      const started = Date.now();
+      window.fabriclens.on('compare.progress', () => controller.abort());
       const comparison = await window.fabriclens
         .call('compare.run', { instanceId, frame: 0, model: models[0]!.id, engines: ['cpu-fp32'], repeats: 200 }, controller.signal)
         .catch((error: Error) => error.name);
-      const ended = Date.now() - started;
       if (typeof comparison === 'string') return comparison;
       const run = comparison.runs[0]!;
-      return run.state === 'failed' ? run.code : run.repeats < 200 ? 'cancelled' : `ran on for ${ended} ms`;
+      return run.state === 'failed' ? run.code : run.repeats < 200 ? 'cancelled' : 'ran on';
     });
     expect(name).toBe('cancelled');
   });

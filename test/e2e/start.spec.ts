@@ -125,13 +125,14 @@ describe('a review process that dies', () => {
     const { page, app: electron } = app();
     await expect.poll(async () => (await page.evaluate(() => window.fabriclens.call('library.get', {}))).studies.length, { timeout: 20_000 }).toBeGreaterThan(1);
     const pid = await electron.evaluate(({ app }) => app.getAppMetrics().find((m) => m.name === 'FabricLens review')!.pid);
+    const begun = await page.evaluateHandle(() => ({ next: new Promise((resolve) => window.fabriclens.on('compare.progress', resolve)) }));
     const lost = page.evaluate(async () => {
       const { studies } = await window.fabriclens.call('library.get', {});
       const instanceId = studies[0]!.series[0]!.instances[0]!.id;
       const { models } = await window.fabriclens.call('models.list', {});
       return window.fabriclens.call('compare.run', { instanceId, frame: 0, model: models[0]!.id, engines: ['cpu-fp32'], repeats: 200 }).then(() => 'answered', (error: Error) => error.name);
     });
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await begun.evaluate(({ next }) => next);
     process.kill(pid, 'SIGKILL');
     expect(await lost).toBe('review-lost');
     await expect.poll(async () => (await page.evaluate(() => window.fabriclens.call('library.get', {}))).studies.length, { timeout: 20_000 }).toBeGreaterThan(1);

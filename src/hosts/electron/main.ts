@@ -132,13 +132,12 @@ function guardExit(window: BrowserWindow, review: { close(): Promise<void> }): v
   app.on('child-process-gone', (_event, details) => {
     if (details.reason !== 'clean-exit' && details.type !== 'Utility') log(`${details.type} process gone (${details.reason})`);
   });
-  let closed = false;
+  const end = (): void => void review.close().finally(() => app.exit());
   app.on('will-quit', (event) => {
-    if (closed) return;
     event.preventDefault();
-    void review.close().finally(() => {
-      closed = true;
-      app.quit();
-    });
+    end();
   });
+  // Without asking the page, which may be loading and never answer.
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
 }

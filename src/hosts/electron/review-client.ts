@@ -81,11 +81,15 @@ export function startReview(script: string, place: AppPlace, log: (text: string)
       closing = true;
       const ending = child;
       if (!ending) return;
-      const gone = new Promise<void>((resolve) => ending.once('exit', () => resolve()));
+      // It ends its children and itself; one that hangs is killed, and never holds the application.
+      const timers: NodeJS.Timeout[] = [];
+      const gone = new Promise<void>((resolve) => {
+        ending.once('exit', () => resolve());
+        timers.push(setTimeout(() => ending.kill(), 2_000), setTimeout(resolve, 4_000));
+      });
       send({ kind: 'close' });
-      const patience = setTimeout(() => ending.kill(), 2_000);
       await gone;
-      clearTimeout(patience);
+      timers.forEach(clearTimeout);
     },
   };
 }
