@@ -27,8 +27,8 @@ LIMITS = [
      'zh-CN': '仅用一家医院的儿童AP位胸片训练；成人、其他投照体位及其他设备均未验证。'},
     {'en': 'Pneumonia was the one finding labelled. Any other disease is called NORMAL or PNEUMONIA, never by its name.',
      'zh-CN': '训练标签只有“肺炎”一种；任何其他疾病只会被判为“正常”或“肺炎”。'},
-    {'en': 'The share of pneumonia in the training files (about three in four) is not that of any clinic; the probability is not a prevalence-corrected risk.',
-     'zh-CN': '训练数据中肺炎约占四分之三，与任何门诊不同；所示概率未按患病率校正。'},
+    {'en': 'Both classes were drawn evenly in training and weighed evenly in calibration; the probability is no risk at the prevalence of a clinic.',
+     'zh-CN': '训练与校准时两类样本权重相同；所示概率并非按门诊患病率计算的风险。'},
     {'en': 'The test films differ from the training films, and normal ones are called pneumonia more often there than on validation rows.',
      'zh-CN': '测试胸片与训练胸片存在分布差异，其中正常片被误判为肺炎的比例高于验证集。'},
     {'en': 'The heat map shows where the last feature map spoke for a class. It is no outline of a lesion.',
@@ -176,7 +176,7 @@ From random weights, AdamW, classes drawn evenly, strong geometric and photometr
 
 {stages(training)}
 
-On two shared cores of an AMD EPYC (Zen 4, bfloat16), PyTorch {training['software']['torch']}. Validation rows chose the threshold and, between runs, the run; no test image did.
+On two shared cores of an AMD EPYC (Zen 4, bfloat16), PyTorch {training['software']['torch']}. The logits are calibrated by Platt scaling on validation rows with even class weights (slope {training['calibration']['slope']}, offset {training['calibration']['offset']}, folded into the dense layer). Validation rows chose this and the threshold; no test image did.
 
 ## Data and licence
 {DATA_SOURCE}

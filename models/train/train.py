@@ -3,8 +3,8 @@
     python train.py --plan 128x40,160x20,224x20 --out run.pt [--seed 1]
 
 A plan is a list of SIZExEPOCHS (progressive resizing); an epoch is as many images as the training set holds, drawn half
-from each class. The checkpoint holds the exponential moving average of the weights (batch-norm statistics re-estimated on
-training rows), after the last epoch: no epoch is picked by its score.
+from each class. The checkpoint holds the exponential moving average of the weights and batch-norm statistics after the last epoch:
+no epoch is picked by its score.
 """
 import argparse
 import copy
@@ -62,22 +62,6 @@ def validate(model, images, labels) -> dict:
         result[name] = {'auc': round(float(roc_auc_score(labels, p)), 5), 'nll': round(float(nll), 4),
                         'sens': round(float((p[labels == 1] >= .5).mean()), 4), 'spec': round(float((p[labels == 0] < .5).mean()), 4)}
     return result
-
-
-@torch.no_grad()
-def reestimate_batch_norm(model, images, g, batches=40):
-    """Batch-norm statistics of averaged weights, over lightly augmented training rows."""
-    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
-    for m in norms:
-        m.reset_running_stats()
-        m.momentum = None
-    model.train()
-    for _ in range(batches):
-        index = torch.randint(len(images), (128,), generator=g)
-        model(normalise(augment(images[index].float() / 255, g, 0.5)))
-    model.eval()
-    for m in norms:
-        m.momentum = 0.1
 
 
 def kinds(rows) -> torch.Tensor:
@@ -200,7 +184,6 @@ def main():
             save(args.out + '.part')
         print(json.dumps(line), flush=True)
     if rank == 0:
-        reestimate_batch_norm(ema, resized(train_u8, data.SIZE), g)
         final = validate(ema, resized(val_u8, data.SIZE), val_labels)
         print(json.dumps({'final': final, 's': round(time.time() - began)}), flush=True)
         save(args.out, validation=final)
