@@ -2,4 +2,4 @@ export { createReview, ReviewError, type CompareRequest, type Review, type Revie
 export { type CompareHooks } from './compare.ts';
 export { exportComparison, ExportedComparison, NOT_FOR_DIAGNOSIS } from './export.ts';
 export { LIBRARY_BUDGETS, type LibraryBudgets, type Opened, type OpenedFile, type OpenHooks } from './library.ts';
-export { loadPackage, loadPackages, readMetadata, type LoadedPackage, type PackageProblem, type Packages } from './packages.ts';
+export { loadPackages, readMetadata, type LoadedPackage, type PackageProblem, type Packages } from './packages.ts';

@@ -18,8 +18,7 @@ describe('loadPackages', () => {
   });
 
   const broken: [string, RegExp, (dir: string) => void][] = [
-    ['model-bytes', /Model model-bytes: model\.int8\.onnx is not the file/, (dir) => appendFileSync(join(dir, 'model.int8.onnx'), 'x')],
-    ['missing', /Model missing: model\.onnx cannot be read: there is no such file/, (dir) => rmSync(join(dir, 'model.onnx'))],
+    ['all-files', /Model all-files: model\.onnx is not the file.* Model all-files: model\.int8\.onnx cannot be read: there is no such file/, (dir) => { appendFileSync(join(dir, 'model.onnx'), 'x'); rmSync(join(dir, 'model.int8.onnx')); }],
     ['not-json', /Model not-json: metadata\.json is not JSON/, (dir) => writeFileSync(join(dir, 'metadata.json'), '{')],
     ['field', /Model field: metadata\.json, fabriclens\.tolerance: /, (dir) => rewrite(dir, 'field', (m) => { m.fabriclens.tolerance = -1; })],
     ['threshold', /has a threshold that was chosen for another model\.onnx/, (dir) => rewrite(dir, 'threshold', (m) => { m.fabriclens.threshold.sha256 = '0'.repeat(64); })],
@@ -36,6 +35,17 @@ describe('loadPackages', () => {
     const { packages, problems } = await loadPackages(folder);
     expect(packages.map((p) => p.metadata.fabriclens.name)).toEqual(['sound']);
     expect(problems).toEqual([{ name, message: expect.stringMatching(cause) as string }]);
+  });
+
+  test('one bad file is named, and the package stays for the engines that run the others', async () => {
+    appendFileSync(join(writeTinyPackage(folder, 'bytes'), 'model.int8.onnx'), 'x');
+    rmSync(join(writeTinyPackage(folder, 'missing'), 'model.onnx'));
+    const { packages, problems } = await loadPackages(folder);
+    expect(packages.map(({ metadata, engines }) => [metadata.fabriclens.name, engines])).toEqual([['bytes', ['cpu-fp32', 'cpu-int8']], ['missing', ['cpu-fp32', 'cpu-int8']]]);
+    expect(problems).toEqual([
+      { name: 'bytes', message: expect.stringMatching(/^Model bytes: model\.int8\.onnx is not the file/) as string },
+      { name: 'missing', message: 'Model missing: model.onnx cannot be read: there is no such file.' },
+    ]);
   });
 
   test('a models folder that is not there is a problem, not a crash', async () => {

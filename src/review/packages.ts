@@ -1,4 +1,4 @@
-/** Model packages of a folder: each is checked whole before it is offered, and one that fails is named with its cause beside the others. */
+/** Model packages of a folder: each is checked whole, and what fails is named with its cause beside the rest. A package is offered while an engine can run it. */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
@@ -9,8 +9,10 @@ import { EngineError, readBounded, readFailure, readVerified, type ExecutedFile,
 export interface LoadedPackage extends ModelPackage {
   /** CARD.md, '' when there is none. */
   card: string;
-  /** Engines that this package can run on. */
+  /** Engines that this package is made for. */
   engines: EngineId[];
+  /** What is wrong with single files of it, a sentence each; their engines fail by that cause, the others run. */
+  faults: string[];
 }
 
 export interface PackageProblem {
@@ -40,7 +42,9 @@ export async function loadPackages(dir: string): Promise<Packages> {
     const isPackage = await stat(join(folder, PACKAGE_FILES.metadata)).then(() => true, () => false);
     if (!isPackage) continue;
     try {
-      found.packages.push(await loadPackage(folder));
+      const pkg = await loadPackage(folder);
+      found.packages.push(pkg);
+      if (pkg.faults.length > 0) found.problems.push({ name, message: pkg.faults.join(' ') });
     } catch (error) {
       found.problems.push({ name, message: error instanceof Error ? error.message : String(error) });
     }
@@ -48,17 +52,20 @@ export async function loadPackages(dir: string): Promise<Packages> {
   return found;
 }
 
-/** One package, every executed file held against its hash. Throws EngineError naming the package and the cause. */
+/** One package, every executed file held against its hash. Throws EngineError naming the package and the cause where no engine can run it. */
 export async function loadPackage(folder: string): Promise<LoadedPackage> {
   const name = basename(folder);
   const metadata = await readMetadata(folder);
   const pkg: ModelPackage = { dir: folder, metadata };
   const fault = inconsistency(name, metadata);
   if (fault !== null) throw new EngineError('model-corrupt', `Model ${name}: metadata.json ${fault}.`);
-  for (const file of Object.keys(metadata.fabriclens.sha256) as ExecutedFile[]) await readVerified(pkg, file);
+  const files = Object.keys(metadata.fabriclens.sha256) as ExecutedFile[];
+  const faults: string[] = [];
+  for (const file of files) await readVerified(pkg, file).catch((error: Error) => void faults.push(error.message));
+  if (faults.length === files.length) throw new EngineError('model-corrupt', faults.join(' '));
   const card = await readText(name, join(folder, PACKAGE_FILES.card)).catch(() => '');
   const engines: EngineId[] = metadata.fabriclens.sha256['program.bin'] === undefined ? ['cpu-fp32', 'cpu-int8'] : ['cpu-fp32', 'cpu-int8', 'board'];
-  return { ...pkg, card, engines };
+  return { ...pkg, card, engines, faults };
 }
 
 /** metadata.json of a package folder, valid by its schema. Throws EngineError naming the package and the field. */

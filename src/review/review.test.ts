@@ -102,6 +102,16 @@ describe('compare', () => {
     expect(comparison.maxDelta).not.toBeNull();
   });
 
+  test("a corrupt file of the package is the failure of the engine that runs it, and of no other's", async () => {
+    writeFileSync(join(writeTinyPackage(join(folder, 'damaged')), 'model.onnx'), 'damaged');
+    const other = createReview({ modelsDir: join(folder, 'damaged'), codecs, workerUrl, board, software: '' });
+    await openOne('a.dcm');
+    const { files } = await other.open([join(folder, 'a.dcm')]);
+    const { runs } = await other.compare({ instanceId: files[0]!.id, frame: 0, model: 'tiny', engines: ['cpu-fp32', 'cpu-int8'], repeats: 1 });
+    expect(runs).toMatchObject([{ state: 'failed', code: 'model-corrupt', message: expect.stringContaining('model.onnx is not the file') as string }, { state: 'ok' }]);
+    await other.close();
+  });
+
   test('a failed reference leaves the others without a comparison, not without an answer', async () => {
     const instanceId = await openOne('a.dcm');
     const comparison = await review.compare({ instanceId, frame: 0, model: 'tiny', engines: ['board', 'cpu-fp32', 'cpu-int8'], repeats: 1 });

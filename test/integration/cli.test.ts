@@ -182,10 +182,10 @@ describe('models and compile-program', () => {
     const dir = join(folder, 'listed');
     writeTinyPackage(dir, 'sound');
     expect(await run('models', '--models', dir)).toMatchObject({ code: 0, stdout: expect.stringContaining('sound 0.0.1: Tiny') as string, stderr: '' });
-    rmSync(join(writeTinyPackage(dir, 'broken'), 'model.onnx'));
+    writeFileSync(join(writeTinyPackage(dir, 'broken'), 'metadata.json'), '{');
     const { code, stdout, stderr } = await run('models', '--models', dir, '--json');
     expect([code, stderr]).toEqual([1, '']);
-    expect(JSON.parse(stdout)).toMatchObject({ models: [{ name: 'sound', engines: ['cpu-fp32', 'cpu-int8'] }], problems: [{ name: 'broken', message: expect.stringContaining('model.onnx') as string }] });
+    expect(JSON.parse(stdout)).toMatchObject({ models: [{ name: 'sound', engines: ['cpu-fp32', 'cpu-int8'] }], problems: [{ name: 'broken', message: expect.stringContaining('metadata.json is not JSON') as string }] });
   });
 
   test('compile-program writes program.bin and its hash, keeps all else, and gives the same bytes again', async () => {
