@@ -54,8 +54,9 @@ function resizeColumns(pixels: Float32Array, rows: number, columns: number, toCo
   for (let y = 0; y < rows; y++) {
     for (let x = 0; x < toColumns; x++) {
       const from = y * columns + first[x]!;
+      const end = from + count[x]!;
       let sum = 0;
-      for (let k = 0; k < count[x]!; k++) sum += pixels[from + k]! * weights[x * taps + k]!;
+      for (let i = from, w = x * taps; i < end; i++, w++) sum += pixels[i]! * weights[w]!;
       out[y * toColumns + x] = sum;
     }
   }
