@@ -6,7 +6,7 @@ is the middle of the film's upper edge. Shapes were set by eye and by textbook p
 import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
-WIDTH, HEIGHT = 22.4, 18.4  # cm
+WIDTH, HEIGHT = 21.2, 17.4  # cm
 COLUMNS, ROWS = 896, 736
 PX = WIDTH / COLUMNS
 MU_WATER, MU_BONE = 0.20, 0.55  # 1/cm, about 70 kV
@@ -42,10 +42,10 @@ class Body:
         self.size = j(1.0, .05)
         self.cage_w, self.cage_d = j(8.0, .4), j(5.2, .3)
         self.apex, self.waist = j(2.6, .25), j(14.0, .5)
-        self.dome_r, self.dome_l = j(14.2, .5), j(14.9, .4)
-        self.heart = (j(1.5, .3), j(11.6, .3), j(4.3, .25), j(3.3, .2), np.radians(j(38, 6)))
+        self.dome_r, self.dome_l = j(12.7, .4), j(13.4, .3)
+        self.heart = (j(1.2, .3), j(11.0, .3), j(3.6, .25), j(2.8, .2), np.radians(j(38, 6)))
         self.thymus = j(.5, .3)
-        self.stomach = (j(4.4, .5), j(16.6, .4), j(1.8, .4), j(.9, .2))
+        self.stomach = (j(4.4, .5), j(15.4, .4), j(1.8, .4), j(.9, .2))
         self.rib_gap, self.rib_r = j(1.27, .05), j(.25, .02)
         self.arm = j(7.6, 1.2)
 
@@ -244,8 +244,8 @@ def render(seed, patches=(), haze=0.0, bronchial=0.0):
     vessels(b, tree, g, bronchial)
     filled = 1 - (1 - opacities(g, x, y, patches)) * (1 - haze * (1 + .25 * fractal(g, x.shape, 130)).clip(0, 2))
     texture = 1 + .035 * fractal(g, x.shape, 26, 4, .8)
-    # Aerated lung weighs a quarter of water; the tree adds its own water where there is lung around it.
-    water = soft - .76 * air * texture * (1 - filled) + tree.map * smooth(air, .3, 3) * 1.5
+    # Aerated lung weighs a quarter of water; the tree adds its own water where there is air around it to show it.
+    water = soft - .76 * air * texture * (1 - filled) + tree.map * smooth(air, .3, 3) * 1.8 * (1 - filled)
     windpipe = Canvas(b)
     windpipe.tube([(.1, -1, 0), (.15, 4, 0), (-.05, 7.6, 0)], .5, weight=2.6)
     windpipe.tube([(-.05, 7.5, 0), (-1.9, 9.0, 0)], .38, weight=2)
@@ -266,18 +266,18 @@ def render(seed, patches=(), haze=0.0, bronchial=0.0):
 
 def expose(g, attenuation, soft):
     """Attenuation (natural logarithm) -> display: focal blur, scatter, quantum noise, processing, collimator, side marker."""
-    primary = np.exp(-gaussian_filter(attenuation, .9))
+    primary = np.exp(-gaussian_filter(attenuation, .8))
     scatter = gaussian_filter(primary * smooth(soft, 0, 3), 70)
     signal = .78 * primary + .55 * scatter + .004
     noise = gaussian_filter(g.standard_normal(signal.shape), .7)
     signal = signal * (1 + .014 * noise / noise.std() * np.sqrt(.12 / (signal + .02)))
     density = -np.log(signal.clip(1e-4, None))
     # As computed radiography does: the slow variation is compressed, edges lifted a little.
-    slow, fast = gaussian_filter(density, 45), gaussian_filter(density, 3)
-    density = .72 * slow + 1.15 * (density - slow) + .35 * (density - fast)
+    slow, middle, fast = (gaussian_filter(density, s) for s in (45, 14, 3))
+    density = .7 * slow + 1.15 * (density - slow) + .6 * (density - middle) + .35 * (density - fast)
     body = soft > 1.5
     low, high = np.percentile(density[body], [2, 99.3])
     grey = (density - low) / (high - low)
     grey = 1 / (1 + np.exp(-4.0 * (grey - .46)))
     grey = (grey - .1) / .82
-    return grey.clip(0, 1)
+    return (grey + .35 * (grey - gaussian_filter(grey, 40))).clip(0, 1)

@@ -25,10 +25,10 @@ NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, 'urn:fabriclens:samples')
 
 FILMS = [
     dict(name='clear-1', series='Phantom, clear lungs', seed=11),
-    dict(name='clear-2', series='Phantom, clear lungs', seed=12),
-    dict(name='opacity-1', series='Phantom, opacities', seed=13, patches=[(-4.0, 10.8, 2.8, 2.9, .9)], haze=.12, bronchial=.3),
+    dict(name='clear-2', series='Phantom, clear lungs', seed=21),
+    dict(name='opacity-1', series='Phantom, opacities', seed=13, patches=[(-3.9, 9.6, 3.0, 3.0, .9)], haze=.15, bronchial=.3),
     dict(name='opacity-2', series='Phantom, opacities', seed=14,
-         patches=[(-3.6, 8.6, 2.6, 3.4, .75), (4.2, 9.5, 2.6, 3.4, .75), (-4.5, 12, 2.4, 2.2, .8)], haze=.3, bronchial=.6),
+         patches=[(-3.6, 7.8, 2.6, 3.2, .75), (4.2, 8.6, 2.6, 3.2, .75), (-4.5, 10.8, 2.4, 2.0, .8)], haze=.3, bronchial=.6),
 ]
 
 
