@@ -1,5 +1,5 @@
 // The accelerator's arithmetic, layer by layer: the golden model, and the only definition of it. Synthesizable style: no dynamic
-// memory, no recursion, fixed tiles; the caller owns all memory and has checked the descriptor (hls/runtime/src/validate.cpp).
+// memory, no recursion, fixed tiles; the caller owns all memory and has checked the descriptor (hls/runtime/src/check_layer.cpp).
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Field } from '../../src/contract/layout.ts';
 import { Binding, DescriptorFlag, Descriptor, Header, Op, Section, SectionKind, Segment, Tensor } from '../../src/contract/layout.ts';
 import { compileProgram } from '../../src/compiler/compile.ts';
-import { crc32 } from '../../src/compiler/write.ts';
+import { crc32, writeProgram } from '../../src/compiler/write.ts';
 import { random } from '../../test/support/qdq.ts';
 import { inputCodes, network } from '../../test/support/random-network.ts';
 import { BUILD_TIMEOUT, Golden, Status } from '../tests/golden.ts';
-import { programOf, randomLayer } from '../tests/layer.ts';
+import { partsOf, programOf, randomLayer } from '../tests/layer.ts';
 
 /** A network with most kinds of layers. */
 const NETWORK = network(
@@ -146,7 +146,16 @@ describe('a program that is not one', () => {
     expect(await text(one(-(2 ** 31), 1))).toMatch(/output channel 0 can overflow/);
     expect(await text(one(0, 0))).toMatch(/shift is 0/);
     expect(await text(one(0, 56))).toMatch(/shift is 56/);
-    expect((await golden.load(PROGRAM, false, 1000)).text).toMatch(/needs \d+ bytes, the budget is 1000/);
+    expect((await golden.load(PROGRAM, false, 1000)).text).toMatch(/need \d+ bytes, the budget is 1000/);
+    const texts = new Set<string>();
+    for (let budget = 1000; budget < 1e6; budget = Math.ceil(budget * 1.3)) texts.add((await golden.load(PROGRAM, false, budget)).text.replace(/\d+/g, '#'));
+    expect([...texts]).toEqual([expect.stringMatching(/^weights up to layer #/), 'program needs # bytes, the budget is #', '']);
+    // Four thousand layers over one megabyte of weights: refused at the fourth, not after looking through four gigabytes.
+    const wide = { ...layer, input: [1, 1, 1024] as [number, number, number], output: [1, 1, 1024] as [number, number, number], weights: new Int8Array(1 << 20).fill(1), parameters: Array.from({ length: 1024 }, () => ({ bias: 0, multiplier: 1, shift: 1 })) };
+    const parts = partsOf(wide);
+    const shared = writeProgram({ ...parts, descriptors: Array.from({ length: 4096 }, () => parts.descriptors[0]!) });
+    const refused = await golden.load(shared, false, 7 << 20);
+    expect(refused).toMatchObject({ status: Status.MEMORY, text: 'weights up to layer 3 need 8388608 bytes, the budget is 7340032' });
   });
 
   it('never takes the process down: 3,000 mutated and truncated files', async () => {

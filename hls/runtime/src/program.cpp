@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "../../core/core.h"
 #include "../include/fabriclens_runtime.h"
 
 namespace fl {
@@ -184,7 +185,7 @@ std::string name_of(const Program &p, uint32_t offset, uint32_t bytes) {
   return std::string(reinterpret_cast<const char *>(p.strings) + offset, bytes);
 }
 
-Program parse_program(const uint8_t *bytes, size_t size, bool verify_data) {
+Program parse_program(const uint8_t *bytes, size_t size, bool verify_data, uint64_t budget) {
   Program p;
   Section sections[KINDS];
   p.header = read_header(bytes, size);
@@ -201,9 +202,17 @@ Program parse_program(const uint8_t *bytes, size_t size, bool verify_data) {
   for (uint32_t i = 0; i < p.tensors.size(); i++) check_tensor(p, i);
   for (uint32_t i = 0; i < p.bindings.size(); i++) check_binding(p, i);
   check_segments(p);
+  uint64_t weights = 0;
   for (uint32_t i = 0; i < p.descriptors.size(); i++) {
-    check_name(p, "descriptor", i, p.descriptors[i].name_offset, p.descriptors[i].name_bytes);
+    const Descriptor &d = p.descriptors[i];
+    check_name(p, "descriptor", i, d.name_offset, d.name_bytes);
     check_descriptor(p, i);
+    // Layers may share weights, and each looks at all of its own: without a bound here, a file of some megabytes keeps a board busy for minutes.
+    weights += sizeof(int16_t) * uint64_t(prepared_elements(d));
+    if (weights > budget) {
+      refuse(text_of("weights up to layer %u need %llu bytes, the budget is %llu", i, static_cast<unsigned long long>(weights),
+                     static_cast<unsigned long long>(budget)), FL_ERROR_MEMORY);
+    }
   }
   if (p.bindings.empty() || p.bindings.front().direction != Direction::INPUT || p.bindings.back().direction != Direction::OUTPUT) {
     refuse("program has no input or no output");

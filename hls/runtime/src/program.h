@@ -32,8 +32,8 @@ struct Program {
 uint32_t crc32(uint32_t crc, const uint8_t *bytes, size_t size);
 
 // Reads and checks everything: sizes, sections, checksums, names, shapes, strides, every arena and DATA range, and that no accumulator can
-// leave int32. Throws Refusal.
-Program parse_program(const uint8_t *bytes, size_t size, bool verify_data);
+// leave int32. Stops where the prepared weights alone would exceed `budget` (bytes). Throws Refusal.
+Program parse_program(const uint8_t *bytes, size_t size, bool verify_data, uint64_t budget);
 
 // The parts of it that look at single layers (check_layer.cpp).
 void check_descriptor(const Program &program, uint32_t index);

@@ -99,7 +99,7 @@ void take_memory(fl_program &p, uint64_t budget) {
 
 std::unique_ptr<fl_program> load(const uint8_t *bytes, size_t size, uint32_t flags, uint64_t budget) {
   auto p = std::make_unique<fl_program>();
-  p->parsed = fl::parse_program(bytes, size, (flags & FL_LOAD_VERIFY_DATA) != 0);
+  p->parsed = fl::parse_program(bytes, size, (flags & FL_LOAD_VERIFY_DATA) != 0, budget);
   for (const fl::Binding &b : p->parsed.bindings) {
     p->tensor_names.push_back(fl::name_of(p->parsed, b.name_offset, b.name_bytes));
     p->input_count += b.direction == fl::Direction::INPUT;
