@@ -1,7 +1,8 @@
 /** QGraph → stages: who runs each layer, and which adds ride in another layer's output stage. One stage becomes one descriptor. */
-import { MAX_KERNEL, MAX_POOL_KERNEL } from '../contract/layout.ts';
+import { MAX_CHANNELS, MAX_KERNEL, MAX_POOL_KERNEL } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
 import type { AddLayer, Bounds, QGraph, QLayer, QTensor, Window } from './graph.ts';
+import { macsOf } from './graph.ts';
 import { ratioOf, roundHalfEven } from './scale.ts';
 
 export type Target = 'PL' | 'PS';
@@ -47,8 +48,16 @@ function requireWindow(layer: QLayer, window: Window, limit: number): void {
   if (height > limit || width > limit) throw new CompileError(`its kernel of ${height}×${width} is larger than ${limit}×${limit}.`, layer.name);
 }
 
+/** Multiply-accumulates of one layer; a run can be cancelled between layers only. */
+const MAX_LAYER_MACS = 2 ** 35;
+
 /** What the core can run (issue of the PL core, and hls/runtime/src/check_layer.cpp, which refuses the same). */
 function requireRunnable(layer: QLayer): void {
+  if (macsOf(layer) > MAX_LAYER_MACS) throw new CompileError(`its ${macsOf(layer)} multiply-accumulates are more than the ${MAX_LAYER_MACS} of one layer.`, layer.name);
+  if (layer.kind === 'dense') {
+    const columns = layer.input.channels * layer.input.height * layer.input.width;
+    if (columns > MAX_CHANNELS) throw new CompileError(`a dense layer of ${columns} columns; the core holds ${MAX_CHANNELS}. Pool its input first.`, layer.name);
+  }
   if (layer.kind === 'conv') {
     requireWindow(layer, layer.window, MAX_KERNEL);
     if (layer.groups !== 1) throw new CompileError(`a convolution of ${layer.groups} groups; the core has no grouped or depthwise convolution yet.`, layer.name);
