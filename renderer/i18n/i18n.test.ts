@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
+import { WarningCode } from '../../src/contract/engine.ts';
 import { en } from './en.ts';
 import { zhCN } from './zh-CN.ts';
 
@@ -21,6 +22,10 @@ describe('texts', () => {
   test('both languages have the same keys, none empty', () => {
     expect([...chinese.keys()].sort()).toEqual([...english.keys()].sort());
     for (const [key, text] of [...english, ...chinese]) expect(text, key).not.toBe('');
+  });
+
+  test('every warning that a comparison may carry has its text', () => {
+    for (const code of WarningCode.options) expect(english.has(`warnings.code.${code}`), code).toBe(true);
   });
 
   test('both fill in the same values', () => {

@@ -6,7 +6,7 @@ import type { Frame } from '../contract/pixels.ts';
 
 export function warningsFor(instance: InstanceInfo, frame: Frame, { fabriclens: { title, intended } }: ModelMetadata): Warning[] {
   const warnings: Warning[] = [];
-  const warn = (code: string, message: string, values: Record<string, string> = {}): void => void warnings.push({ code, message, values });
+  const warn = (code: Warning['code'], message: string, values: Record<string, string> = {}): void => void warnings.push({ code, message, values });
 
   if (!intended.modalities.includes(instance.modality)) {
     const modality = instance.modality || 'unknown';

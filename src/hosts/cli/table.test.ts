@@ -32,7 +32,7 @@ describe('resultText', () => {
   });
 
   test('warnings and failures are told, and the rest is still there', () => {
-    const text = show(comparison({ warnings: [{ code: 'c', message: 'This is no radiograph.', values: {} }], runs: [run('cpu-fp32', [0.9, 0.1]), { state: 'failed', engine: 'board', code: 'board-unreachable', message: 'Board 10.0.0.1:1: nobody there; check the cable.' }] }));
+    const text = show(comparison({ warnings: [{ code: 'colour-image', message: 'This is no radiograph.', values: {} }], runs: [run('cpu-fp32', [0.9, 0.1]), { state: 'failed', engine: 'board', code: 'board-unreachable', message: 'Board 10.0.0.1:1: nobody there; check the cable.' }] }));
     expect(text).toContain('! This is no radiograph.');
     expect(text).toContain('✗ board failed (board-unreachable): Board 10.0.0.1:1: nobody there; check the cable.');
     expect(text).toContain('cpu-fp32  NORMAL');
@@ -41,7 +41,7 @@ describe('resultText', () => {
   test('what a file or a board says cannot steer the terminal', () => {
     const odd = '\u001b]0;title\u0007\u001b[2J\u009b1A\r';
     const failed = { state: 'failed', engine: 'board', code: 'board-refused', message: `Board: ${odd}` } as const;
-    const text = show(comparison({ warnings: [{ code: 'c', message: `modality ${odd}`, values: {} }], runs: [run('cpu-fp32', [0.9, 0.1]), failed] }), `im${odd}.dcm`, [`N${odd}`, 'P']);
+    const text = show(comparison({ warnings: [{ code: 'colour-image', message: `modality ${odd}`, values: {} }], runs: [run('cpu-fp32', [0.9, 0.1]), failed] }), `im${odd}.dcm`, [`N${odd}`, 'P']);
     expect(text).toContain('modality \ufffd]0;title');
     expect([...text].filter((c) => c !== '\n' && (c < ' ' || (c >= '\u007f' && c <= '\u009f')))).toEqual([]);
   });
@@ -53,7 +53,7 @@ describe('resultText', () => {
   });
 
   test('fits its width whatever the names', () => {
-    const text = show(comparison({ warnings: [{ code: 'c', message: 'word '.repeat(60).trim(), values: {} }], runs: [run('cpu-fp32', [0.2, 0.5, 0.3]), run('cpu-int8', [0.3, 0.5, 0.2]), run('board', [0.3, 0.5, 0.2])] }), `${'folder/'.repeat(30)}im.dcm`, ['A'.repeat(40), 'B'.repeat(40), 'C'.repeat(40)]);
+    const text = show(comparison({ warnings: [{ code: 'colour-image', message: 'word '.repeat(60).trim(), values: {} }], runs: [run('cpu-fp32', [0.2, 0.5, 0.3]), run('cpu-int8', [0.3, 0.5, 0.2]), run('board', [0.3, 0.5, 0.2])] }), `${'folder/'.repeat(30)}im.dcm`, ['A'.repeat(40), 'B'.repeat(40), 'C'.repeat(40)]);
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(WIDTH);
   });
 });
