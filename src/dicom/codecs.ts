@@ -67,7 +67,7 @@ export function createCodecs(loadWasm: (name: WasmName) => Promise<Uint8Array>):
         case 'jpeg-lossless': {
           const { samples, precision } = decodeJpeg(stream);
           // YCbCr in lossless streams is the file's own doing and undone by Photometric Interpretation.
-          const bytes = precision > 8 ? new Uint8Array(samples.buffer) : Uint8Array.from(samples);
+          const bytes = precision > 8 ? new Uint8Array(samples.buffer) : new Uint8Array(samples);
           return shaped(bytes, precision, expected, { planar: false, rgb: false });
         }
       }

@@ -112,6 +112,11 @@ describe('range and windows', () => {
     expect(frame.voiFromFile).toBe(false);
     expect([...renderGrey(frame, frame.voi[0]!, false)]).toEqual([0, 51, 102, 153, 204, 255]);
   });
+  test('one infinite pixel of a float image does not make the others one grey', async () => {
+    const frame = await grey({ elements: { ...size(1, 5), '7FE00008': ['OF', [-Infinity, 1, 2, 3, Infinity]] } });
+    expect(frame).toMatchObject({ min: 1, max: 3 });
+    expect([...renderGrey(frame, frame.voi[0]!, false)]).toEqual([0, 0, 128, 255, 255]);
+  });
   test('windows first, then tables; tables alone come first', async () => {
     const table = { '00283010': ['SQ', [{ '00283002': ['US', [3, 5, 8]], '00283003': ['LO', 'bone'], '00283006': ['OW', [0, 128, 255]] }]] } as const;
     const pixels = Uint16Array.of(4, 5, 6, 7, 8, 9);

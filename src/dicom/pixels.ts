@@ -80,7 +80,7 @@ export function nativeSamples(bytes: Uint8Array, header: PixelHeader, littleEndi
   return storedValues(cells(bytes, count, bits, littleEndian), header);
 }
 
-/** Smallest and largest value, those in [paddingLow, paddingHigh] and not-a-numbers left out; of all values when nothing else is there. */
+/** Smallest and largest value, those in [paddingLow, paddingHigh], infinities and not-a-numbers left out; of all values when nothing else is there. */
 export function valueRange(pixels: StoredPixels, padding: [number, number] | null): { min: number; max: number } {
   let min = Number.POSITIVE_INFINITY;
   let max = Number.NEGATIVE_INFINITY;
@@ -88,8 +88,8 @@ export function valueRange(pixels: StoredPixels, padding: [number, number] | nul
   for (let i = 0; i < pixels.length; i++) {
     const value = pixels[i]!;
     if (value >= low && value <= high) continue;
-    if (value < min) min = value;
-    if (value > max) max = value;
+    if (value < min && value !== Number.NEGATIVE_INFINITY) min = value;
+    if (value > max && value !== Number.POSITIVE_INFINITY) max = value;
   }
   if (min > max) return padding ? valueRange(pixels, null) : { min: 0, max: 0 };
   return { min, max };
