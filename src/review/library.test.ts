@@ -74,12 +74,17 @@ describe('opening', () => {
     const seen: number[] = [];
     await new Library().open([folder], { onProgress: ({ done, total }) => { expect(total).toBe(30); seen.push(done); } });
     expect(seen).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
+    put('a-text.dcm', 'no image');
     const library = new Library();
     const abort = new AbortController();
-    await expect(library.open([folder], { signal: abort.signal, onProgress: ({ done }) => { if (done === 5) abort.abort(); } })).rejects.toThrow();
-    const kept = library.info().studies[0]!.series[0]!.instances.length;
+    await expect(library.open([folder], { signal: abort.signal, onProgress: ({ done }) => { if (done === 6) abort.abort(); } })).rejects.toThrow();
+    const { studies, problems } = library.info();
+    const kept = studies[0]!.series[0]!.instances.length;
     expect(kept).toBeGreaterThanOrEqual(5);
     expect(kept).toBeLessThan(30);
+    expect(problems.map((p) => p.fileName)).toEqual(['a-text.dcm']);
+    await new Promise((done) => setTimeout(done, 50)); // a reader that went on would add another
+    expect(library.info().studies[0]!.series[0]!.instances).toHaveLength(kept);
   });
 });
 

@@ -86,8 +86,14 @@ export class Library {
       }
     };
     // What DICOMDIRs list comes in another round: a reader that finds nothing to do is not there when they have been read.
-    while (next < queue.length) await Promise.all(Array.from({ length: CONCURRENCY }, () => reader(queue.length)));
-    return this.#opened(jobs, walk.problems);
+    let stopped: PromiseRejectedResult | undefined;
+    while (next < queue.length && !stopped) {
+      const ends = await Promise.allSettled(Array.from({ length: CONCURRENCY }, () => reader(queue.length)));
+      stopped = ends.find((end) => end.status === 'rejected');
+    }
+    const opened = this.#opened(jobs, walk.problems);
+    if (stopped) throw stopped.reason;
+    return opened;
   }
 
   #opened(jobs: Job[], pathProblems: PathProblem[]): Opened {

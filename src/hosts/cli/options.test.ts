@@ -26,6 +26,7 @@ describe('parseCommand', () => {
     [['infer', 'a', '--board', 'nowhere'], 'HOST:PORT'],
     [['infer', 'a', '--board', 'x:99999'], 'HOST:PORT'],
     [['infer', 'a', '--nonsense'], '--nonsense'],
+    [['infer', 'a', '--board-token-file', 't'], '--board-token-file belongs to --board'],
     [['models', 'x'], '--models DIR'],
     [['compile-program'], 'one model package folder'],
   ])('%j is refused with a word on what is wrong', (argv, message) => {

@@ -52,6 +52,7 @@ export function parseCommand(argv: readonly string[]): Command {
       throw new UsageError('Say what to do: infer, models or compile-program.');
     case 'infer':
       if (rest.length === 0) throw new UsageError('infer needs at least one file, folder or DICOMDIR.');
+      if (values['board-token-file'] !== undefined && values.board === undefined) throw new UsageError('--board-token-file belongs to --board HOST:PORT; the virtual board has a token of its own.');
       return {
         command, paths: rest, engines: engines(values.engine), board: board(values.board), boardTokenFile: values['board-token-file'], model: values.model, modelsDir: values.models,
         repeat: count('--repeat', values.repeat ?? '1', MAX_REPEATS),
