@@ -37,5 +37,4 @@ declare module 'cornerstone-core' {
   export function getEnabledElement(element: HTMLElement): EnabledElement;
   export function setToPixelCoordinateSystem(enabledElement: EnabledElement, context: CanvasRenderingContext2D): void;
   export function draw(element: HTMLElement): void;
-  export function resize(element: HTMLElement, forceFitToWindow?: boolean): void;
 }

@@ -6,7 +6,7 @@ import type { CornerstoneImage, EnabledElement } from 'cornerstone-core';
 import * as cornerstone from 'cornerstone-core';
 import { paintGrey, sample } from './paint.ts';
 import type { GreyTables, Overlay, Viewport, ViewportImage } from './port.ts';
-import { fitZoom, sameVoi, snapPan, type Point, type Presentation } from './presentation.ts';
+import { fitZoom, sameVoi, snapPan, type Point, type Presentation, type Size } from './presentation.ts';
 
 /** Above this enlargement pixels may be shown as squares. */
 const SQUARES_FROM = 2;
@@ -33,8 +33,10 @@ export class CornerstoneViewport implements Viewport {
     this.element = element;
     this.tables = tables;
     cornerstone.enable(element);
+    this.fillPane();
     this.observer = new ResizeObserver(() => this.resize());
-    this.observer.observe(element);
+    // This box changes also when the window comes to a screen of another density.
+    this.observer.observe(element, { box: 'device-pixel-content-box' });
   }
 
   get presentation(): Presentation | null {
@@ -97,13 +99,18 @@ export class CornerstoneViewport implements Viewport {
     }, SETTLE_MS);
   }
 
+  get pixelRatio(): number {
+    return window.devicePixelRatio;
+  }
+
   fitZoom(): number {
     return this.image ? this.fitOf(this.image) : 1;
   }
 
   fromCentre(client: Point): Point {
     const box = this.element.getBoundingClientRect();
-    return { x: client.x - box.left - box.width / 2, y: client.y - box.top - box.height / 2 };
+    const ratio = this.pixelRatio;
+    return { x: (client.x - box.left - box.width / 2) * ratio, y: (client.y - box.top - box.height / 2) * ratio };
   }
 
   dispose(): void {
@@ -112,9 +119,26 @@ export class CornerstoneViewport implements Viewport {
     cornerstone.disable(this.element);
   }
 
+  /** In device pixels. */
+  private get pane(): Size {
+    const { width, height } = cornerstone.getEnabledElement(this.element).canvas;
+    return { width, height };
+  }
+
+  /** A canvas pixel a device pixel, so that a dense screen shows what it can; cornerstone's own resize knows CSS pixels only. */
+  private fillPane(): void {
+    const { canvas } = cornerstone.getEnabledElement(this.element);
+    const { clientWidth, clientHeight } = this.element;
+    const width = Math.round(clientWidth * this.pixelRatio);
+    const height = Math.round(clientHeight * this.pixelRatio);
+    if (canvas.width !== width) canvas.width = width;
+    if (canvas.height !== height) canvas.height = height;
+    canvas.style.width = `${clientWidth}px`;
+    canvas.style.height = `${clientHeight}px`;
+  }
+
   private fitOf(image: ViewportImage): number {
-    const pane = { width: this.element.clientWidth, height: this.element.clientHeight };
-    return fitZoom(pane, { width: image.frame.columns, height: image.frame.rows }, image.aspect);
+    return fitZoom(this.pane, { width: image.frame.columns, height: image.frame.rows }, image.aspect);
   }
 
   private refit(image: ViewportImage, p: Presentation): Presentation {
@@ -123,7 +147,7 @@ export class CornerstoneViewport implements Viewport {
 
   private resize(): void {
     if (this.element.clientWidth === 0 || this.element.clientHeight === 0) return;
-    cornerstone.resize(this.element);
+    this.fillPane();
     for (const held of [this.shown, this.pending]) if (held) held.presentation = this.refit(held.image, held.presentation);
     this.apply();
   }
@@ -171,8 +195,7 @@ export class CornerstoneViewport implements Viewport {
   }
 
   private transformOf({ frame }: ViewportImage, p: Presentation): { scale: number; translation: Point } {
-    const pane = { width: this.element.clientWidth, height: this.element.clientHeight };
-    return { scale: p.zoom, translation: snapPan(p, pane, { width: frame.columns, height: frame.rows }) };
+    return { scale: p.zoom, translation: snapPan(p, this.pane, { width: frame.columns, height: frame.rows }) };
   }
 
   private apply(): void {

@@ -34,7 +34,9 @@ export interface Viewport {
   readonly presentation: Presentation | null;
   readonly image: ViewportImage | null;
   fitZoom(): number;
-  /** Screen position (client coordinates) → offset from the pane's centre. */
+  /** Device pixels a client pixel. Zoom, and offsets in the pane, are in device pixels: at zoom 1 an image pixel is one of the screen's. */
+  readonly pixelRatio: number;
+  /** Position in client coordinates → offset from the pane's centre, in device pixels. */
   fromCentre(client: Point): Point;
   /** Called after every drawing, with what is seen and how long the drawing took (ms). */
   onDrawn: ((shown: { key: string; presentation: Presentation; drawMs: number }) => void) | null;

@@ -1,6 +1,6 @@
 /**
  * How an image stands in the viewport, as values: window, zoom, pan. Pure; the drawing is elsewhere.
- * Zoom is screen pixels an image pixel; pan is in image pixels, from the centre, as cornerstone's translation is.
+ * Zoom is screen (device) pixels an image pixel; pan is in image pixels, from the centre, as cornerstone's translation is.
  */
 import type { GreyFrame, Voi } from '../../src/contract/pixels.ts';
 

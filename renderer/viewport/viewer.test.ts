@@ -31,6 +31,7 @@ class Screen implements Viewport {
   }
   setOverlay(): void {}
   setInteracting(): void {}
+  readonly pixelRatio = 2;
   fitZoom(): number {
     return 1;
   }

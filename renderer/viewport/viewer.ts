@@ -146,8 +146,10 @@ export class Viewer {
     if (facts && voi) this.setVoi(dragWindow(voi, dx, dy, facts.range.high - facts.range.low));
   }
 
+  /** By a drag in client pixels. */
   pan(dx: number, dy: number): void {
-    this.change((p) => panBy(p, dx, dy, this.viewport?.image?.aspect));
+    const ratio = this.viewport?.pixelRatio ?? 1;
+    this.change((p) => panBy(p, dx * ratio, dy * ratio, this.viewport?.image?.aspect));
   }
 
   /** About a point in client coordinates, or the centre. */

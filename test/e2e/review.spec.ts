@@ -36,7 +36,7 @@ async function expectedMiddle(page: Page, path: string, size: number, invert = f
   const frame = await decodeFrame(parseDicom(new Uint8Array(readFileSync(path))), 0, none);
   if (frame.kind !== 'grey') throw new Error('a grey sample is expected');
   const greys = renderGrey(frame, frame.voi[0]!, invert);
-  const pane = await viewport(page).evaluate((element) => ({ width: element.clientWidth, height: element.clientHeight }));
+  const pane = await viewport(page).locator('canvas').evaluate((canvas: HTMLCanvasElement) => ({ width: canvas.width, height: canvas.height }));
   const start = (paneSize: number, imageSize: number): number => Math.floor((paneSize - size) / 2) - Math.round((paneSize - imageSize) / 2);
   const left = start(pane.width, frame.columns);
   const top = start(pane.height, frame.rows);
@@ -81,6 +81,59 @@ describe('from nothing', () => {
       window.dispatchEvent(new DragEvent('dragleave', { dataTransfer: data }));
     });
     await page.getByTestId('drop-overlay').waitFor({ state: 'detached' });
+  });
+});
+
+describe('files and folders dropped on the window', () => {
+  const app = withApp();
+
+  test('are opened by their real paths; what is no image is named', async () => {
+    const { page } = app();
+    await page.getByTestId('empty').waitFor();
+    const browser = await page.context().newCDPSession(page);
+    const at = { x: 400, y: 300, data: { items: [], files: [CHEST, join(CT, 'slice-01.dcm'), join(ROOT, 'package.json')], dragOperationsMask: 1 } };
+    await browser.send('Input.dispatchDragEvent', { type: 'dragEnter', ...at });
+    await page.getByTestId('drop-overlay').waitFor();
+    await browser.send('Input.dispatchDragEvent', { type: 'dragOver', ...at });
+    await browser.send('Input.dispatchDragEvent', { type: 'drop', ...at });
+    await shown(page);
+    await page.getByTestId('drop-overlay').waitFor({ state: 'detached' });
+    await expect.poll(() => page.getByTestId('series').count()).toBe(3);
+    await page.getByTestId('problems').getByText('package.json', { exact: true }).waitFor();
+  });
+});
+
+describe('on a dense screen', () => {
+  const app = withApp({ args: ['--force-device-scale-factor=2', CT] });
+
+  test('a canvas pixel is a device pixel, and 1:1 is the file’s own pixels', async () => {
+    const { page } = app();
+    await shown(page);
+    expect(await page.evaluate(() => devicePixelRatio)).toBe(2);
+    const { canvas, pane } = await viewport(page).evaluate((element) => ({ canvas: element.querySelector('canvas')!.width, pane: element.clientWidth }));
+    expect(canvas).toBe(2 * pane);
+    await page.keyboard.press('1');
+    await expect.poll(() => text(page, 'zoom')).toContain('100 %');
+    await expect.poll(() => same(page, join(CT, 'slice-01.dcm'))).toBe(0);
+  });
+
+  test('a drag carries the image as far as the hand goes', async () => {
+    const { page } = app();
+    await page.keyboard.press('p');
+    const before = await middle(page, 60);
+    const box = (await viewport(page).boundingBox())!;
+    const drag = async (dx: number): Promise<void> => {
+      await page.mouse.move(box.x + 200, box.y + 200);
+      await page.mouse.down();
+      await page.mouse.move(box.x + 200 + dx, box.y + 200, { steps: 3 });
+      await page.mouse.up();
+    };
+    await drag(10);
+    // Ten client pixels are twenty of the canvas: its column 0 is now where column 20 was.
+    await expect.poll(async () => {
+      const moved = await middle(page, 60);
+      return Array.from({ length: 60 * 40 }, (_, i) => moved[Math.floor(i / 40) * 60 + 20 + (i % 40)] !== before[Math.floor(i / 40) * 60 + (i % 40)]).filter(Boolean).length;
+    }).toBe(0);
   });
 });
 
