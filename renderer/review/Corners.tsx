@@ -23,11 +23,11 @@ export function Corners(): JSX.Element | null {
       <div className="corner top left">
         <strong data-testid="patient-name">{personName(study.patientName) || t('studies.unnamed')}</strong>
         <span>{study.patientId}</span>
-        <span>{[sex, study.patientBirthDate && t('viewer.born', { date: dicomDate(study.patientBirthDate) })].filter(Boolean).join(' · ')}</span>
+        <span>{[sex, dicomDate(study.patientBirthDate) && t('viewer.born', { date: dicomDate(study.patientBirthDate) })].filter(Boolean).join(' · ')}</span>
       </div>
       <div className="corner top right">
         <span>{study.description}</span>
-        <span>{[dicomDate(study.date), dicomTime(study.time)].filter(Boolean).join(' ')}</span>
+        <span>{[dicomDate(study.date), dicomDate(study.date) && dicomTime(study.time)].filter(Boolean).join(' ')}</span>
         <span>{study.institution}</span>
       </div>
       <div className="corner bottom left">

@@ -8,7 +8,7 @@ describe('person names', () => {
 });
 
 test('dates and times as in the file, or as they are when they are none', () => {
-  expect([dicomDate('20240131'), dicomDate('2024.01.31'), dicomDate('January'), dicomDate('')]).toEqual(['2024-01-31', '2024-01-31', 'January', '']);
+  expect([dicomDate('20240131'), dicomDate('2024.01.31'), dicomDate('January'), dicomDate(''), dicomDate('00000000')]).toEqual(['2024-01-31', '2024-01-31', 'January', '', '']);
   expect([dicomTime('142530.5'), dicomTime('14'), dicomTime('')]).toEqual(['14:25', '', '']);
 });
 

@@ -13,9 +13,10 @@ export function personName(name: PersonName): string {
   return ideographic && alphabetic ? `${ideographic} (${alphabetic})` : ideographic || alphabetic;
 }
 
-/** DICOM DA `20240131` (or `2024.01.31` of old files) → `2024-01-31`; anything else as it is. */
+/** DICOM DA `20240131` (or `2024.01.31` of old files) → `2024-01-31`; all zeros, as some write for "none", → ''; anything else as it is. */
 export function dicomDate(text: string): string {
   const match = /^(\d{4})\.?(\d{2})\.?(\d{2})$/.exec(text.trim());
+  if (match?.slice(1).every((part) => Number(part) === 0)) return '';
   return match ? `${match[1]}-${match[2]}-${match[3]}` : text.trim();
 }
 
