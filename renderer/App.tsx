@@ -7,7 +7,7 @@ import { ViewerPane } from './review/ViewerPane.tsx';
 import { Boards } from './screens/Boards.tsx';
 import { Models } from './screens/Models.tsx';
 import { Settings } from './screens/Settings.tsx';
-import { shortcutText, useAction, useApp, useAppState } from './ui/app.ts';
+import { shortcutText, useAction, useApp, useAppState, useTextOf } from './ui/app.ts';
 import { Icon } from './ui/icons.tsx';
 
 export function Window(): JSX.Element {
@@ -77,16 +77,19 @@ function RailButton({ id }: { id: ActionId }): JSX.Element {
 
 function StatusBar(): JSX.Element {
   const { t } = useTranslation();
+  const textOf = useTextOf();
   const boards = useAppState((s) => s.boards);
+  const running = useAppState((s) => Object.values(s.comparisons).filter((entry) => entry.state === 'running').length);
   const version = useAppState((s) => s.info?.version);
   return (
     <footer className="status-bar">
       <strong className="not-diagnostic" data-testid="not-diagnostic">{t('notDiagnostic')}</strong>
       <span className="grow" />
+      {running > 0 && <span className="board-state" data-testid="running-count"><Icon name="clock" size={14} />{t('status.running', { count: running })}</span>}
       {boards.map((board) => (
         <span key={board.id} className={`board-state state-${board.state}`}>
           <Icon name={board.state === 'ready' ? 'check' : board.state === 'starting' || board.state === 'connecting' ? 'clock' : 'warning'} size={14} />
-          {board.name}: {t(`boards.state.${board.state}`)}
+          {textOf(`boards.name.${board.id}`, board.name)}: {t(`boards.state.${board.state}`)}
         </span>
       ))}
       {version && <span className="dim">{t('status.version', { version })}</span>}

@@ -11,7 +11,7 @@ import { HeatMapPanel } from './HeatMapPanel.tsx';
 import { IdentityList } from './IdentityList.tsx';
 import { Latency } from './Latency.tsx';
 import { Probabilities } from './Probabilities.tsx';
-import { agreementOf } from './verdict.ts';
+import { agreementOf, isBeyond } from './verdict.ts';
 
 export function ComparisonPanel(): JSX.Element {
   const { t } = useTranslation();
@@ -109,10 +109,12 @@ function Concern({ model, shown, concern }: { model: ModelInfo; shown: Shown; co
 /** In the reader's language where the code is known; else the host's sentence. */
 function WarningLine({ warning }: { warning: Warning }): JSX.Element {
   const textOf = useTextOf();
+  const { engine } = warning.values;
+  const values = engine === undefined ? warning.values : { ...warning.values, engine: textOf(`engine.${engine}`, engine) };
   return (
     <div className="callout warning" role="alert" data-testid="warning">
       <Icon name="warning" size={18} />
-      <p>{textOf(`warnings.code.${warning.code}`, warning.message, warning.values)}</p>
+      <p>{textOf(`warnings.code.${warning.code}`, warning.message, values)}</p>
     </div>
   );
 }
@@ -152,14 +154,14 @@ function Verdict({ entry }: { entry: ComparisonEntry }): JSX.Element | null {
   const { comparison } = entry;
   if (!comparison) return null;
   const agreement = agreementOf(comparison);
-  const beyond = comparison.maxDelta !== null && comparison.maxDelta > comparison.tolerance;
+  const beyond = isBeyond(comparison);
   const flips = comparison.flips.map((engine) => t(`engine.${engine}`)).join(', ');
   return (
     <div className={`verdict ${agreement}`} data-testid="verdict" data-agreement={agreement}>
-      <Icon name={agreement === 'flip' ? 'flip' : agreement === 'agree' ? 'check' : agreement === 'none' ? 'error' : 'info'} size={22} />
+      <Icon name={agreement === 'flip' ? 'flip' : agreement === 'agree' ? 'check' : agreement === 'apart' ? 'warning' : agreement === 'none' ? 'error' : 'info'} size={22} />
       <div>
         <strong>{t(`verdict.${agreement}`, { engines: flips, answered: okRuns(comparison.runs).length, asked: comparison.runs.length })}</strong>
-        {comparison.maxDelta !== null && (agreement === 'agree' || agreement === 'agreePartly' || agreement === 'flip') && (
+        {comparison.maxDelta !== null && (agreement === 'agree' || agreement === 'agreePartly' || agreement === 'apart' || agreement === 'flip') && (
           <p className={beyond ? 'beyond' : 'dim'}>
             {beyond && <Icon name="warning" size={14} />}
             {t(beyond ? 'verdict.beyond' : 'verdict.within', { delta: comparison.maxDelta.toFixed(4), tolerance: comparison.tolerance })}

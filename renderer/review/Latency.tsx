@@ -3,7 +3,7 @@ import { useTranslation } from 'react-i18next';
 import { TimingPart, type Comparison } from '../../src/contract/engine.ts';
 import { okRuns } from '../state/selectors.ts';
 import { milliseconds } from '../ui/format.ts';
-import { partsOf, sourcesOf, sourcesOfPart, waterfall } from './verdict.ts';
+import { commonRepeats, partsOf, sourcesOf, sourcesOfPart, waterfall } from './verdict.ts';
 
 /** Parts end to end on one axis, then the same as numbers; the source of each is written, not only coloured. */
 export function Latency({ comparison }: { comparison: Comparison }): JSX.Element | null {
@@ -11,10 +11,10 @@ export function Latency({ comparison }: { comparison: Comparison }): JSX.Element
   const runs = okRuns(comparison.runs);
   if (runs.length === 0) return null;
   const { rows, axisMs, ticks } = waterfall(comparison.runs);
-  const repeats = Math.max(...runs.map((run) => run.repeats));
+  const repeats = commonRepeats(comparison.runs);
   return (
     <section aria-label={t('latency.title')} data-testid="latency">
-      <h3>{t('latency.title')} <span className="dim">{t('latency.repeats', { count: repeats })}</span></h3>
+      <h3>{t('latency.title')} <span className="dim">{repeats === null ? t('latency.unit') : t('latency.repeats', { count: repeats })}</span></h3>
       <div className="waterfall" role="img" aria-label={rows.map((row) => t('latency.row', { engine: t(`engine.${row.engine}`), p50: milliseconds(row.total.p50), p95: milliseconds(row.total.p95) })).join('; ')}>
         {rows.map((row) => (
           <div key={row.engine} className="waterfall-row">
@@ -60,6 +60,13 @@ export function Latency({ comparison }: { comparison: Comparison }): JSX.Element
             {runs.map((run) => <td key={run.identity.engine} className="number"><strong>{milliseconds(run.total.p50)} / {milliseconds(run.total.p95)}</strong></td>)}
             <td />
           </tr>
+          {repeats === null && (
+            <tr data-testid="runs">
+              <th scope="row">{t('latency.runs')}</th>
+              {runs.map((run) => <td key={run.identity.engine} className="number">{run.repeats}</td>)}
+              <td />
+            </tr>
+          )}
         </tbody>
       </table>
       <ul className="sources dim small">

@@ -2,7 +2,7 @@ import type { JSX } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Comparison, EngineId, RunFailed, RunOk } from '../../src/contract/engine.ts';
 import type { ModelInfo } from '../../src/contract/ipc.ts';
-import { useApp, useLocalText } from '../ui/app.ts';
+import { useApp, useLocalText, useTextOf } from '../ui/app.ts';
 import { probability, signed } from '../ui/format.ts';
 import { Icon } from '../ui/icons.tsx';
 import { columnsOf, decisionOf, deltaOf, referenceOf } from './verdict.ts';
@@ -85,12 +85,14 @@ function Bar({ value, mark }: { value: number; mark: number | null }): JSX.Eleme
 
 function Failed({ run, retry }: { run: RunFailed; retry: () => void }): JSX.Element {
   const { t } = useTranslation();
+  const textOf = useTextOf();
   return (
     <div className={`callout ${run.code === 'cancelled' ? 'info' : 'error'}`} role={run.code === 'cancelled' ? 'status' : 'alert'} data-testid={`failed-${run.engine}`}>
       <Icon name={run.code === 'cancelled' ? 'stop' : 'error'} size={18} />
       <div className="grow">
         <strong>{t('panel.failed', { engine: t(`engine.${run.engine}`) })}</strong>
-        <p>{run.message}</p>
+        <p>{textOf(`failure.${run.code}`, t('failure.unknown'))}</p>
+        <p className="dim" lang="en">{run.message}</p>
       </div>
       <button type="button" className="link" onClick={retry}>{t('common.retry')}</button>
     </div>

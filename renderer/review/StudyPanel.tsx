@@ -5,7 +5,7 @@ import { ToolButton } from '../ui/ActionButton.tsx';
 import { useApp, useAppState, useTextOf } from '../ui/app.ts';
 import { dicomDate, personName } from '../ui/format.ts';
 import { Icon } from '../ui/icons.tsx';
-import { countSlices, sliceAt } from '../state/selectors.ts';
+import { countSlices, problemGroups, sliceAt } from '../state/selectors.ts';
 import { Thumb } from './Thumb.tsx';
 
 export function StudyPanel(): JSX.Element {
@@ -67,21 +67,18 @@ function Series({ series }: { series: SeriesInfo }): JSX.Element | null {
   const count = countSlices(series);
   const middle = sliceAt(series, Math.floor(count / 2));
   if (!middle) return null;
-  const title = series.description || [series.modality, middle.instance.bodyPart, middle.instance.viewPosition].filter(Boolean).join(' ');
+  const title = series.description || [series.modality, middle.instance.bodyPart, middle.instance.viewPosition].filter(Boolean).join(' ') || middle.instance.fileName;
   return (
     <button ref={ref} type="button" className="series" data-testid="series" aria-current={selected} onClick={() => session.select(series.uid)}>
       <Thumb instanceId={middle.instance.id} frame={middle.frame} size={56} />
       <span className="series-text">
         <span className="series-title">{title}</span>
-        <span className="dim">{[series.modality, t('studies.images', { count })].join(' · ')}</span>
+        <span className="dim">{[series.modality, t('studies.images', { count })].filter(Boolean).join(' · ')}</span>
         {middle.instance.qualityControl && <span className="synthetic-mark">{t('viewer.synthetic')}</span>}
       </span>
     </button>
   );
 }
-
-/** The list names the file already. */
-const causeOf = ({ fileName, message }: FileProblem): string => (message.startsWith(`${fileName}: `) ? message.slice(fileName.length + 2) : message);
 
 function Problems({ problems }: { problems: readonly FileProblem[] }): JSX.Element {
   const { t } = useTranslation();
@@ -96,10 +93,15 @@ function Problems({ problems }: { problems: readonly FileProblem[] }): JSX.Eleme
       </button>
       {open && (
         <dl tabIndex={0} aria-label={t('problems.title')}>
-          {problems.map((problem, index) => (
-            <Fragment key={index}>
-              <dt>{problem.fileName}</dt>
-              <dd><strong>{textOf(`problems.code.${problem.code}`, problem.code)}</strong> {causeOf(problem)}</dd>
+          {problemGroups(problems).map(({ fileName, code, causes }) => (
+            <Fragment key={`${fileName}/${code}`}>
+              <dt>{fileName}</dt>
+              <dd>
+                <strong>{textOf(`problems.code.${code}`, code)}</strong>{' '}
+                {causes.length === 1
+                  ? <span lang="en">{causes[0]}</span>
+                  : <details><summary>{t('problems.times', { count: causes.length })}</summary><ul lang="en">{causes.map((cause, index) => <li key={index}>{cause}</li>)}</ul></details>}
+              </dd>
             </Fragment>
           ))}
         </dl>

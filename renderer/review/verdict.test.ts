@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { PartTiming } from '../../src/contract/engine.ts';
 import { comparison, failed, run } from '../testing/samples.ts';
-import { agreementOf, columnsOf, decisionOf, deltaOf, partsOf, referenceOf, roundUp, sourcesOfPart, waterfall } from './verdict.ts';
+import { agreementOf, columnsOf, commonRepeats, decisionOf, deltaOf, partsOf, referenceOf, roundUp, sourcesOfPart, waterfall } from './verdict.ts';
 
 const part = (name: PartTiming['part'], p50: number, source: PartTiming['source'] = 'host'): PartTiming => ({ part: name, source, p50, p95: p50 * 2 });
 
@@ -11,6 +11,10 @@ describe('agreement', () => {
     expect(agreementOf(comparison([run('cpu-fp32', 0.4), run('board', 0.6)], { flips: ['board'] }))).toBe('flip');
     expect(agreementOf(comparison([run('cpu-fp32', 0.4), run('board', 0.41)]))).toBe('agree');
     expect(agreementOf(comparison([run('cpu-fp32', 0.4), run('cpu-int8', 0.41), failed('board')]))).toBe('agreePartly');
+    const within = comparison([run('cpu-fp32', 0.6), run('board', 0.62)], { maxDelta: 0.02, tolerance: 0.02 });
+    expect(agreementOf(within)).toBe('agree');
+    expect(agreementOf({ ...within, maxDelta: 0.021 })).toBe('apart');
+    expect(agreementOf({ ...within, maxDelta: 0.021, flips: ['board'] })).toBe('flip');
     expect(agreementOf(comparison([run('cpu-fp32', 0.4), failed('board')]))).toBe('single');
     expect(agreementOf(comparison([failed('cpu-fp32'), failed('board')]))).toBe('none');
     expect(agreementOf(comparison([failed('cpu-fp32'), run('cpu-int8', 0.4), run('board', 0.9)]))).toBe('noReference');
@@ -30,6 +34,11 @@ test('differences are against the first engine, or there are none', () => {
   expect(reference.identity.engine).toBe('cpu-fp32');
   expect(deltaOf(runs[2] as ReturnType<typeof run>, reference, 1)).toBe(0.5);
   expect(referenceOf([failed('cpu-fp32'), run('board', 0.75)])).toBeNull();
+});
+
+test('a number of runs is told for all engines only where all have it', () => {
+  expect(commonRepeats([run('cpu-fp32', 1, { repeats: 5 }), failed('board')])).toBe(5);
+  expect(commonRepeats([run('cpu-fp32', 1, { repeats: 60 }), run('board', 1, { repeats: 51 })])).toBeNull();
 });
 
 test('an engine that has not answered keeps its column', () => {

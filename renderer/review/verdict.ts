@@ -2,9 +2,9 @@
 import type { Comparison, EngineId, PartTiming, Run, RunOk, TimingPart, TimingSource } from '../../src/contract/engine.ts';
 import { engineOf, okRuns } from '../state/selectors.ts';
 
-export type Agreement = 'agree' | 'agreePartly' | 'flip' | 'single' | 'noReference' | 'none';
+export type Agreement = 'agree' | 'agreePartly' | 'apart' | 'flip' | 'single' | 'noReference' | 'none';
 
-/** `agreePartly`: those that answered agree, others failed. `noReference`: flips and differences
+/** `apart`: the same decision, though scores differ by more than the model allows. `agreePartly`: those that answered agree, others failed. `noReference`: flips and differences
  * are against the first engine, which failed. `single`: fewer than two engines answered, so there is nothing to agree with. */
 export function agreementOf(comparison: Comparison): Agreement {
   const ok = okRuns(comparison.runs).length;
@@ -12,8 +12,12 @@ export function agreementOf(comparison: Comparison): Agreement {
   if (comparison.flips.length > 0) return 'flip';
   if (ok === 1) return 'single';
   if (!referenceOf(comparison.runs)) return 'noReference';
+  if (isBeyond(comparison)) return 'apart';
   return ok < comparison.runs.length ? 'agreePartly' : 'agree';
 }
+
+/** The largest difference is more than the model's tolerance. */
+export const isBeyond = ({ maxDelta, tolerance }: Comparison): boolean => maxDelta !== null && maxDelta > tolerance;
 
 /** The class a run decides for at the threshold; null when it stays below and the model has no one other class. */
 export function decisionOf(run: RunOk, threshold: Comparison['threshold'], labels: number): { positive: boolean; classIndex: number | null } {
@@ -84,6 +88,12 @@ const sum = (timings: readonly PartTiming[]): number => timings.reduce((total, {
 export function partsOf(runs: readonly Run[], order: readonly TimingPart[]): TimingPart[] {
   const present = new Set(okRuns(runs).flatMap((run) => run.timings.map(({ part }) => part)));
   return order.filter((part) => present.has(part));
+}
+
+/** The number of runs behind each engine's percentiles; null when it is not the same for all (repeats were cut short). */
+export function commonRepeats(runs: readonly Run[]): number | null {
+  const counts = new Set(okRuns(runs).map(({ repeats }) => repeats));
+  return counts.size === 1 ? [...counts][0]! : null;
 }
 
 /** Where a part's numbers come from, over all engines that have it. */

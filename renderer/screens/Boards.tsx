@@ -26,18 +26,19 @@ function Board({ board }: { board: BoardStatus }): JSX.Element {
   const { t } = useTranslation();
   const textOf = useTextOf();
   const { session } = useApp();
+  const name = textOf(`boards.name.${board.id}`, board.name);
   const busy = board.state === 'starting' || board.state === 'connecting';
   return (
-    <section className="card board" aria-label={board.name} data-testid="board" data-state={board.state}>
+    <section className="card board" aria-label={name} data-testid="board" data-state={board.state}>
       <header>
         <Icon name="boards" size={24} />
         <div className="grow">
-          <h3 className="card-title">{board.name}</h3>
+          <h3 className="card-title">{name}</h3>
           <p className="dim">{board.virtual ? t('boards.virtual') : t('boards.physical')}</p>
         </div>
         <span className={`state state-${board.state}`} role="status"><Icon name={STATE_ICONS[board.state]} size={16} />{t(`boards.state.${board.state}`)}</span>
       </header>
-      {board.message && <p className={board.state === 'ready' ? 'dim' : 'callout warning'}>{board.message}</p>}
+      {board.message && <p className={board.state === 'ready' ? 'dim' : 'callout warning'} lang="en">{board.message}</p>}
       <dl className="facts">
         <dt>{t('boards.address')}</dt><dd><code>{board.address || '–'}</code></dd>
         <dt>{t('boards.backend')}</dt><dd>{board.backend ? textOf(`boards.backends.${board.backend}`, board.backend) : t('boards.unknown')}</dd>

@@ -6,7 +6,7 @@ import { useApp, useAppState, useLocalText, useTextOf } from '../ui/app.ts';
 import { shortHash } from '../ui/format.ts';
 import { Icon } from '../ui/icons.tsx';
 import { Markdown } from '../ui/Markdown.tsx';
-import { metricRows } from './metrics.ts';
+import { measureText, metricRows } from './metrics.ts';
 
 export function Models(): JSX.Element {
   const { t } = useTranslation();
@@ -61,7 +61,7 @@ function Card({ model }: { model: ModelInfo }): JSX.Element {
 
       <h4>{t('models.threshold')}</h4>
       <p>{t('models.thresholdText', { value: fabriclens.threshold.value.toFixed(4), label: local(fabriclens.labels[fabriclens.threshold.classIndex]!.text), tolerance: fabriclens.tolerance })}</p>
-      <p className="dim">{fabriclens.threshold.method}</p>
+      <p className="dim" lang="en">{fabriclens.threshold.method}</p>
 
       <h4>{t('models.identity')}</h4>
       <dl className="facts">
@@ -108,8 +108,8 @@ function Metrics({ metrics }: { metrics: Readonly<Record<string, number>> }): JS
             <td>{textOf(`metrics.set.${set}`, set)}</td>
             <th scope="row">{textOf(`metrics.measure.${measure}`, measure)}</th>
             {'' in values
-              ? <td className="number" colSpan={Math.max(1, engines.length)}>{values['']}</td>
-              : engines.map((engine) => <td key={engine} className="number">{values[engine] ?? '–'}</td>)}
+              ? <td className="number" colSpan={Math.max(1, engines.length)}>{measureText(values['']!)}</td>
+              : engines.map((engine) => <td key={engine} className="number">{values[engine] === undefined ? '–' : measureText(values[engine])}</td>)}
           </tr>
         ))}
       </tbody>

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { metricRows } from './metrics.ts';
+import { measureText, metricRows } from './metrics.ts';
 
 test('engines side by side, what belongs to no one engine alone, unknown names as they are', () => {
   expect(metricRows({ test_fp32_auc: 0.96, test_int8_auc: 0.95, test_max_difference: 0.02, test_medmnist_fp32_auc: 0.98, F1: 0.5 })).toEqual({
@@ -12,3 +12,5 @@ test('engines side by side, what belongs to no one engine alone, unknown names a
     ],
   });
 });
+
+test('numbers of one column have the same decimals', () => expect([0.993, 0.99314, 1, 556].map(measureText)).toEqual(['0.9930', '0.9931', '1.0000', '556']));

@@ -20,3 +20,6 @@ export function metricRows(metrics: Readonly<Record<string, number>>): { engines
   }
   return { engines, rows };
 }
+
+/** Four decimals, so that a column's numbers align; a count stays a count. */
+export const measureText = (value: number): string => (Number.isInteger(value) && Math.abs(value) > 1 ? String(value) : value.toFixed(4));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { comparison, instance, library, model, run, series, study } from '../testing/samples.ts';
-import { countSlices, heatMapRun, intentConcern, positionOf, reselect, shownOf, sliceAt } from './selectors.ts';
+import { countSlices, heatMapRun, intentConcern, positionOf, problemGroups, reselect, shownOf, sliceAt } from './selectors.ts';
 
 const stack = series('s', [instance('a'), instance('b', { frames: 3 }), instance('c')]);
 
@@ -55,4 +55,14 @@ test('a heat map comes from the chosen engine, or the first that has one', () =>
   expect(heatMapRun(both, 'cpu-fp32')?.identity.engine).toBe('cpu-int8');
   expect(heatMapRun(comparison([run('cpu-fp32', 0.1)]), 'cpu-fp32')).toBeNull();
   expect(heatMapRun(null, null)).toBeNull();
+});
+
+test('problems of one file and kind stand together, in order', () => {
+  const missing = (name: string): { fileName: string; code: string; message: string } => ({ fileName: 'DICOMDIR', code: 'unreadable', message: `DICOMDIR: it lists ${name}` });
+  const other = { fileName: 'a.txt', code: 'not-dicom', message: 'no prefix' };
+  expect(problemGroups([missing('1'), other, missing('2'), { ...missing('3'), code: 'corrupt' }])).toEqual([
+    { fileName: 'DICOMDIR', code: 'unreadable', causes: ['it lists 1', 'it lists 2'] },
+    { fileName: 'a.txt', code: 'not-dicom', causes: ['no prefix'] },
+    { fileName: 'DICOMDIR', code: 'corrupt', causes: ['it lists 3'] },
+  ]);
 });

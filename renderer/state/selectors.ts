@@ -1,5 +1,5 @@
 /** What follows from the state. Pure. */
-import type { InstanceInfo, Library, SeriesInfo, StudyInfo } from '../../src/contract/dicom.ts';
+import type { FileProblem, InstanceInfo, Library, SeriesInfo, StudyInfo } from '../../src/contract/dicom.ts';
 import type { Comparison, EngineId, Run, RunOk } from '../../src/contract/engine.ts';
 import type { ModelInfo } from '../../src/contract/ipc.ts';
 import type { ModelMetadata } from '../../src/contract/model.ts';
@@ -91,3 +91,22 @@ export const entryOf = (state: Pick<AppState, 'comparisons' | 'models' | 'modelI
   const model = modelOf(state);
   return shown && model ? (state.comparisons[comparisonKey(shown, model.id)] ?? null) : null;
 };
+
+export interface ProblemGroup {
+  fileName: string;
+  code: string;
+  /** One a problem; without the file's name, which the list says already. */
+  causes: string[];
+}
+
+/** What is wrong with one file in one way stands together: a DICOMDIR may miss a hundred files. In the order of the first of each. */
+export function problemGroups(problems: readonly FileProblem[]): ProblemGroup[] {
+  const groups = new Map<string, ProblemGroup>();
+  for (const { fileName, code, message } of problems) {
+    const key = `${code}/${fileName}`;
+    const group = groups.get(key) ?? { fileName, code, causes: [] };
+    group.causes.push(message.startsWith(`${fileName}: `) ? message.slice(fileName.length + 2) : message);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+}
