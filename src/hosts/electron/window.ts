@@ -25,12 +25,13 @@ export interface WindowOptions {
 }
 
 export function createWindow({ session: own, preload, devTools, title }: WindowOptions): BrowserWindow {
-  const window = new BrowserWindow({
+  return new BrowserWindow({
     width: 1500,
     height: 940,
     minWidth: 960,
     minHeight: 620,
-    show: false,
+    // Shown at once, in its own background: without a GPU the first paint of a hidden window is lost now and then, and with it
+    // 'ready-to-show', so that a window waiting for it never came (about one start in ten under xvfb).
     backgroundColor: '#0b0d10',
     title,
     autoHideMenuBar: false,
@@ -50,8 +51,6 @@ export function createWindow({ session: own, preload, devTools, title }: WindowO
       v8CacheOptions: 'none',
     },
   });
-  window.once('ready-to-show', () => window.show());
-  return window;
 }
 
 /** For every web contents that ever comes to be: no navigation, no new windows, no webviews. */
