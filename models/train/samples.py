@@ -1,7 +1,7 @@
 """Write models/samples: a study of synthetic chest radiographs (DX) and a short synthetic CT series, both ours.
 
     python samples.py            writes the files (needs no data set)
-    python samples.py --check    compares the films with every training image and asks the model; writes models/samples/README.md
+    python samples.py --check    compares the films with every training image and asks the model; writes models/SAMPLES.md
 
 Deterministic: UIDs are UUIDs derived from names (PS3.5 B.2, root 2.25), so a second run writes the same bytes.
 """
@@ -202,7 +202,7 @@ def check():
     usual = np.median(own.max(1))
     answers = [probabilities(n, codes) for n in ('model.onnx', 'model.int8.onnx')]
     lines = '\n'.join(f'| {path.name} | {n:.3f} | {a:.3f} | {b:.3f} |' for path, n, a, b in zip(files, near, *answers))
-    (SAMPLES / 'README.md').write_text(f"""# Samples
+    (SAMPLES.parent / "SAMPLES.md").write_text(f"""# Samples
 
 <!-- Written by `models/train/samples.py --check`. Do not edit. -->
 
