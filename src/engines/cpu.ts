@@ -59,7 +59,9 @@ class CpuEngine implements Engine {
     checkInput(input, pkg);
     const start = performance.now();
     shared.set(input);
-    const tensors = (await this.#ask(`${this.id}: model ${pkg.metadata.fabriclens.name}`, { kind: 'run', outputs: wantedOutputs(pkg) }, options)) as Record<string, OutputTensor>;
+    const answers = (await this.#ask(`${this.id}: model ${pkg.metadata.fabriclens.name}`, { kind: 'run', outputs: wantedOutputs(pkg) }, options)) as Record<string, OutputTensor>;
+    // The next run writes over the shared answers.
+    const tensors = Object.fromEntries(Object.entries(answers).map(([name, { data, shape }]) => [name, { data: data.slice(), shape }]));
     const ms = performance.now() - start;
     return { ...readOutputs(pkg, tensors), parts: [{ part: 'engine', source: 'host', ms }], identity: this.#identity(pkg, model) };
   }

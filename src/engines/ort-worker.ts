@@ -13,6 +13,8 @@ interface Loaded {
   /** The tensor over this thread's own memory: ONNX Runtime takes no shared memory. */
   own: Float32Array;
   feeds: Record<string, ort.Tensor>;
+  /** Where the other thread finds each output until the next run. */
+  answers: Map<string, Float32Array>;
 }
 let loaded: Loaded | undefined;
 
@@ -33,18 +35,25 @@ async function load({ model, input: { name, shape, values } }: LoadRequest): Pro
   const session = await ort.InferenceSession.create(model, OPTIONS);
   const shared = new Float32Array(values);
   const own = new Float32Array(shared.length);
-  loaded = { session, shared, own, feeds: { [name]: new ort.Tensor('float32', own, shape) } };
+  loaded = { session, shared, own, feeds: { [name]: new ort.Tensor('float32', own, shape) }, answers: new Map() };
   return { inputs: facts(session.inputMetadata), outputs: facts(session.outputMetadata), version: ort.env.versions.node ?? ort.env.versions.common };
 }
 
 async function run({ outputs }: RunRequest): Promise<Record<string, OutputTensor>> {
   if (!loaded) throw new Error('no model is loaded');
-  loaded.own.set(loaded.shared);
-  const results = await loaded.session.run(loaded.feeds, outputs);
+  const { session, shared, own, feeds, answers } = loaded;
+  own.set(shared);
+  const results = await session.run(feeds, outputs);
   return Object.fromEntries(
     Object.entries(results).map(([name, tensor]) => {
       if (!(tensor.data instanceof Float32Array)) throw new Error(`output "${name}" is ${tensor.type}, not float32`);
-      return [name, { data: tensor.data, shape: tensor.dims }];
+      let answer = answers.get(name);
+      if (answer?.length !== tensor.data.length) {
+        answer = new Float32Array(new SharedArrayBuffer(tensor.data.byteLength));
+        answers.set(name, answer);
+      }
+      answer.set(tensor.data);
+      return [name, { data: answer, shape: tensor.dims }];
     }),
   );
 }
@@ -58,8 +67,7 @@ parentPort?.on('message', (request: OrtRequest) => {
   answer.then(
     (value) => {
       const reply: OrtReply = { id: request.id, ok: true, value };
-      const buffers = request.kind === 'run' ? Object.values(value as Record<string, OutputTensor>).map((t) => t.data.buffer as ArrayBuffer) : [];
-      parentPort?.postMessage(reply, buffers);
+      parentPort?.postMessage(reply);
     },
     (error: unknown) => {
       const reply: OrtReply = { id: request.id, ok: false, message: error instanceof Error ? error.message : String(error) };

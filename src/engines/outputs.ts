@@ -20,8 +20,10 @@ export function readOutputs({ metadata }: ModelPackage, tensors: Record<string, 
   };
   const tensor = (output: string): OutputTensor => tensors[output] ?? fail(`the answer lacks its output "${output}"`);
   const finite = (output: string, data: Float32Array): void => {
-    const odd = data.find((value) => !Number.isFinite(value));
-    if (odd !== undefined) fail(`"${output}" holds ${odd}, which is no finite number`);
+    // x − x is 0 for every finite x and NaN for all others: one sum without a branch, since this is within a small network's time.
+    let sum = 0;
+    for (let i = 0; i < data.length; i++) sum += data[i]! - data[i]!;
+    if (sum !== 0) fail(`"${output}" holds ${data.find((value) => !Number.isFinite(value))}, which is no finite number`);
   };
   const { data: logits } = tensor(outputs.logits);
   if (logits.length !== labels.length) fail(`"${outputs.logits}" has ${logits.length} values for ${labels.length} labels`);
