@@ -1,7 +1,7 @@
 /** The one place that touches ipcMain: who may call, what a call may hold, cancellation, and events to the page. */
 import { ipcMain, type IpcMainEvent, type IpcMainInvokeEvent, type WebContents } from 'electron';
 import { z } from 'zod';
-import { CALLS, type CallName, type EventName, type EventPayload, type Request, type Response } from '../../contract/ipc.ts';
+import { CALLS, type CallName, type EventName, type EventPayload, type Response } from '../../contract/ipc.ts';
 import { CHANNEL, type Answer } from './channels.ts';
 import { UI_ORIGIN } from './protocol.ts';
 import { toCallError } from './review-messages.ts';
@@ -70,6 +70,3 @@ export function serve(contents: WebContents, handlers: Handlers, openPaths: (pat
     if (!contents.isDestroyed()) contents.send(CHANNEL.event, name, payload);
   };
 }
-
-/** What handlers may be called with is what the schemas let through. */
-export type Validated<N extends CallName> = Request<N>;

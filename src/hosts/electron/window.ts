@@ -30,8 +30,8 @@ export function createWindow({ session: own, preload, devTools, title }: WindowO
     height: 940,
     minWidth: 960,
     minHeight: 620,
-    // Shown at once, in its own background: without a GPU the first paint of a hidden window is lost now and then, and with it
-    // 'ready-to-show', so that a window waiting for it never came (about one start in ten under xvfb).
+    // Shown at once, in its own background: under xvfb a hidden window that waited for 'ready-to-show' now and then never came, it seems
+    // because without a GPU its first paint is lost.
     backgroundColor: '#0b0d10',
     title,
     autoHideMenuBar: false,
