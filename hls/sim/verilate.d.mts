@@ -1,0 +1,10 @@
+/** See verilate.mjs. */
+export function verilate(options: {
+  top: string;
+  parameters?: Record<string, number>;
+  sources: string[];
+  bench: string[];
+  flags?: string[];
+  coverage?: boolean;
+  log?: (line: string) => void;
+}): Promise<string>;
