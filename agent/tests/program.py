@@ -38,11 +38,13 @@ class ProgramBuilder:
     def tensor(self, name, height, width, channels, scale=0.05, zero_point=0, at=None):
         """Index of a new tensor; `at`: arena offset to share."""
         place = self._arena if at is None else at
+        row = width * layout.PLANE_CHANNELS
         if at is None:
-            self._arena += -(-height * width * channels // layout.ALIGNMENT) * layout.ALIGNMENT
+            size = height * row * -(-channels // layout.PLANE_CHANNELS)
+            self._arena += -(-size // layout.ALIGNMENT) * layout.ALIGNMENT
         self._tensors.append(dict(self._name(name), data_type=layout.DATA_TYPE_INT8, height=height, width=width,
-                                  channels=channels, arena_offset=place, row_stride=width * channels,
-                                  pixel_stride=channels, scale=scale, zero_point=zero_point))
+                                  channels=channels, arena_offset=place, plane_stride=height * row,
+                                  row_stride=row, scale=scale, zero_point=zero_point))
         return len(self._tensors) - 1
 
     def bind(self, direction, tensor, name, shape):
@@ -65,10 +67,10 @@ class ProgramBuilder:
         extent = {'kernel_h': kernel, 'kernel_w': kernel, 'pad_top': kernel // 2, 'pad_left': kernel // 2,
                   'pad_bottom': kernel // 2, 'pad_right': kernel // 2} if op == layout.OP_CONV else {'kernel_h': 1, 'kernel_w': 1}
         self._descriptors.append(dict(
-            self._name(name), op=op, stride_h=1, stride_w=1, dilation_h=1, dilation_w=1, groups=1,
-            input_offset=a['arena_offset'], input_row_stride=a['row_stride'], input_pixel_stride=a['pixel_stride'],
-            input_height=a['height'], input_width=a['width'], input_channels=a['channels'],
-            output_offset=b['arena_offset'], output_row_stride=b['row_stride'], output_pixel_stride=b['pixel_stride'],
+            self._name(name), op=op, stride_h=1, stride_w=1, dilation_h=1, dilation_w=1,
+            input_offset=a['arena_offset'], input_plane_stride=a['plane_stride'], input_row_stride=a['row_stride'],
+            input_height=a['height'], input_width=a['width'], input_channels=a['channels'], second_offset=layout.NONE,
+            output_offset=b['arena_offset'], output_plane_stride=b['plane_stride'], output_row_stride=b['row_stride'],
             output_height=b['height'], output_width=b['width'], output_channels=b['channels'],
             weights_offset=weights_offset, parameters_offset=parameters_offset, table_offset=layout.NONE,
             residual_offset=layout.NONE, output_min=-128, output_max=127, output_tensor=target, **extent))

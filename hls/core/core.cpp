@@ -7,11 +7,12 @@
 namespace fl {
 namespace {
 
-constexpr uint32_t TILE_PIXELS = 16;    // output pixels whose patches are gathered at once, consecutive in the flattened output
-constexpr uint32_t TILE_CHANNELS = 64;  // channels that pass the output stage at once
+constexpr uint32_t TILE_PIXELS = 16;    // output pixels that are worked on at once, consecutive in the flattened output
+constexpr uint32_t TILE_CHANNELS = 64;  // and output channels: whole planes
 constexpr uint32_t ARRAY_PIXELS = 2;    // output pixels x channels of the multiplier array's inner block
 constexpr uint32_t ARRAY_CHANNELS = 4;
 constexpr uint32_t LANES = 32;          // a patch is padded with zeros to a multiple of this
+constexpr uint32_t PIXEL = PLANE_CHANNELS;  // bytes of a pixel in its plane
 
 uint32_t round_up(uint32_t value, uint32_t step) { return (value + step - 1) / step * step; }
 uint32_t min_of(uint32_t a, uint32_t b) { return a < b ? a : b; }
@@ -20,54 +21,107 @@ uint32_t min_of(uint32_t a, uint32_t b) { return a < b ? a : b; }
 struct Window {
   uint32_t height, width, stride_h, stride_w, dilation_h, dilation_w;
   int32_t pad_top, pad_left;
+  uint32_t taps() const { return height * width; }
 };
 
 Window window_of(const Descriptor &d) {
   if (d.op == Op::DENSE) return {d.input_height, d.input_width, 1, 1, 1, 1, 0, 0};
+  if (d.op == Op::ADD || d.op == Op::TABLE || d.op == Op::COPY) return {1, 1, 1, 1, 1, 1, 0, 0};
   return {d.kernel_h, d.kernel_w, d.stride_h, d.stride_w, d.dilation_h, d.dilation_w, d.pad_top, d.pad_left};
 }
 
-const int8_t *input_pixel(const Descriptor &d, const Memory &m, uint32_t y, uint32_t x) {
-  return m.arena + d.input_offset + size_t(y) * d.input_row_stride + size_t(x) * d.input_pixel_stride;
+// One plane of what the layer sees: of the first source, or of the second behind it.
+struct Plane {
+  const int8_t *at;
+  size_t row_stride;
+  uint32_t half;  // 1: lies there at half the resolution
+
+  const int8_t *pixel(uint32_t y, uint32_t x) const { return at + size_t(y >> half) * row_stride + size_t(x >> half) * PIXEL; }
+};
+
+Plane plane_of(const Descriptor &d, const Memory &m, uint32_t plane) {
+  const uint32_t first = planes_of(d.input_channels - d.second_channels);
+  if (plane < first) {
+    return {m.arena + d.input_offset + size_t(plane) * d.input_plane_stride, d.input_row_stride, (d.flags & DescriptorFlag::UPSAMPLE_FIRST) != 0};
+  }
+  return {m.arena + d.second_offset + size_t(plane - first) * d.second_plane_stride, d.second_row_stride, (d.flags & DescriptorFlag::UPSAMPLE_SECOND) != 0};
 }
 
-void widen(const int8_t *from, uint32_t count, int16_t *to) {
-  for (uint32_t i = 0; i < count; i++) to[i] = from[i];
+// The window of one output pixel: where it starts, and which of its rows and columns lie inside the input.
+struct Taps {
+  int32_t y, x;
+  uint32_t top, bottom, left, right;  // bottom and right are one past the last
+
+  uint32_t inside() const { return (bottom - top) * (right - left); }
+};
+
+void inside_of(int32_t start, uint32_t kernel, uint32_t dilation, uint32_t length, uint32_t &first, uint32_t &end) {
+  first = start < 0 ? (uint32_t(-start) + dilation - 1) / dilation : 0;
+  end = min_of(kernel, uint32_t(int32_t(length) - start + int32_t(dilation) - 1) / dilation);
+  if (end < first) end = first;
 }
 
-void fill(int16_t value, uint32_t count, int16_t *to) {
+// Output pixels, consecutive in the flattened output.
+struct Tile {
+  uint32_t count;
+  uint32_t y[TILE_PIXELS], x[TILE_PIXELS];
+  Taps taps[TILE_PIXELS];
+};
+
+void locate(const Descriptor &d, const Window &w, uint32_t first, uint32_t count, Tile &tile) {
+  tile.count = count;
+  for (uint32_t p = 0; p < count; p++) {
+    tile.y[p] = (first + p) / d.output_width;
+    tile.x[p] = (first + p) % d.output_width;
+    Taps &t = tile.taps[p];
+    t.y = int32_t(tile.y[p] * w.stride_h) - w.pad_top;
+    t.x = int32_t(tile.x[p] * w.stride_w) - w.pad_left;
+    inside_of(t.y, w.height, w.dilation_h, d.input_height, t.top, t.bottom);
+    inside_of(t.x, w.width, w.dilation_w, d.input_width, t.left, t.right);
+  }
+}
+
+// Channels of a tap in a patch: a plane's, or fewer where the input has fewer.
+uint32_t tap_lanes(const Descriptor &d) { return d.op != Op::DEPTHWISE && d.input_channels < PLANE_CHANNELS ? d.input_channels : PLANE_CHANNELS; }
+
+inline void fill(int16_t value, uint32_t count, int16_t *to) {
   for (uint32_t i = 0; i < count; i++) to[i] = value;
 }
 
-// One kernel row of one output pixel's patch: `width` taps of all input channels, padding as the zero point.
-void gather_row(const Descriptor &d, const Memory &m, const Window &w, int32_t y, int32_t x0, int16_t *to) {
-  const uint32_t channels = d.input_channels;
-  if (y < 0 || y >= int32_t(d.input_height)) {
-    fill(d.input_zero_point, w.width * channels, to);
-    return;
+inline void widen_pixel(const int8_t *from, int16_t *to) {
+  int16_t wide[PIXEL];
+  for (uint32_t i = 0; i < PIXEL; i++) {
+    FL_HLS(UNROLL)
+    wide[i] = from[i];
   }
-  const bool inside = x0 >= 0 && x0 + int32_t((w.width - 1) * w.dilation_w) < int32_t(d.input_width);
-  if (inside && w.dilation_w == 1 && d.input_pixel_stride == channels) {
-    widen(input_pixel(d, m, uint32_t(y), uint32_t(x0)), w.width * channels, to);
-    return;
-  }
-  for (uint32_t k = 0; k < w.width; k++) {
-    const int32_t x = x0 + int32_t(k * w.dilation_w);
-    int16_t *tap = to + size_t(k) * channels;
-    if (x < 0 || x >= int32_t(d.input_width)) fill(d.input_zero_point, channels, tap);
-    else widen(input_pixel(d, m, uint32_t(y), uint32_t(x)), channels, tap);
-  }
+  std::memcpy(to, wide, sizeof wide);
 }
 
-FL_HOT void gather_patch(const Descriptor &d, const Memory &m, const Window &w, uint32_t pixel, int16_t *patch) {
-  const int32_t y0 = int32_t(pixel / d.output_width * w.stride_h) - w.pad_top;
-  const int32_t x0 = int32_t(pixel % d.output_width * w.stride_w) - w.pad_left;
-  const uint32_t row = w.width * d.input_channels;
-  for (uint32_t k = 0; k < w.height; k++) gather_row(d, m, w, y0 + int32_t(k * w.dilation_h), x0, patch + size_t(k) * row);
+// All taps of one plane for each pixel of a tile: kernel rows of kernel columns of `lanes` channels, padding as the zero point. Every tap
+// writes a whole pixel, so fewer lanes are overwritten by the next tap, and up to a pixel is written behind the last.
+FL_HOT void gather_plane(const Plane &plane, const Window &w, const Tile &tile, int16_t zero, uint32_t lanes, size_t patch_stride, int16_t *patches) {
+  for (uint32_t p = 0; p < tile.count; p++) {
+    const Taps &t = tile.taps[p];
+    int16_t *to = patches + p * patch_stride;
+    for (uint32_t ky = 0; ky < w.height; ky++, to += w.width * lanes) {
+      const bool row_inside = ky >= t.top && ky < t.bottom;
+      const uint32_t left = row_inside ? t.left : w.width, right = row_inside ? t.right : w.width;
+      for (uint32_t kx = 0; kx < left; kx++) fill(zero, PIXEL, to + kx * lanes);
+      if (!row_inside) continue;
+      const uint32_t y = uint32_t(t.y + int32_t(ky * w.dilation_h));
+      if (plane.half) {
+        for (uint32_t kx = left; kx < right; kx++) widen_pixel(plane.pixel(y, uint32_t(t.x + int32_t(kx * w.dilation_w))), to + kx * lanes);
+      } else if (left < right) {
+        const int8_t *from = plane.pixel(y, uint32_t(t.x + int32_t(left * w.dilation_w)));
+        for (uint32_t kx = left; kx < right; kx++, from += w.dilation_w * PIXEL) widen_pixel(from, to + kx * lanes);
+      }
+      for (uint32_t kx = right; kx < w.width; kx++) fill(zero, PIXEL, to + kx * lanes);
+    }
+  }
 }
 
 // The multiplier array: ARRAY_PIXELS patches times ARRAY_CHANNELS weight rows, int32 accumulators.
-FL_HOT void multiply(const int16_t *__restrict patches, const int16_t *__restrict weights, uint32_t depth, int32_t *__restrict accumulators) {
+inline void multiply(const int16_t *__restrict patches, const int16_t *__restrict weights, uint32_t depth, int32_t *__restrict accumulators) {
   int32_t sum[ARRAY_PIXELS][ARRAY_CHANNELS] = {};
   FL_HLS(ARRAY_PARTITION variable = sum complete dim = 0)
   for (uint32_t k = 0; k < depth; k++) {
@@ -85,164 +139,229 @@ FL_HOT void multiply(const int16_t *__restrict patches, const int16_t *__restric
   }
 }
 
-FL_HOT void requantise_row(const int32_t *__restrict accumulators, const Parameter *__restrict parameters, uint32_t count, int32_t zero_point,
-                           int8_t *__restrict codes) {
-  for (uint32_t c = 0; c < count; c++) {
-    FL_HLS(PIPELINE II = 1)
-    codes[c] = requantise(accumulators[c] + parameters[c].bias, multiplier_of(parameters[c].scale), shift_of(parameters[c].scale), zero_point);
+FL_HOT void multiply_tile(const int16_t *patches, const int16_t *weights, uint32_t depth, uint32_t pixels, uint32_t channels, int32_t *accumulators) {
+  for (uint32_t c = 0; c < channels; c += ARRAY_CHANNELS) {
+    for (uint32_t p = 0; p < pixels; p += ARRAY_PIXELS) {
+      multiply(patches + size_t(p) * depth, weights + size_t(c) * depth, depth, accumulators + p * TILE_CHANNELS + c);
+    }
   }
 }
 
-FL_HOT void add_row(const Descriptor &d, const int8_t *residual, uint32_t count, int8_t *codes) {
-  const int64_t a = d.add_multiplier_a, b = d.add_multiplier_b;
-  const uint32_t shift = d.add_shift;
-  const int32_t zero_a = d.add_zero_a, zero_b = d.add_zero_b, zero_out = d.add_zero_out;
-  for (uint32_t c = 0; c < count; c++) {
-    FL_HLS(PIPELINE II = 1)
-    codes[c] = saturate(round_shift((codes[c] - zero_a) * a + (residual[c] - zero_b) * b, shift) + zero_out);
+// Each channel of a plane by itself.
+FL_HOT void multiply_plane(const int16_t *__restrict patches, const int16_t *__restrict weights, uint32_t taps, uint32_t pixels, int32_t *__restrict accumulators) {
+  for (uint32_t p = 0; p < pixels; p++) {
+    int32_t sum[PIXEL] = {};
+    FL_HLS(ARRAY_PARTITION variable = sum complete dim = 0)
+    for (uint32_t k = 0; k < taps * PIXEL; k += PIXEL) {
+      FL_HLS(PIPELINE II = 1)
+      for (uint32_t c = 0; c < PIXEL; c++) {
+        FL_HLS(UNROLL)
+        sum[c] += int32_t(patches[p * taps * PIXEL + k + c]) * int32_t(weights[k + c]);
+      }
+    }
+    for (uint32_t c = 0; c < PIXEL; c++) accumulators[p * TILE_CHANNELS + c] = sum[c];
   }
 }
 
-// Codes of `count` channels (from `channel` on) of one output pixel: table, residual add, clamp, store.
-void output_stage(const Descriptor &d, const Memory &m, uint32_t pixel, uint32_t channel, uint32_t count, int8_t *codes) {
-  const size_t y = pixel / d.output_width, x = pixel % d.output_width;
-  if (d.flags & DescriptorFlag::HAS_TABLE) {
-    const int8_t *table = reinterpret_cast<const int8_t *>(m.data + d.table_offset);
-    for (uint32_t c = 0; c < count; c++) codes[c] = table[int32_t(codes[c]) + 128];
+// Requantisation of a tile's channels; pad lanes come out as the zero point.
+struct Scales {
+  int32_t bias[TILE_CHANNELS];
+  uint32_t multiplier[TILE_CHANNELS], shift[TILE_CHANNELS];
+
+  void set(uint32_t channel, Parameter parameter) {
+    bias[channel] = parameter.bias;
+    multiplier[channel] = multiplier_of(parameter.scale);
+    shift[channel] = shift_of(parameter.scale);
   }
-  if (d.flags & DescriptorFlag::HAS_RESIDUAL) {
-    add_row(d, m.arena + d.residual_offset + y * d.residual_row_stride + x * d.residual_pixel_stride + channel, count, codes);
-  }
-  int8_t *out = m.arena + d.output_offset + y * d.output_row_stride + x * d.output_pixel_stride + channel;
-  for (uint32_t c = 0; c < count; c++) out[c] = codes[c] < d.output_min ? d.output_min : codes[c] > d.output_max ? d.output_max : codes[c];
-}
+};
 
 const Parameter *parameters_of(const Descriptor &d, const Memory &m) {
   return reinterpret_cast<const Parameter *>(m.data + d.parameters_offset);
 }
 
-void run_convolution(const Descriptor &d, const Memory &m) {
-  const Window w = window_of(d);
-  const uint32_t depth = round_up(weights_per_channel(d), LANES);
-  const uint32_t pixels = uint32_t(d.output_height) * d.output_width;
-  int32_t accumulators[TILE_PIXELS * TILE_CHANNELS];
-  int8_t codes[TILE_CHANNELS];
-  for (uint32_t first = 0; first < pixels; first += TILE_PIXELS) {
-    const uint32_t tile = min_of(TILE_PIXELS, pixels - first);
-    for (uint32_t p = 0; p < tile; p++) {
-      int16_t *patch = m.patches + size_t(p) * depth;
-      gather_patch(d, m, w, first + p, patch);
-      fill(0, depth - weights_per_channel(d), patch + weights_per_channel(d));
-    }
-    for (uint32_t channel = 0; channel < d.output_channels; channel += TILE_CHANNELS) {
-      const uint32_t count = min_of(TILE_CHANNELS, d.output_channels - channel);
-      for (uint32_t c = 0; c < count; c += ARRAY_CHANNELS) {
-        for (uint32_t p = 0; p < tile; p += ARRAY_PIXELS) {
-          multiply(m.patches + size_t(p) * depth, m.weights + size_t(channel + c) * depth, depth, accumulators + p * TILE_CHANNELS + c);
-        }
-      }
-      for (uint32_t p = 0; p < tile; p++) {
-        requantise_row(accumulators + p * TILE_CHANNELS, parameters_of(d, m) + channel, count, d.stage_zero_point, codes);
-        output_stage(d, m, first + p, channel, count, codes);
-      }
-    }
+void load_scales(const Parameter *parameters, uint32_t channels, Scales &scales) {
+  constexpr Parameter PAD{0, 1u << 24};
+  for (uint32_t c = 0; c < round_up(channels, PIXEL); c++) scales.set(c, c < channels ? parameters[c] : PAD);
+}
+
+FL_HOT void requantise_row(const int32_t *__restrict accumulators, const Scales &scales, uint32_t channels, int32_t zero_point, int8_t *__restrict codes) {
+  for (uint32_t c = 0; c < channels; c++) {
+    FL_HLS(PIPELINE II = 1)
+    codes[c] = requantise(accumulators[c] + scales.bias[c], scales.multiplier[c], scales.shift[c], zero_point);
   }
 }
 
-// Rows and columns of a pooling window that lie inside the input.
-struct Valid {
-  uint32_t top, bottom, left, right;  // bottom and right are one past the last
+FL_HOT void add_row(const Descriptor &d, const int8_t *__restrict residual, uint32_t channels, int8_t *__restrict codes) {
+  const int64_t a = d.add_multiplier_a, b = d.add_multiplier_b;
+  const uint32_t shift = d.add_shift;
+  const int32_t zero_a = d.add_zero_a, zero_b = d.add_zero_b, zero_out = d.add_zero_out;
+  for (uint32_t c = 0; c < channels; c++) {
+    FL_HLS(PIPELINE II = 1)
+    codes[c] = saturate(round_shift((codes[c] - zero_a) * a + (residual[c] - zero_b) * b, shift) + zero_out);
+  }
+}
+
+// Codes of one pixel's channels from plane `plane` on: table, residual add, clamp, store.
+FL_HOT void output_stage(const Descriptor &d, const Memory &m, uint32_t y, uint32_t x, uint32_t plane, uint32_t channels, int8_t *codes) {
+  if (d.flags & DescriptorFlag::HAS_TABLE) {
+    const int8_t *table = reinterpret_cast<const int8_t *>(m.data + d.table_offset);
+    for (uint32_t c = 0; c < channels; c++) codes[c] = table[int32_t(codes[c]) + 128];
+  }
+  if (d.flags & DescriptorFlag::HAS_RESIDUAL) {
+    int8_t residual[TILE_CHANNELS] = {};
+    const int8_t *from = m.arena + d.residual_offset + size_t(plane) * d.residual_plane_stride + size_t(y) * d.residual_row_stride + size_t(x) * PIXEL;
+    for (uint32_t c = 0; c < channels; c += PIXEL, from += d.residual_plane_stride) std::memcpy(residual + c, from, PIXEL);
+    add_row(d, residual, channels, codes);
+  }
+  for (uint32_t c = 0; c < channels; c++) codes[c] = codes[c] < d.output_min ? d.output_min : codes[c] > d.output_max ? d.output_max : codes[c];
+  int8_t *to = m.arena + d.output_offset + size_t(plane) * d.output_plane_stride + size_t(y) * d.output_row_stride + size_t(x) * PIXEL;
+  for (uint32_t c = 0; c < channels; c += PIXEL, to += d.output_plane_stride) std::memcpy(to, codes + c, PIXEL);
+}
+
+FL_HOT void max_window(const Plane &plane, const Taps &t, int8_t *codes) {
+  int8_t best[PIXEL];
+  std::memset(best, -128, PIXEL);
+  for (uint32_t ky = t.top; ky < t.bottom; ky++) {
+    for (uint32_t kx = t.left; kx < t.right; kx++) {
+      const int8_t *in = plane.pixel(uint32_t(t.y + int32_t(ky)), uint32_t(t.x + int32_t(kx)));
+      for (uint32_t c = 0; c < PIXEL; c++) best[c] = in[c] > best[c] ? in[c] : best[c];
+    }
+  }
+  std::memcpy(codes, best, PIXEL);
+}
+
+FL_HOT void sum_window(const Plane &plane, const Taps &t, int32_t padding, int32_t *sums) {
+  int32_t sum[PIXEL];
+  for (uint32_t c = 0; c < PIXEL; c++) sum[c] = padding;
+  for (uint32_t ky = t.top; ky < t.bottom; ky++) {
+    for (uint32_t kx = t.left; kx < t.right; kx++) {
+      const int8_t *in = plane.pixel(uint32_t(t.y + int32_t(ky)), uint32_t(t.x + int32_t(kx)));
+      for (uint32_t c = 0; c < PIXEL; c++) sum[c] += in[c];
+    }
+  }
+  std::memcpy(sums, sum, sizeof sum);
+}
+
+// One layer, and what its tiles share.
+struct Layer {
+  const Descriptor &d;
+  const Memory &m;
+  const Window window;
+  const uint32_t lanes;  // of a tap
+  const uint32_t depth;  // of a patch
 };
 
-Valid valid_of(const Descriptor &d, uint32_t pixel) {
-  const int32_t y = int32_t(pixel / d.output_width * d.stride_h) - d.pad_top;
-  const int32_t x = int32_t(pixel % d.output_width * d.stride_w) - d.pad_left;
-  return {uint32_t(y < 0 ? 0 : y), min_of(uint32_t(y + d.kernel_h), d.input_height), uint32_t(x < 0 ? 0 : x),
-          min_of(uint32_t(x + d.kernel_w), d.input_width)};
+uint32_t depth_of(const Descriptor &d) {
+  const uint32_t taps = window_of(d).taps();
+  return d.op == Op::DEPTHWISE ? taps * PIXEL : round_up(planes_of(d.input_channels) * taps * tap_lanes(d), LANES);
 }
 
-FL_HOT void max_row(const int8_t *in, uint32_t count, int8_t *codes) {
-  for (uint32_t c = 0; c < count; c++) codes[c] = in[c] > codes[c] ? in[c] : codes[c];
+void gather(const Layer &l, const Tile &tile) {
+  const uint32_t planes = planes_of(l.d.input_channels), each = l.window.taps() * l.lanes, used = planes * each;
+  for (uint32_t plane = 0; plane < planes; plane++) {
+    gather_plane(plane_of(l.d, l.m, plane), l.window, tile, l.d.input_zero_point, l.lanes, l.depth, l.m.patches + size_t(plane) * each);
+  }
+  for (uint32_t p = 0; p < tile.count; p++) fill(0, l.depth - used, l.m.patches + size_t(p) * l.depth + used);
 }
 
-FL_HOT void sum_row(const int8_t *in, uint32_t count, int32_t *sums) {
-  for (uint32_t c = 0; c < count; c++) sums[c] += in[c];
-}
-
-void run_max_pool(const Descriptor &d, const Memory &m, uint32_t pixel, uint32_t channel, uint32_t count, int8_t *codes) {
-  const Valid v = valid_of(d, pixel);
-  std::memset(codes, -128, count);
-  for (uint32_t y = v.top; y < v.bottom; y++) {
-    for (uint32_t x = v.left; x < v.right; x++) max_row(input_pixel(d, m, y, x) + channel, count, codes);
+// `channels` output channels from plane `plane` on; codes hold TILE_CHANNELS a pixel.
+void convolve(const Layer &l, const Tile &tile, uint32_t plane, uint32_t channels, int8_t *codes) {
+  int32_t accumulators[TILE_PIXELS * TILE_CHANNELS];
+  Scales scales;
+  const uint32_t first = plane * PLANE_CHANNELS, padded = round_up(channels, PIXEL);
+  if (l.d.op == Op::DEPTHWISE) {
+    for (uint32_t c = 0; c < padded; c += PIXEL) {
+      gather_plane(plane_of(l.d, l.m, plane + c / PIXEL), l.window, tile, l.d.input_zero_point, PIXEL, l.depth, l.m.patches);
+      multiply_plane(l.m.patches, l.m.weights + size_t(first + c) * l.window.taps(), l.window.taps(), tile.count, accumulators + c);
+    }
+  } else {
+    multiply_tile(l.m.patches, l.m.weights + size_t(first) * l.depth, l.depth, tile.count, padded, accumulators);
+  }
+  load_scales(parameters_of(l.d, l.m) + first, channels, scales);
+  for (uint32_t p = 0; p < tile.count; p++) {
+    requantise_row(accumulators + p * TILE_CHANNELS, scales, padded, l.d.stage_zero_point, codes + p * TILE_CHANNELS);
   }
 }
 
-void run_average_pool(const Descriptor &d, const Memory &m, uint32_t pixel, uint32_t channel, uint32_t count, int8_t *codes) {
-  const Valid v = valid_of(d, pixel);
-  const uint32_t inside = (v.bottom - v.top) * (v.right - v.left), all = uint32_t(d.kernel_h) * d.kernel_w;
+void average(const Layer &l, const Tile &tile, uint32_t plane, uint32_t channels, int8_t *codes) {
+  const Descriptor &d = l.d;
   const bool per_count = !(d.flags & DescriptorFlag::COUNT_INCLUDE_PAD) && (d.pad_top | d.pad_left | d.pad_bottom | d.pad_right) != 0;
-  const Parameter parameter = parameters_of(d, m)[per_count ? inside - 1 : 0];
-  const int32_t padding = per_count ? 0 : int32_t(all - inside) * d.input_zero_point;
   int32_t sums[TILE_CHANNELS];
-  for (uint32_t c = 0; c < count; c++) sums[c] = padding;
-  for (uint32_t y = v.top; y < v.bottom; y++) {
-    for (uint32_t x = v.left; x < v.right; x++) sum_row(input_pixel(d, m, y, x) + channel, count, sums);
-  }
-  for (uint32_t c = 0; c < count; c++) {
-    codes[c] = requantise(sums[c] + parameter.bias, multiplier_of(parameter.scale), shift_of(parameter.scale), d.stage_zero_point);
+  Scales scales;
+  for (uint32_t p = 0; p < tile.count; p++) {
+    const Taps &t = tile.taps[p];
+    const int32_t padding = per_count ? 0 : int32_t(l.window.taps() - t.inside()) * d.input_zero_point;
+    const Parameter parameter = parameters_of(d, l.m)[per_count ? t.inside() - 1 : 0];
+    for (uint32_t c = 0; c < channels; c++) scales.set(c, parameter);
+    for (uint32_t c = 0; c < channels; c += PIXEL) sum_window(plane_of(d, l.m, plane + c / PIXEL), t, padding, sums + c);
+    requantise_row(sums, scales, channels, d.stage_zero_point, codes + p * TILE_CHANNELS);
   }
 }
 
-// Pooling, add and table: no channel sees another.
-void run_channelwise(const Descriptor &d, const Memory &m) {
-  const uint32_t pixels = uint32_t(d.output_height) * d.output_width;
-  int8_t codes[TILE_CHANNELS];
-  for (uint32_t pixel = 0; pixel < pixels; pixel++) {
-    for (uint32_t channel = 0; channel < d.output_channels; channel += TILE_CHANNELS) {
-      const uint32_t count = min_of(TILE_CHANNELS, d.output_channels - channel);
-      if (d.op == Op::MAX_POOL) run_max_pool(d, m, pixel, channel, count, codes);
-      else if (d.op == Op::AVERAGE_POOL) run_average_pool(d, m, pixel, channel, count, codes);
-      else std::memcpy(codes, input_pixel(d, m, pixel / d.output_width, pixel % d.output_width) + channel, count);
-      output_stage(d, m, pixel, channel, count, codes);
+void channelwise(const Layer &l, const Tile &tile, uint32_t plane, uint32_t channels, int8_t *codes) {
+  for (uint32_t c = 0; c < channels; c += PIXEL) {
+    const Plane from = plane_of(l.d, l.m, plane + c / PIXEL);
+    for (uint32_t p = 0; p < tile.count; p++) {
+      int8_t *to = codes + p * TILE_CHANNELS + c;
+      if (l.d.op == Op::MAX_POOL) max_window(from, tile.taps[p], to);
+      else std::memcpy(to, from.pixel(tile.y[p], tile.x[p]), PIXEL);
     }
   }
 }
-
-bool multiplies(const Descriptor &d) { return d.op == Op::CONV || d.op == Op::DENSE; }
 
 }  // namespace
 
+bool has_weights(const Descriptor &d) { return d.op == Op::CONV || d.op == Op::DENSE || d.op == Op::DEPTHWISE; }
+
 uint32_t weights_per_channel(const Descriptor &d) {
-  const Window w = window_of(d);
-  return w.height * w.width * d.input_channels;
+  if (!has_weights(d)) return 0;
+  return window_of(d).taps() * (d.op == Op::DEPTHWISE ? 1 : d.input_channels);
 }
 
 size_t prepared_elements(const Descriptor &d) {
-  if (!multiplies(d)) return 0;
-  return size_t(round_up(d.output_channels, ARRAY_CHANNELS)) * round_up(weights_per_channel(d), LANES);
+  if (!has_weights(d)) return 0;
+  // Depthwise: depth_of is of a plane, of all its channels.
+  if (d.op == Op::DEPTHWISE) return size_t(planes_of(d.output_channels)) * depth_of(d);
+  return size_t(round_up(d.output_channels, PIXEL)) * depth_of(d);
 }
 
-size_t patch_elements(const Descriptor &d) {
-  return multiplies(d) ? size_t(TILE_PIXELS) * round_up(weights_per_channel(d), LANES) : 0;
-}
+size_t patch_elements(const Descriptor &d) { return has_weights(d) ? size_t(TILE_PIXELS) * depth_of(d) + PIXEL : 0; }
 
 void prepare_weights(const Descriptor &d, const int8_t *weights, int16_t *prepared) {
-  const uint32_t count = weights_per_channel(d), depth = round_up(count, LANES);
-  for (uint32_t c = 0; c < round_up(d.output_channels, ARRAY_CHANNELS); c++) {
-    for (uint32_t k = 0; k < depth; k++) {
-      prepared[size_t(c) * depth + k] = c < d.output_channels && k < count ? weights[size_t(c) * count + k] : int16_t(0);
+  const uint32_t taps = window_of(d).taps(), lanes = tap_lanes(d), channels = d.input_channels;
+  std::memset(prepared, 0, prepared_elements(d) * sizeof(int16_t));
+  if (d.op == Op::DEPTHWISE) {
+    for (uint32_t tap = 0; tap < taps; tap++) {
+      for (uint32_t c = 0; c < channels; c++) prepared[(size_t(c / PIXEL) * taps + tap) * PIXEL + c % PIXEL] = *weights++;
+    }
+    return;
+  }
+  const uint32_t depth = depth_of(d);
+  for (uint32_t o = 0; o < d.output_channels; o++, prepared += depth) {
+    for (uint32_t tap = 0; tap < taps; tap++) {
+      for (uint32_t c = 0; c < channels; c++) prepared[(size_t(c / PIXEL) * taps + tap) * lanes + c % PIXEL] = *weights++;
     }
   }
 }
 
-uint64_t macs(const Descriptor &d) {
-  if (!multiplies(d)) return 0;
-  return uint64_t(d.output_height) * d.output_width * d.output_channels * weights_per_channel(d);
-}
+uint64_t macs(const Descriptor &d) { return uint64_t(d.output_height) * d.output_width * d.output_channels * weights_per_channel(d); }
 
 void run_layer(const Descriptor &d, const Memory &memory) {
-  if (multiplies(d)) run_convolution(d, memory);
-  else run_channelwise(d, memory);
+  const Layer layer{d, memory, window_of(d), tap_lanes(d), depth_of(d)};
+  const uint32_t pixels = uint32_t(d.output_height) * d.output_width;
+  Tile tile;
+  int8_t codes[TILE_PIXELS * TILE_CHANNELS];
+  for (uint32_t first = 0; first < pixels; first += TILE_PIXELS) {
+    locate(d, layer.window, first, min_of(TILE_PIXELS, pixels - first), tile);
+    if (d.op == Op::CONV || d.op == Op::DENSE) gather(layer, tile);
+    for (uint32_t channel = 0; channel < d.output_channels; channel += TILE_CHANNELS) {
+      const uint32_t plane = channel / PLANE_CHANNELS, channels = min_of(TILE_CHANNELS, d.output_channels - channel), padded = round_up(channels, PIXEL);
+      if (has_weights(d)) convolve(layer, tile, plane, channels, codes);
+      else if (d.op == Op::AVERAGE_POOL) average(layer, tile, plane, padded, codes);
+      else channelwise(layer, tile, plane, padded, codes);
+      for (uint32_t p = 0; p < tile.count; p++) output_stage(d, memory, tile.y[p], tile.x[p], plane, padded, codes + p * TILE_CHANNELS);
+    }
+  }
 }
 
 }  // namespace fl

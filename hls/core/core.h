@@ -16,17 +16,23 @@ struct Memory {
   int16_t *patches;        // scratch of patch_elements() of this layer
 };
 
-// Weights of one output channel: kernel rows x kernel columns x input channels.
+// Planes that hold so many channels.
+inline uint32_t planes_of(uint32_t channels) { return (channels + PLANE_CHANNELS - 1) / PLANE_CHANNELS; }
+
+// Convolution, dense or depthwise: the layer has weights and a parameter for each output channel.
+bool has_weights(const Descriptor &d);
+// Weights of one output channel: taps x the input channels that it sums over.
 uint32_t weights_per_channel(const Descriptor &d);
-// Elements of the prepared weights, and of the scratch, of a convolution or dense layer; 0 for the others.
+// Elements of the prepared weights, and of the scratch, of a layer with weights; 0 for the others.
 size_t prepared_elements(const Descriptor &d);
 size_t patch_elements(const Descriptor &d);
-// Widens int8 weights to the order in which the array takes them.
+// Widens int8 weights to the order in which this model takes them: planes of taps of channels, padded.
 void prepare_weights(const Descriptor &d, const int8_t *weights, int16_t *prepared);
 
-// Multiply-accumulates: weights used, padding included; 0 for pooling, add and table.
+// Multiply-accumulates: weights used, padding included; 0 for pooling, add, table and copy.
 uint64_t macs(const Descriptor &d);
 
+// Channels beyond the output's last in its last plane ("pad lanes") are written too; what they hold means nothing.
 void run_layer(const Descriptor &d, const Memory &memory);
 
 }  // namespace fl

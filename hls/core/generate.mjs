@@ -1,4 +1,4 @@
-// Writes the constants of hls/core/layout.json for C++, TypeScript and Python. `--check` writes nothing and fails when a file is stale.
+// Writes the constants of hls/core/layout.json for C++, SystemVerilog, TypeScript and Python. `--check` writes nothing and fails when a file is stale.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -94,10 +94,34 @@ function python(layout) {
   return out.join('\n');
 }
 
+/** Fields of Command by the 64-bit beat in which they travel; the other structs never reach the core. */
+function systemVerilog(layout) {
+  const out = [`// ${BANNER}`, '/* verilator lint_off UNUSEDPARAM */  // no module needs every constant', 'package fabriclens_layout;', `  localparam int unsigned LAYOUT_VERSION = ${layout.version};`];
+  for (const name of ['MULTIPLIER_BITS', 'MAX_SHIFT', 'PLANE_CHANNELS', 'MAX_CORE_LAYERS']) {
+    const { value, doc } = layout.constants.find((c) => c.name === name);
+    out.push(`  localparam int unsigned ${name} = ${value};${comment(doc, '//')}`);
+  }
+  for (const e of layout.enums.filter(({ name }) => name.startsWith('Command'))) {
+    out.push('', `  // ${e.doc}`);
+    for (const v of e.values) out.push(`  localparam logic [7:0] ${upper(e.name)}_${v.name} = 8'd${v.value};${comment(v.doc, '//')}`);
+  }
+  const command = layout.structs.find(({ name }) => name === 'Command');
+  out.push('', `  // ${command.doc}.`, '  // A field lies in beat _BEAT from bit _BIT on.', `  localparam int unsigned COMMAND_BYTES = ${command.bytes};`);
+  for (const f of place(command)) {
+    const name = `COMMAND_${f.name.toUpperCase()}`;
+    out.push(`  localparam int unsigned ${name}_BEAT = ${Math.floor(f.offset / 8)}, ${name}_BIT = ${(f.offset % 8) * 8};${comment(f.doc, '//')}`);
+  }
+  out.push('', `  // ${layout.registers.doc}`);
+  for (const r of layout.registers.list) out.push(`  localparam logic [11:0] REGISTER_${r.name} = 12'd${r.offset};  // ${r.access}${r.doc ? `: ${r.doc}` : ''}`);
+  out.push('endpackage', '');
+  return out.join('\n');
+}
+
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const layout = JSON.parse(readFileSync(path('layout.json'), 'utf8'));
 const outputs = [
   ['hls/core/layout.h', './layout.h', cpp(layout)],
+  ['hls/rtl/fabriclens_layout.sv', '../rtl/fabriclens_layout.sv', systemVerilog(layout)],
   ['src/contract/layout.ts', '../../src/contract/layout.ts', typescript(layout)],
   ['agent/fabriclens_agent/layout.py', '../../agent/fabriclens_agent/layout.py', python(layout)],
 ];

@@ -5,10 +5,11 @@
 
 namespace fl {
 
-constexpr uint32_t LAYOUT_VERSION = 0u;
+constexpr uint32_t LAYOUT_VERSION = 1u;
 constexpr uint32_t MAGIC = 1196444742u;  // 'F','L','P','G' as a little-endian u32
 constexpr uint32_t NONE = 4294967295u;  // an offset or index that is not there
 constexpr uint32_t ALIGNMENT = 64u;  // of sections in the file and of tensors in the arena
+constexpr uint32_t PLANE_CHANNELS = 8u;  // channels of a plane: an activation lies as planes of rows of pixels of 8 channels, 8 bytes a pixel
 constexpr uint32_t PARAMETER_BYTES = 8u;  // a channel's requantisation: i32 bias, then u32 with M in bits 0-23 and s in bits 24-31
 constexpr uint32_t MULTIPLIER_BITS = 24u;  // width of M, unsigned
 constexpr uint32_t MAX_SHIFT = 55u;  // s is 1..MAX_SHIFT: a 32-bit accumulator times M stays below 2^55, beyond it every result is 0
@@ -17,6 +18,7 @@ constexpr uint32_t MAX_POOL_KERNEL = 255u;  // of a pooling window, either axis
 constexpr uint32_t MAX_DIMENSION = 16384u;  // height or width of a tensor
 constexpr uint32_t MAX_CHANNELS = 131072u;  // channels of a tensor; the columns of a dense layer
 constexpr uint32_t MAX_DESCRIPTORS = 4096u;  // in a program
+constexpr uint32_t MAX_CORE_LAYERS = 1024u;  // layers of one segment whose end the core can note
 constexpr uint32_t MAX_TENSORS = 8192u;  // in a program
 constexpr uint32_t MAX_BINDINGS = 64u;  // inputs plus outputs of a program
 constexpr uint32_t MAX_NAME_BYTES = 1024u;  // of a tensor, binding or layer
@@ -35,7 +37,7 @@ constexpr uint32_t DATA = 6u;  // packed weights, channel parameters, tables
 
 // element types
 namespace DataType {
-constexpr uint32_t INT8 = 1u;  // the only one in an arena of v0
+constexpr uint32_t INT8 = 1u;  // the only one in an arena
 constexpr uint32_t INT32 = 2u;
 constexpr uint32_t FP32 = 3u;
 }  // namespace DataType
@@ -49,7 +51,7 @@ constexpr uint32_t OUTPUT = 1u;
 // who runs a segment
 namespace Target {
 constexpr uint32_t PL = 1u;  // programmable logic: one doorbell a segment
-constexpr uint32_t PS = 2u;  // processor kernels; no layer of v0 needs them
+constexpr uint32_t PS = 2u;  // processor kernels
 }  // namespace Target
 
 // what a descriptor computes before the output stage
@@ -58,8 +60,10 @@ constexpr uint32_t CONV = 1u;  // weights int8 [output channel][kernel row][kern
 constexpr uint32_t DENSE = 2u;  // weights int8 [output channel][input row][input column][input channel] over the whole input; otherwise as CONV
 constexpr uint32_t MAX_POOL = 3u;  // pads with -128; no requantisation
 constexpr uint32_t AVERAGE_POOL = 4u;  // sum of codes, then one requantisation. COUNT_INCLUDE_PAD or no padding: 1 parameter, padding counts as input_zero_point; otherwise kernel_h * kernel_w parameters, the one at (valid count - 1) applies
-constexpr uint32_t ADD = 5u;  // the input itself; RESIDUAL must be set
-constexpr uint32_t TABLE = 6u;  // the input itself; TABLE must be set
+constexpr uint32_t ADD = 5u;  // the input itself; HAS_RESIDUAL must be set
+constexpr uint32_t TABLE = 6u;  // the input itself; HAS_TABLE must be set
+constexpr uint32_t DEPTHWISE = 7u;  // weights int8 [kernel row][kernel column][channel], each channel by itself; otherwise as CONV. 1 x 1: a factor and an offset a channel
+constexpr uint32_t COPY = 8u;  // the input itself
 }  // namespace Op
 
 // bits of Descriptor.flags: the output stage, in this order: int8, table, residual add, clamp
@@ -67,7 +71,35 @@ namespace DescriptorFlag {
 constexpr uint32_t HAS_TABLE = 1u;  // code = table[code + 128]
 constexpr uint32_t HAS_RESIDUAL = 2u;  // code = clamp(add_zero_out + RNE(((code - add_zero_a) * add_multiplier_a + (residual - add_zero_b) * add_multiplier_b) / 2^add_shift))
 constexpr uint32_t COUNT_INCLUDE_PAD = 4u;  // average pooling only
+constexpr uint32_t UPSAMPLE_FIRST = 8u;  // the first source has half the height and width (rounded up) and is read nearest: its pixel (y / 2, x / 2)
+constexpr uint32_t UPSAMPLE_SECOND = 16u;  // the second source likewise
 }  // namespace DescriptorFlag
+
+// what the array does with the window of a command
+namespace CommandKind {
+constexpr uint32_t REDUCE = 0u;  // convolution: every output channel sums over all taps and channels
+constexpr uint32_t DEPTHWISE = 1u;  // 16 channels a block, each summed over the taps alone
+constexpr uint32_t MAXIMUM = 2u;  // 16 channels a block, the largest code of the taps
+}  // namespace CommandKind
+
+// bits of Command.flags
+namespace CommandFlag {
+constexpr uint32_t LAST = 1u;  // last command of its layer: its end is noted in LAYER_CYCLES
+constexpr uint32_t NEW_TABLE = 2u;  // the weight stream starts with a table of 256 codes
+constexpr uint32_t USE_TABLE = 4u;  // the output stage looks codes up
+constexpr uint32_t RESIDUAL = 8u;  // the output stage adds a residual
+constexpr uint32_t KEEP = 16u;  // the weights stay on chip for the next command
+constexpr uint32_t REUSE = 32u;  // computes with the weights that the command before kept; weight_steps is 0
+constexpr uint32_t UNIFORM = 64u;  // one weight step a block serves all taps
+}  // namespace CommandFlag
+
+// bits of Command.mode; bits 0-1 are the fold: 0 none, 1 windows of 4 pixels of 4 channels, 2 of 8 of 2, 3 of 16 of 1
+namespace CommandMode {
+constexpr uint32_t HALF_A = 4u;  // source a is read at half resolution
+constexpr uint32_t HALF_B = 8u;  // source b likewise
+constexpr uint32_t ODD_COLUMN = 16u;  // the first valid column is odd: half resolution starts with the second copy
+constexpr uint32_t ODD_ROW = 32u;  // the first valid row is odd
+}  // namespace CommandMode
 
 // start of the file
 struct Header {
@@ -109,7 +141,7 @@ static_assert(offsetof(Section, entry_bytes) == 16, "entry_bytes");
 static_assert(offsetof(Section, crc32) == 20, "crc32");
 static_assert(offsetof(Section, reserved) == 24, "reserved");
 
-// an activation as it lies in the arena: rows of pixels of channels (NHWC, batch 1)
+// an activation as it lies in the arena: planes of 8 channels, each rows of pixels of 8 bytes (batch 1)
 struct Tensor {
   uint32_t name_offset;  // in STRINGS
   uint32_t name_bytes;
@@ -117,9 +149,9 @@ struct Tensor {
   uint32_t height;
   uint32_t width;
   uint32_t channels;
-  uint32_t arena_offset;
-  uint32_t row_stride;  // bytes from a row to the next
-  uint32_t pixel_stride;  // bytes from a pixel to the next; a channel is one byte
+  uint32_t arena_offset;  // a multiple of 8
+  uint32_t plane_stride;  // bytes from a plane of 8 channels to the next, a multiple of 8; channel c of a pixel is byte c % 8 of plane c / 8
+  uint32_t row_stride;  // bytes from a row to the next, a multiple of 8; a pixel is 8 bytes
   float scale;  // real = (code - zero_point) * scale
   int32_t zero_point;  // -128..127
   uint32_t reserved[5];  // 0
@@ -132,8 +164,8 @@ static_assert(offsetof(Tensor, height) == 12, "height");
 static_assert(offsetof(Tensor, width) == 16, "width");
 static_assert(offsetof(Tensor, channels) == 20, "channels");
 static_assert(offsetof(Tensor, arena_offset) == 24, "arena_offset");
-static_assert(offsetof(Tensor, row_stride) == 28, "row_stride");
-static_assert(offsetof(Tensor, pixel_stride) == 32, "pixel_stride");
+static_assert(offsetof(Tensor, plane_stride) == 28, "plane_stride");
+static_assert(offsetof(Tensor, row_stride) == 32, "row_stride");
 static_assert(offsetof(Tensor, scale) == 36, "scale");
 static_assert(offsetof(Tensor, zero_point) == 40, "zero_point");
 static_assert(offsetof(Tensor, reserved) == 44, "reserved");
@@ -172,19 +204,23 @@ static_assert(offsetof(Segment, first_descriptor) == 4, "first_descriptor");
 static_assert(offsetof(Segment, descriptor_count) == 8, "descriptor_count");
 static_assert(offsetof(Segment, reserved) == 12, "reserved");
 
-// one layer, self-contained: the core reads nothing else of the file but DATA
+// one layer, self-contained. hls/core/schedule.h cuts it into the core's commands when a program is loaded
 struct Descriptor {
   uint16_t op;  // Op
   uint16_t flags;  // DescriptorFlag bits
-  uint32_t input_offset;  // in the arena
-  uint32_t input_row_stride;
-  uint32_t input_pixel_stride;
-  uint16_t input_height;
+  uint32_t input_offset;  // first source, in the arena, a multiple of 8
+  uint32_t input_plane_stride;  // a multiple of 8
+  uint32_t input_row_stride;  // a multiple of 8
+  uint16_t input_height;  // of the window that the layer sees: after upsampling
   uint16_t input_width;
-  uint32_t input_channels;
-  uint32_t output_offset;  // in the arena
+  uint32_t input_channels;  // of both sources together
+  uint32_t second_offset;  // the channels behind those of the first source, in the arena; NONE without one
+  uint32_t second_plane_stride;
+  uint32_t second_row_stride;
+  uint32_t second_channels;  // 0 without a second source; with one, the first has a multiple of 8
+  uint32_t output_offset;  // in the arena, a multiple of 8
+  uint32_t output_plane_stride;
   uint32_t output_row_stride;
-  uint32_t output_pixel_stride;
   uint16_t output_height;
   uint16_t output_width;
   uint32_t output_channels;
@@ -198,13 +234,13 @@ struct Descriptor {
   uint8_t pad_left;
   uint8_t pad_bottom;
   uint8_t pad_right;
-  uint16_t groups;  // 1
+  uint16_t reserved16;  // 0
   uint32_t weights_offset;  // in DATA, or NONE
   uint32_t parameters_offset;  // in DATA, a multiple of 8, or NONE: PARAMETER_BYTES each
   uint32_t table_offset;  // in DATA: 256 int8, or NONE
   uint32_t residual_offset;  // in the arena, or NONE: the other operand of the add, of the output's shape
+  uint32_t residual_plane_stride;
   uint32_t residual_row_stride;
-  uint32_t residual_pixel_stride;
   uint32_t add_multiplier_a;  // 24 bits
   uint32_t add_multiplier_b;  // 24 bits
   uint8_t add_shift;  // 1..MAX_SHIFT
@@ -218,79 +254,209 @@ struct Descriptor {
   uint32_t output_tensor;  // index of the Tensor that it writes
   uint32_t name_offset;  // in STRINGS
   uint32_t name_bytes;
-  uint32_t reserved[5];  // 0
+  uint32_t reserved;  // 0
 };
 static_assert(sizeof(Descriptor) == 128, "Descriptor");
 static_assert(offsetof(Descriptor, op) == 0, "op");
 static_assert(offsetof(Descriptor, flags) == 2, "flags");
 static_assert(offsetof(Descriptor, input_offset) == 4, "input_offset");
-static_assert(offsetof(Descriptor, input_row_stride) == 8, "input_row_stride");
-static_assert(offsetof(Descriptor, input_pixel_stride) == 12, "input_pixel_stride");
+static_assert(offsetof(Descriptor, input_plane_stride) == 8, "input_plane_stride");
+static_assert(offsetof(Descriptor, input_row_stride) == 12, "input_row_stride");
 static_assert(offsetof(Descriptor, input_height) == 16, "input_height");
 static_assert(offsetof(Descriptor, input_width) == 18, "input_width");
 static_assert(offsetof(Descriptor, input_channels) == 20, "input_channels");
-static_assert(offsetof(Descriptor, output_offset) == 24, "output_offset");
-static_assert(offsetof(Descriptor, output_row_stride) == 28, "output_row_stride");
-static_assert(offsetof(Descriptor, output_pixel_stride) == 32, "output_pixel_stride");
-static_assert(offsetof(Descriptor, output_height) == 36, "output_height");
-static_assert(offsetof(Descriptor, output_width) == 38, "output_width");
-static_assert(offsetof(Descriptor, output_channels) == 40, "output_channels");
-static_assert(offsetof(Descriptor, kernel_h) == 44, "kernel_h");
-static_assert(offsetof(Descriptor, kernel_w) == 45, "kernel_w");
-static_assert(offsetof(Descriptor, stride_h) == 46, "stride_h");
-static_assert(offsetof(Descriptor, stride_w) == 47, "stride_w");
-static_assert(offsetof(Descriptor, dilation_h) == 48, "dilation_h");
-static_assert(offsetof(Descriptor, dilation_w) == 49, "dilation_w");
-static_assert(offsetof(Descriptor, pad_top) == 50, "pad_top");
-static_assert(offsetof(Descriptor, pad_left) == 51, "pad_left");
-static_assert(offsetof(Descriptor, pad_bottom) == 52, "pad_bottom");
-static_assert(offsetof(Descriptor, pad_right) == 53, "pad_right");
-static_assert(offsetof(Descriptor, groups) == 54, "groups");
-static_assert(offsetof(Descriptor, weights_offset) == 56, "weights_offset");
-static_assert(offsetof(Descriptor, parameters_offset) == 60, "parameters_offset");
-static_assert(offsetof(Descriptor, table_offset) == 64, "table_offset");
-static_assert(offsetof(Descriptor, residual_offset) == 68, "residual_offset");
-static_assert(offsetof(Descriptor, residual_row_stride) == 72, "residual_row_stride");
-static_assert(offsetof(Descriptor, residual_pixel_stride) == 76, "residual_pixel_stride");
-static_assert(offsetof(Descriptor, add_multiplier_a) == 80, "add_multiplier_a");
-static_assert(offsetof(Descriptor, add_multiplier_b) == 84, "add_multiplier_b");
-static_assert(offsetof(Descriptor, add_shift) == 88, "add_shift");
-static_assert(offsetof(Descriptor, add_zero_a) == 89, "add_zero_a");
-static_assert(offsetof(Descriptor, add_zero_b) == 90, "add_zero_b");
-static_assert(offsetof(Descriptor, add_zero_out) == 91, "add_zero_out");
-static_assert(offsetof(Descriptor, input_zero_point) == 92, "input_zero_point");
-static_assert(offsetof(Descriptor, stage_zero_point) == 93, "stage_zero_point");
-static_assert(offsetof(Descriptor, output_min) == 94, "output_min");
-static_assert(offsetof(Descriptor, output_max) == 95, "output_max");
-static_assert(offsetof(Descriptor, output_tensor) == 96, "output_tensor");
-static_assert(offsetof(Descriptor, name_offset) == 100, "name_offset");
-static_assert(offsetof(Descriptor, name_bytes) == 104, "name_bytes");
-static_assert(offsetof(Descriptor, reserved) == 108, "reserved");
+static_assert(offsetof(Descriptor, second_offset) == 24, "second_offset");
+static_assert(offsetof(Descriptor, second_plane_stride) == 28, "second_plane_stride");
+static_assert(offsetof(Descriptor, second_row_stride) == 32, "second_row_stride");
+static_assert(offsetof(Descriptor, second_channels) == 36, "second_channels");
+static_assert(offsetof(Descriptor, output_offset) == 40, "output_offset");
+static_assert(offsetof(Descriptor, output_plane_stride) == 44, "output_plane_stride");
+static_assert(offsetof(Descriptor, output_row_stride) == 48, "output_row_stride");
+static_assert(offsetof(Descriptor, output_height) == 52, "output_height");
+static_assert(offsetof(Descriptor, output_width) == 54, "output_width");
+static_assert(offsetof(Descriptor, output_channels) == 56, "output_channels");
+static_assert(offsetof(Descriptor, kernel_h) == 60, "kernel_h");
+static_assert(offsetof(Descriptor, kernel_w) == 61, "kernel_w");
+static_assert(offsetof(Descriptor, stride_h) == 62, "stride_h");
+static_assert(offsetof(Descriptor, stride_w) == 63, "stride_w");
+static_assert(offsetof(Descriptor, dilation_h) == 64, "dilation_h");
+static_assert(offsetof(Descriptor, dilation_w) == 65, "dilation_w");
+static_assert(offsetof(Descriptor, pad_top) == 66, "pad_top");
+static_assert(offsetof(Descriptor, pad_left) == 67, "pad_left");
+static_assert(offsetof(Descriptor, pad_bottom) == 68, "pad_bottom");
+static_assert(offsetof(Descriptor, pad_right) == 69, "pad_right");
+static_assert(offsetof(Descriptor, reserved16) == 70, "reserved16");
+static_assert(offsetof(Descriptor, weights_offset) == 72, "weights_offset");
+static_assert(offsetof(Descriptor, parameters_offset) == 76, "parameters_offset");
+static_assert(offsetof(Descriptor, table_offset) == 80, "table_offset");
+static_assert(offsetof(Descriptor, residual_offset) == 84, "residual_offset");
+static_assert(offsetof(Descriptor, residual_plane_stride) == 88, "residual_plane_stride");
+static_assert(offsetof(Descriptor, residual_row_stride) == 92, "residual_row_stride");
+static_assert(offsetof(Descriptor, add_multiplier_a) == 96, "add_multiplier_a");
+static_assert(offsetof(Descriptor, add_multiplier_b) == 100, "add_multiplier_b");
+static_assert(offsetof(Descriptor, add_shift) == 104, "add_shift");
+static_assert(offsetof(Descriptor, add_zero_a) == 105, "add_zero_a");
+static_assert(offsetof(Descriptor, add_zero_b) == 106, "add_zero_b");
+static_assert(offsetof(Descriptor, add_zero_out) == 107, "add_zero_out");
+static_assert(offsetof(Descriptor, input_zero_point) == 108, "input_zero_point");
+static_assert(offsetof(Descriptor, stage_zero_point) == 109, "stage_zero_point");
+static_assert(offsetof(Descriptor, output_min) == 110, "output_min");
+static_assert(offsetof(Descriptor, output_max) == 111, "output_max");
+static_assert(offsetof(Descriptor, output_tensor) == 112, "output_tensor");
+static_assert(offsetof(Descriptor, name_offset) == 116, "name_offset");
+static_assert(offsetof(Descriptor, name_bytes) == 120, "name_bytes");
+static_assert(offsetof(Descriptor, reserved) == 124, "reserved");
 
-// AXI4-Lite, 32-bit words. First version: no RTL answers to it yet. Write-one-to-clear bits are marked W1C.
+// one tile of one layer for one array shape: what the core fetches. 16 beats of 64 bits; each unit of the core reads its own
+struct Command {
+  uint8_t kind;  // CommandKind
+  uint8_t flags;  // CommandFlag bits
+  uint16_t layer;  // index of the layer in the segment, for errors and times
+  uint32_t wait_stores;  // commands of this segment, from the first, that must be stored before activations are read
+  uint32_t a_address;  // in the arena: source a, plane 0, first valid row and column
+  uint32_t a_plane_stride;  // bytes
+  uint32_t b_address;  // source b likewise
+  uint32_t b_plane_stride;  // bytes
+  uint16_t a_row_beats;  // 8-byte beats from a row of source a to the next
+  uint16_t b_row_beats;
+  uint16_t a_planes;  // planes of 8 channels read from source a
+  uint16_t b_planes;  // from source b, placed behind them
+  uint16_t columns;  // of the window in the buffer, padding included
+  uint16_t first_column;  // columns of padding on the left
+  uint16_t valid_columns;  // columns read from memory
+  uint16_t rows;  // of the window, padding included
+  uint16_t first_row;  // rows of padding on top
+  uint16_t valid_rows;  // rows read from memory
+  uint16_t pitch_row;  // buffer row / bank of one window row: (pitch div banks) * pixel_rows
+  uint8_t pitch_bank;  // pitch mod banks
+  uint8_t mode;  // fold and CommandMode bits
+  uint16_t base_row;  // bank row of the window's first pixel; its bank is 0
+  uint16_t pixel_rows;  // bank rows of a pixel: its channels in words of 16
+  int8_t fill;  // code of padding
+  uint8_t reserved_a[3];  // 0
+  uint8_t kernel_h;  // taps
+  uint8_t kernel_w;  // taps, after folding
+  uint8_t x_bank;  // from an output column to the next: banks
+  uint8_t row_bank;  // from an output row to the next
+  uint8_t kx_bank;  // from a tap to the next
+  uint8_t ky_bank;  // from a kernel row to the next
+  uint16_t x_row;  // and the bank rows that go with x_bank
+  uint16_t kx_row;
+  uint16_t ky_row;
+  uint16_t row_row;
+  uint16_t blocks;  // of output channels: 8 or 16 as the array has them, 16 for DEPTHWISE and MAXIMUM
+  uint16_t out_columns;  // of the tile
+  uint16_t out_rows;  // of the tile
+  uint16_t planes;  // of the output
+  uint16_t depth;  // words of 16 channels that a tap sums over; 1 but for REDUCE
+  int8_t stage_zero;  // zero point of the first requantisation
+  int8_t out_min;  // final clamp
+  int8_t out_max;
+  uint8_t add_shift;
+  int8_t add_zero_a;
+  int8_t add_zero_b;
+  int8_t add_zero_out;
+  uint8_t reserved_b;  // 0
+  uint32_t add_multiplier_a;  // 24 bits
+  uint32_t add_multiplier_b;  // 24 bits
+  uint32_t weight_address;  // of the stream, in DATA as the scheduler packed it, a multiple of 128
+  uint32_t weight_steps;  // of the stream; 0 with REUSE
+  uint32_t out_address;  // in the arena: plane 0, first row and column of the tile
+  uint32_t out_plane_stride;  // bytes
+  uint32_t residual_address;  // likewise
+  uint32_t residual_plane_stride;  // bytes
+  uint16_t out_row_beats;  // 8-byte beats from a row to the next
+  uint16_t residual_row_beats;
+  uint16_t store_columns;  // beats of a row as it is stored: out_columns, or the whole tile where its rows lie end to end
+  uint16_t store_rows;
+};
+static_assert(sizeof(Command) == 128, "Command");
+static_assert(offsetof(Command, kind) == 0, "kind");
+static_assert(offsetof(Command, flags) == 1, "flags");
+static_assert(offsetof(Command, layer) == 2, "layer");
+static_assert(offsetof(Command, wait_stores) == 4, "wait_stores");
+static_assert(offsetof(Command, a_address) == 8, "a_address");
+static_assert(offsetof(Command, a_plane_stride) == 12, "a_plane_stride");
+static_assert(offsetof(Command, b_address) == 16, "b_address");
+static_assert(offsetof(Command, b_plane_stride) == 20, "b_plane_stride");
+static_assert(offsetof(Command, a_row_beats) == 24, "a_row_beats");
+static_assert(offsetof(Command, b_row_beats) == 26, "b_row_beats");
+static_assert(offsetof(Command, a_planes) == 28, "a_planes");
+static_assert(offsetof(Command, b_planes) == 30, "b_planes");
+static_assert(offsetof(Command, columns) == 32, "columns");
+static_assert(offsetof(Command, first_column) == 34, "first_column");
+static_assert(offsetof(Command, valid_columns) == 36, "valid_columns");
+static_assert(offsetof(Command, rows) == 38, "rows");
+static_assert(offsetof(Command, first_row) == 40, "first_row");
+static_assert(offsetof(Command, valid_rows) == 42, "valid_rows");
+static_assert(offsetof(Command, pitch_row) == 44, "pitch_row");
+static_assert(offsetof(Command, pitch_bank) == 46, "pitch_bank");
+static_assert(offsetof(Command, mode) == 47, "mode");
+static_assert(offsetof(Command, base_row) == 48, "base_row");
+static_assert(offsetof(Command, pixel_rows) == 50, "pixel_rows");
+static_assert(offsetof(Command, fill) == 52, "fill");
+static_assert(offsetof(Command, reserved_a) == 53, "reserved_a");
+static_assert(offsetof(Command, kernel_h) == 56, "kernel_h");
+static_assert(offsetof(Command, kernel_w) == 57, "kernel_w");
+static_assert(offsetof(Command, x_bank) == 58, "x_bank");
+static_assert(offsetof(Command, row_bank) == 59, "row_bank");
+static_assert(offsetof(Command, kx_bank) == 60, "kx_bank");
+static_assert(offsetof(Command, ky_bank) == 61, "ky_bank");
+static_assert(offsetof(Command, x_row) == 62, "x_row");
+static_assert(offsetof(Command, kx_row) == 64, "kx_row");
+static_assert(offsetof(Command, ky_row) == 66, "ky_row");
+static_assert(offsetof(Command, row_row) == 68, "row_row");
+static_assert(offsetof(Command, blocks) == 70, "blocks");
+static_assert(offsetof(Command, out_columns) == 72, "out_columns");
+static_assert(offsetof(Command, out_rows) == 74, "out_rows");
+static_assert(offsetof(Command, planes) == 76, "planes");
+static_assert(offsetof(Command, depth) == 78, "depth");
+static_assert(offsetof(Command, stage_zero) == 80, "stage_zero");
+static_assert(offsetof(Command, out_min) == 81, "out_min");
+static_assert(offsetof(Command, out_max) == 82, "out_max");
+static_assert(offsetof(Command, add_shift) == 83, "add_shift");
+static_assert(offsetof(Command, add_zero_a) == 84, "add_zero_a");
+static_assert(offsetof(Command, add_zero_b) == 85, "add_zero_b");
+static_assert(offsetof(Command, add_zero_out) == 86, "add_zero_out");
+static_assert(offsetof(Command, reserved_b) == 87, "reserved_b");
+static_assert(offsetof(Command, add_multiplier_a) == 88, "add_multiplier_a");
+static_assert(offsetof(Command, add_multiplier_b) == 92, "add_multiplier_b");
+static_assert(offsetof(Command, weight_address) == 96, "weight_address");
+static_assert(offsetof(Command, weight_steps) == 100, "weight_steps");
+static_assert(offsetof(Command, out_address) == 104, "out_address");
+static_assert(offsetof(Command, out_plane_stride) == 108, "out_plane_stride");
+static_assert(offsetof(Command, residual_address) == 112, "residual_address");
+static_assert(offsetof(Command, residual_plane_stride) == 116, "residual_plane_stride");
+static_assert(offsetof(Command, out_row_beats) == 120, "out_row_beats");
+static_assert(offsetof(Command, residual_row_beats) == 122, "residual_row_beats");
+static_assert(offsetof(Command, store_columns) == 124, "store_columns");
+static_assert(offsetof(Command, store_rows) == 126, "store_rows");
+
+// AXI4-Lite, 32-bit words. Write-one-to-clear bits are marked W1C.
 namespace Register {
 constexpr uint32_t SPAN = 4096u;
 constexpr uint32_t ID = 0u;  // ro: 'F','L','P','1': the first thing a driver reads
 constexpr uint32_t VERSION = 4u;  // ro: layout version in bits 0-15, core version in bits 16-31
-constexpr uint32_t CAPABILITY = 8u;  // ro: input lanes (0-7), output lanes (8-15), pixel lanes (16-23), bit a supported Op (24-31)
-constexpr uint32_t CONTROL = 12u;  // rw: bit 0 soft reset (drains AXI first), bit 1 interrupt enable
-constexpr uint32_t STATUS = 16u;  // w1c: bit 0 busy (ro), bit 1 done (W1C), bit 2 error (W1C), bit 3 queue full (ro)
-constexpr uint32_t ERROR_CODE = 20u;  // ro: 0 none, 1 descriptor, 2 address range, 3 bus read, 4 bus write, 5 watchdog
-constexpr uint32_t ERROR_LAYER = 24u;  // ro: index of the descriptor in the segment
-constexpr uint32_t WATCHDOG_CYCLES = 28u;  // rw: bound of one layer; 0 is refused
-constexpr uint32_t DESCRIPTOR_ADDRESS = 32u;  // rw: physical address of the segment's first descriptor
-constexpr uint32_t DESCRIPTOR_COUNT = 36u;  // rw
-constexpr uint32_t ARENA_ADDRESS = 40u;  // rw: physical address
+constexpr uint32_t CAPABILITY = 8u;  // ro: input lanes (0-7), output lanes (8-15), pixel lanes (16-23), log2 of buffer rows a bank (24-27), log2 of weight steps (28-31)
+constexpr uint32_t CONTROL = 12u;  // rw: bit 0 soft reset (drains AXI, then clears itself), bit 1 interrupt enable
+constexpr uint32_t STATUS = 16u;  // w1c: bit 0 busy (ro), bit 1 done (W1C), bit 2 error (W1C after a reset), bit 3 queue full (ro), bit 4 resetting (ro)
+constexpr uint32_t ERROR_CODE = 20u;  // ro: 0 none, 1 command, 2 address range, 3 bus read, 4 bus write, 5 watchdog
+constexpr uint32_t ERROR_LAYER = 24u;  // ro: Command.layer of the command at fault
+constexpr uint32_t WATCHDOG_CYCLES = 28u;  // rw: bound of one layer, from the end of the one before; 0 is refused with error 5
+constexpr uint32_t COMMAND_ADDRESS = 32u;  // rw: physical address of the segment's first command, a multiple of 128
+constexpr uint32_t COMMAND_COUNT = 36u;  // rw: 1 to 65535
+constexpr uint32_t ARENA_ADDRESS = 40u;  // rw: physical address, a multiple of 8
 constexpr uint32_t ARENA_BYTES = 44u;  // rw: an access outside it is error 2
-constexpr uint32_t DATA_ADDRESS = 48u;  // rw: physical address of DATA
-constexpr uint32_t DATA_BYTES = 52u;  // rw
-constexpr uint32_t DOORBELL = 56u;  // wo: any write queues the segment described above
-constexpr uint32_t CYCLES_LOW = 64u;  // ro: clock cycles of the last segment
+constexpr uint32_t DATA_ADDRESS = 48u;  // rw: physical address of the packed weights, a multiple of 128
+constexpr uint32_t DATA_BYTES = 52u;  // rw: a read outside them is error 2
+constexpr uint32_t DOORBELL = 56u;  // wo: any write queues the segment described above; ignored while the queue is full or an error stands
+constexpr uint32_t COMPLETED = 60u;  // ro: segments finished since reset
+constexpr uint32_t CYCLES_LOW = 64u;  // ro: clock cycles of the last segment finished
 constexpr uint32_t CYCLES_HIGH = 68u;  // ro
-constexpr uint32_t STALL_READ = 72u;  // ro: cycles that waited for reads
-constexpr uint32_t STALL_WRITE = 76u;  // ro: cycles that waited for writes
+constexpr uint32_t STALL_READ = 72u;  // ro: of them, cycles that the array waited for activations, weights or residuals
+constexpr uint32_t STALL_WRITE = 76u;  // ro: cycles that it waited for room to store
 constexpr uint32_t LAYER_SELECT = 80u;  // rw: which layer LAYER_CYCLES shows
-constexpr uint32_t LAYER_CYCLES = 84u;  // ro: cycle count at that layer's end
+constexpr uint32_t LAYER_CYCLES = 84u;  // ro: cycles from the start of the segment to the end of that layer, low 32 bits
 }  // namespace Register
 
 }  // namespace fl

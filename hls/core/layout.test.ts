@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import * as layout from '../../src/contract/layout.ts';
 import { ROOT } from '../../test/support/data.ts';
 
-const GENERATED = ['hls/core/layout.h', 'src/contract/layout.ts', 'agent/fabriclens_agent/layout.py'];
+const GENERATED = ['hls/core/layout.h', 'hls/rtl/fabriclens_layout.sv', 'src/contract/layout.ts', 'agent/fabriclens_agent/layout.py'];
 const folder = mkdtempSync(join(tmpdir(), 'fabriclens-layout-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -24,7 +24,7 @@ describe('the layout', () => {
     for (const file of ['hls/core/layout.json', 'hls/core/generate.mjs', ...GENERATED]) cpSync(join(ROOT, file), join(folder, file));
     expect(check(folder).status).toBe(0);
     const json = join(folder, 'hls/core/layout.json');
-    writeFileSync(json, readFileSync(json, 'utf8').replace('"version": 0', '"version": 1'));
+    writeFileSync(json, readFileSync(json, 'utf8').replace('"version": 1', '"version": 2'));
     const { status, text } = check(folder);
     expect(status).toBe(1);
     for (const file of GENERATED) expect(text).toContain(`${file} is stale`);
@@ -36,6 +36,13 @@ describe('the layout', () => {
     expect(check(folder).text).toContain('Descriptor has 128 bytes, not 132');
   });
 
+  it('places every field of a command in SystemVerilog where the others do', () => {
+    const text = readFileSync(join(ROOT, 'hls/rtl/fabriclens_layout.sv'), 'utf8');
+    const places = [...text.matchAll(/COMMAND_([A-Z0-9_]+)_BEAT = (\d+), COMMAND_\1_BIT = (\d+);/g)].map(([, name, beat, bit]) => [name, 8 * Number(beat) + Number(bit) / 8]);
+    const upper = (name: string): string => name.replace(/([A-Z])/g, '_$1').toUpperCase();
+    expect(places).toEqual(Object.entries(layout.Command.fields).map(([name, { offset }]) => [upper(name), offset]));
+  });
+
   it('has the same sizes in Python', () => {
     const script = [
       'import layout, struct, json',
@@ -44,7 +51,7 @@ describe('the layout', () => {
       'print(json.dumps({n: getattr(layout, n + "_BYTES") for n in names}))',
     ].join('\n');
     const python = execFileSync('python3', ['-B', '-c', script], { cwd: join(ROOT, 'agent/fabriclens_agent'), encoding: 'utf8' });
-    const { Header, Section, Tensor, Binding, Segment, Descriptor } = layout;
-    expect(JSON.parse(python)).toEqual({ HEADER: Header.bytes, SECTION: Section.bytes, TENSOR: Tensor.bytes, BINDING: Binding.bytes, SEGMENT: Segment.bytes, DESCRIPTOR: Descriptor.bytes });
+    const { Header, Section, Tensor, Binding, Segment, Descriptor, Command } = layout;
+    expect(JSON.parse(python)).toEqual({ HEADER: Header.bytes, SECTION: Section.bytes, TENSOR: Tensor.bytes, BINDING: Binding.bytes, SEGMENT: Segment.bytes, DESCRIPTOR: Descriptor.bytes, COMMAND: Command.bytes });
   });
 });

@@ -6,6 +6,7 @@ import { crc32, writeProgram } from '../../src/compiler/write.ts';
 import { random } from '../../test/support/qdq.ts';
 import { inputCodes, network } from '../../test/support/random-network.ts';
 import { BUILD_TIMEOUT, Golden, Status } from '../tests/golden.ts';
+import type { Layer } from '../tests/layer.ts';
 import { partsOf, programOf, randomLayer } from '../tests/layer.ts';
 
 /** A network with most kinds of layers. */
@@ -49,6 +50,16 @@ function changed(program: Uint8Array, edit: (view: DataView) => void): Uint8Arra
   return sealed(out);
 }
 
+function withField(program: Uint8Array, struct: Struct, field: string, value: number, kind?: number, index = 0): Uint8Array {
+  return changed(program, (view) => {
+    const offset = at(program, struct, field, index, kind);
+    const { type } = struct.fields[field] as Field;
+    if (type === 'u8' || type === 'i8') view.setUint8(offset, value);
+    else if (type === 'u16') view.setUint16(offset, value, true);
+    else view.setUint32(offset, value, true);
+  });
+}
+
 describe('a program that is not one', () => {
   let golden: Golden;
   beforeAll(async () => void (golden = await Golden.start('driver-sanitized')), BUILD_TIMEOUT);
@@ -72,21 +83,17 @@ describe('a program that is not one', () => {
   });
 
   it('is refused with the field that is wrong', async () => {
-    const put = (struct: Struct, field: string, value: number, kind?: number, index = 0): Uint8Array =>
-      changed(PROGRAM, (view) => {
-        const offset = at(PROGRAM, struct, field, index, kind);
-        const { type } = struct.fields[field] as Field;
-        if (type === 'u8' || type === 'i8') view.setUint8(offset, value);
-        else if (type === 'u16') view.setUint16(offset, value, true);
-        else view.setUint32(offset, value, true);
-      });
+    const put = (struct: Struct, field: string, value: number, kind?: number, index = 0): Uint8Array => withField(PROGRAM, struct, field, value, kind, index);
+    const channels = (index: number): number => new DataView(PROGRAM.buffer).getUint32(at(PROGRAM, Tensor, 'channels', index, SectionKind.TENSORS), true);
+    let wide = 0;
+    while (channels(wide) <= 8) wide++;
     const { TENSORS, BINDINGS, SEGMENTS, DESCRIPTORS } = SectionKind;
     const cases: [Uint8Array, RegExp][] = [
       [Uint8Array.of(70), /truncated: 1 bytes/],
       [PROGRAM.subarray(0, 100), /truncated/],
       [PROGRAM.subarray(0, PROGRAM.length - 1), /header.file_bytes/],
       [put(Header, 'magic', 0x46464952), /not a FabricLens program: magic is 0x46464952/],
-      [put(Header, 'version', 1), /layout version 1, this runtime reads version 0/],
+      [put(Header, 'version', 0), /layout version 0, this runtime reads version 1/],
       [put(Header, 'sectionCount', 7), /header.section_count is 7/],
       [put(Header, 'arenaBytes', 0x7fffffff), /header.arena_bytes is 2147483647/],
       [put(Header, 'arenaBytes', 64), /of an arena of 64/],
@@ -98,8 +105,11 @@ describe('a program that is not one', () => {
       [put(Tensor, 'nameBytes', 0, TENSORS), /tensor 0: name_bytes is 0/],
       [put(Tensor, 'dataType', 3, TENSORS), /tensor 0: data_type is 3/],
       [put(Tensor, 'height', 0, TENSORS), /tensor 0: shape 0/],
-      [put(Tensor, 'rowStride', 1, TENSORS), /tensor 0: row_stride 1/],
-      [put(Tensor, 'rowStride', 0x40000000, TENSORS), /tensor 0: ends at byte/],
+      [put(Tensor, 'arenaOffset', 4, TENSORS), /tensor 0: .* is not a multiple of 8/],
+      [put(Tensor, 'rowStride', 8, TENSORS), /tensor 0: row_stride 8/],
+      [put(Tensor, 'rowStride', 81, TENSORS), /tensor 0: .* is not a multiple of 8/],
+      [put(Tensor, 'planeStride', 8, TENSORS), /tensor 0: plane_stride 8 is less than a plane/],
+      [put(Tensor, 'planeStride', 0x40000000, TENSORS, wide), /tensor \d+: ends at byte/],
       [put(Tensor, 'scale', 0x7fc00000, TENSORS), /tensor 0: scale/],
       [put(Tensor, 'zeroPoint', 128, TENSORS), /tensor 0: zero_point 128/],
       [put(Binding, 'tensor', 4000, BINDINGS), /binding 0: tensor 4000/],
@@ -110,17 +120,42 @@ describe('a program that is not one', () => {
       [put(Segment, 'descriptorCount', 1, SEGMENTS), /segments hold 1 descriptors/],
       [put(Descriptor, 'op', 99, DESCRIPTORS), /layer 0 \(.+\): unknown op 99/],
       [put(Descriptor, 'flags', 0x80, DESCRIPTORS), /layer 0 .*unknown flags/],
-      [put(Descriptor, 'inputOffset', 0x7fffffff, DESCRIPTORS), /layer 0 .*input ends at byte/],
+      [put(Descriptor, 'inputOffset', 0x7ffffff8, DESCRIPTORS), /layer 0 .*input ends at byte/],
       [put(Descriptor, 'outputOffset', 0, DESCRIPTORS, 1), /layer 1 .*differs from the tensor it names/],
       [put(Descriptor, 'outputTensor', 0xffffffff, DESCRIPTORS), /layer 0 .*output_tensor/],
       [put(Descriptor, 'outputHeight', 1, DESCRIPTORS), /layer 0/],
       [put(Descriptor, 'strideH', 0, DESCRIPTORS), /stride or dilation is 0/],
-      [put(Descriptor, 'groups', 3, DESCRIPTORS), /groups is not 1/],
+      [put(Descriptor, 'reserved16', 3, DESCRIPTORS), /reserved is not 0/],
+      [put(Descriptor, 'inputOffset', 4, DESCRIPTORS), /input: offset or stride is not a multiple of 8/],
+      [put(Descriptor, 'inputPlaneStride', 12, DESCRIPTORS), /input: offset or stride is not a multiple of 8/],
+      [put(Descriptor, 'secondOffset', 0, DESCRIPTORS), /second source without channels/],
+      [put(Descriptor, 'flags', DescriptorFlag.UPSAMPLE_SECOND, DESCRIPTORS), /second source without channels/],
+      [put(Descriptor, 'secondChannels', 3, DESCRIPTORS), /second source leaves the first no channels/],
+      [put(Descriptor, 'secondChannels', 1, DESCRIPTORS), /first source of two has no multiple of 8 channels/],
+      [put(Descriptor, 'op', Op.DEPTHWISE, DESCRIPTORS), /input and output channels differ/],
+      [put(Descriptor, 'op', Op.COPY, DESCRIPTORS), /input and output shapes differ/],
       [put(Descriptor, 'weightsOffset', 0xffffffff, DESCRIPTORS), /weights lies outside DATA/],
       [put(Descriptor, 'parametersOffset', 4, DESCRIPTORS), /parameters is at offset 4/],
       [put(Descriptor, 'inputChannels', 0x10000, DESCRIPTORS), /layer 0/],
     ];
     for (const [program, expected] of cases) expect(await text(program)).toMatch(expected);
+  });
+
+  it('is refused when a source, the second and half-sized ones included, reaches beyond the arena', async () => {
+    const layer: Layer = { ...randomLayer(1), op: Op.MAX_POOL, flags: DescriptorFlag.UPSAMPLE_SECOND, input: [6, 6, 13], second: 5, output: [5, 5, 13], kernel: [2, 2], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], weights: new Int8Array(), parameters: [], slack: [0, 0] };
+    const program = programOf(layer);
+    const put = (field: string, value: number): Uint8Array => withField(program, Descriptor, field, value, SectionKind.DESCRIPTORS);
+    const arena = new DataView(program.buffer).getUint32(at(program, Header, 'arenaBytes'), true);
+    expect(await text(program)).toBe('');
+    // 3 x 3 pixels at half resolution; at full, 6 x 6.
+    expect(await text(put('secondOffset', arena - 72))).toBe('');
+    expect(await text(put('secondOffset', arena - 64))).toMatch(new RegExp(`second source ends at byte ${arena + 8} of an arena of ${arena}`));
+    expect(await text(withField(put('secondOffset', arena - 72), Descriptor, 'flags', 0, SectionKind.DESCRIPTORS))).toMatch(/second source ends at byte/);
+    expect(await text(put('secondRowStride', 12))).toMatch(/second source: offset or stride/);
+    expect(await text(put('secondChannels', 6))).toMatch(/first source of two has no multiple of 8 channels/);
+    expect(await text(put('inputPlaneStride', 1 << 30))).toBe('');
+    expect(await text(put('inputRowStride', 1 << 30))).toMatch(/input ends at byte/);
+    expect(await text(put('outputPlaneStride', 1 << 30))).toMatch(/output ends at byte/);
   });
 
   it('is refused when a checksum does not fit', async () => {
@@ -139,8 +174,8 @@ describe('a program that is not one', () => {
   });
 
   it('is refused when an accumulator could overflow, or the work or memory is beyond the budget', async () => {
-    const layer = { ...randomLayer(1), op: Op.CONV, flags: 0, input: [1, 1, 1] as [number, number, number], output: [1, 1, 1] as [number, number, number], kernel: [1, 1] as [number, number], strides: [1, 1] as [number, number], dilations: [1, 1] as [number, number], pads: [0, 0, 0, 0] as [number, number, number, number], weights: Int8Array.of(127), slack: [0, 0] as [number, number] };
-    const one = (bias: number, shift: number): Uint8Array => programOf({ ...layer, parameters: [{ bias, multiplier: 1, shift }] }).program;
+    const layer: Layer = { ...randomLayer(1), op: Op.CONV, flags: 0, input: [1, 1, 1], second: 0, output: [1, 1, 1], kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], weights: Int8Array.of(127), slack: [0, 0] };
+    const one = (bias: number, shift: number): Uint8Array => programOf({ ...layer, parameters: [{ bias, multiplier: 1, shift }] });
     expect(await text(one(2 ** 31 - 127 * 128 - 1, 1))).toBe('');
     expect(await text(one(2 ** 31 - 127 * 128, 1))).toMatch(/output channel 0 can overflow/);
     expect(await text(one(-(2 ** 31), 1))).toMatch(/output channel 0 can overflow/);
@@ -151,7 +186,7 @@ describe('a program that is not one', () => {
     for (let budget = 1000; budget < 1e6; budget = Math.ceil(budget * 1.3)) texts.add((await golden.load(PROGRAM, false, budget)).text.replace(/\d+/g, '#'));
     expect([...texts]).toEqual([expect.stringMatching(/^weights up to layer #/), 'program needs # bytes, the budget is #', '']);
     // Four thousand layers over one megabyte of weights: refused at the fourth, not after looking through four gigabytes.
-    const wide = { ...layer, input: [1, 1, 1024] as [number, number, number], output: [1, 1, 1024] as [number, number, number], weights: new Int8Array(1 << 20).fill(1), parameters: Array.from({ length: 1024 }, () => ({ bias: 0, multiplier: 1, shift: 1 })) };
+    const wide: Layer = { ...layer, input: [1, 1, 1024], output: [1, 1, 1024], weights: new Int8Array(1 << 20).fill(1), parameters: Array.from({ length: 1024 }, () => ({ bias: 0, multiplier: 1, shift: 1 })) };
     const parts = partsOf(wide);
     const shared = writeProgram({ ...parts, descriptors: Array.from({ length: 4096 }, () => parts.descriptors[0]!) });
     const refused = await golden.load(shared, false, 7 << 20);
@@ -161,7 +196,7 @@ describe('a program that is not one', () => {
   it('never takes the process down: 3,000 mutated and truncated files', async () => {
     const next = random(2024);
     const int = (limit: number): number => Math.floor(next() * limit);
-    const programs = [PROGRAM, ...Array.from({ length: 12 }, (_, i) => programOf(randomLayer(100 + i)).program)];
+    const programs = [PROGRAM, ...Array.from({ length: 12 }, (_, i) => programOf(randomLayer(100 + i)))];
     const statuses = new Map<number, number>();
     for (let i = 0; i < 3000; i++) {
       const from = programs[i % programs.length] as Uint8Array;

@@ -9,8 +9,10 @@ import { random } from '../../test/support/qdq.ts';
 export type Layer = {
   op: number;
   flags: number;
-  /** [height, width, channels] */
+  /** [height, width, channels] of the window that the layer sees: both sources, after upsampling. */
   input: [number, number, number];
+  /** Channels of the second source, the last of the input's; 0 without one. */
+  second: number;
   output: [number, number, number];
   kernel: [number, number];
   strides: [number, number];
@@ -25,24 +27,28 @@ export type Layer = {
   stageZero: number;
   min: number;
   max: number;
-  /** Bytes added to pixel and row strides beyond what is needed. */
+  /** Bytes added to plane and row strides beyond what is needed. */
   slack: [number, number];
 };
 
 const DENSE_LIMIT = 600;
+const WEIGHTED: readonly number[] = [Op.CONV, Op.DENSE, Op.DEPTHWISE];
+const POOLS: readonly number[] = [Op.MAX_POOL, Op.AVERAGE_POOL];
 
 /** @param seed gives everything; extremes (ends of ranges, exact ties, overflow of the code range) are common */
 export function randomLayer(seed: number): Layer {
   const next = random(seed);
   const int = (low: number, high: number): number => low + Math.floor(next() * (high - low + 1));
   const pick = <T>(list: readonly T[]): T => list[int(0, list.length - 1)] as T;
-  const op = pick([Op.CONV, Op.CONV, Op.CONV, Op.DENSE, Op.MAX_POOL, Op.AVERAGE_POOL, Op.ADD, Op.TABLE]);
-  const pool = op === Op.MAX_POOL || op === Op.AVERAGE_POOL;
-  const channels = pick([1, 2, 3, 15, 16, 17, 31, 32, 33, 64, 65, 70, int(1, 130)]);
+  const op = pick([Op.CONV, Op.CONV, Op.CONV, Op.DEPTHWISE, Op.DEPTHWISE, Op.DENSE, Op.MAX_POOL, Op.AVERAGE_POOL, Op.ADD, Op.TABLE, Op.COPY]);
+  const pool = POOLS.includes(op);
+  const convolution = op === Op.CONV || op === Op.DEPTHWISE;
+  const channels = pick([1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 65, 70, int(1, 130)]);
+  const second = channels > 8 && next() < 0.3 ? channels - 8 * int(1, Math.ceil(channels / 8) - 1) : 0;
   const axis = (): { length: number; kernel: number; stride: number; dilation: number; before: number; after: number; out: number } => {
     const length = int(1, 12);
-    if (op !== Op.CONV && !pool) return { length, kernel: 1, stride: 1, dilation: 1, before: 0, after: 0, out: op === Op.DENSE ? 1 : length };
-    const dilation = op === Op.CONV && next() < 0.3 ? 2 : 1;
+    if (!convolution && !pool) return { length, kernel: 1, stride: 1, dilation: 1, before: 0, after: 0, out: op === Op.DENSE ? 1 : length };
+    const dilation = convolution && next() < 0.3 ? 2 : 1;
     const kernel = int(1, pool ? 9 : 7);
     const extent = (kernel - 1) * dilation + 1;
     let before = next() < 0.5 ? 0 : int(0, extent - 1);
@@ -54,7 +60,7 @@ export function randomLayer(seed: number): Layer {
   const [h, w] = [axis(), axis()];
   if (op === Op.DENSE && h.length * w.length * channels > DENSE_LIMIT) h.length = w.length = 1;
   const outputs = op === Op.CONV || op === Op.DENSE ? pick([1, 2, 3, 4, 5, 63, 64, 65, int(1, 90)]) : channels;
-  const each = op === Op.CONV ? h.kernel * w.kernel * channels : op === Op.DENSE ? h.length * w.length * channels : 0;
+  const each = op === Op.CONV ? h.kernel * w.kernel * channels : op === Op.DENSE ? h.length * w.length * channels : op === Op.DEPTHWISE ? h.kernel * w.kernel : 0;
   const extreme = next() < 0.3;
   const weights = Int8Array.from({ length: each * outputs }, () => (extreme ? pick([-127, 127]) : int(-127, 127)));
   const pads: Layer['pads'] = [h.before, w.before, h.after, w.after];
@@ -62,8 +68,10 @@ export function randomLayer(seed: number): Layer {
   if (next() < 0.3) flags |= DescriptorFlag.HAS_TABLE;
   if (next() < 0.4) flags |= DescriptorFlag.HAS_RESIDUAL;
   if (op === Op.AVERAGE_POOL && next() < 0.5) flags |= DescriptorFlag.COUNT_INCLUDE_PAD;
+  if (next() < 0.2) flags |= DescriptorFlag.UPSAMPLE_FIRST;
+  if (second > 0 && next() < 0.5) flags |= DescriptorFlag.UPSAMPLE_SECOND;
   const perCount = !(flags & DescriptorFlag.COUNT_INCLUDE_PAD) && pads.some((p) => p > 0);
-  const count = op === Op.CONV || op === Op.DENSE ? outputs : op === Op.AVERAGE_POOL ? (perCount ? h.kernel * w.kernel : 1) : 0;
+  const count = WEIGHTED.includes(op) ? outputs : op === Op.AVERAGE_POOL ? (perCount ? h.kernel * w.kernel : 1) : 0;
   const reach = op === Op.AVERAGE_POOL ? 128 * h.kernel * w.kernel : 128 * 73 * Math.sqrt(Math.max(1, each));
   const parameters = Array.from({ length: count }, () => {
     const style = next();
@@ -77,7 +85,7 @@ export function randomLayer(seed: number): Layer {
   const clampLow = next() < 0.5 ? -128 : int(-128, 127);
   const tie = next() < 0.5;
   return {
-    op, flags, weights, parameters, pads,
+    op, flags, weights, parameters, pads, second,
     input: [h.length, w.length, channels],
     output: [h.out, w.out, outputs],
     kernel: [h.kernel, w.kernel],
@@ -89,32 +97,45 @@ export function randomLayer(seed: number): Layer {
     stageZero: zero(),
     min: clampLow,
     max: next() < 0.5 ? 127 : int(clampLow, 127),
-    slack: [pick([0, 0, 1, 7]), pick([0, 0, 5, 64])],
+    slack: [pick([0, 0, 8, 56]), pick([0, 0, 8, 64])],
   };
 }
 
-const size = ([h, w, c]: readonly [number, number, number]): number => h * w * c;
+type Shape = readonly [height: number, width: number, channels: number];
+const size = ([h, w, c]: Shape): number => h * w * c;
 
-export function programOf(layer: Layer): { program: Uint8Array; inputBytes: number } {
-  const parts = partsOf(layer);
-  return { program: writeProgram(parts), inputBytes: size(layer.input) + (layer.flags & DescriptorFlag.HAS_RESIDUAL ? size(layer.output) : 0) };
+/** What the layer reads, in the order of its program's inputs: first source, second source, residual; null where it has none. */
+function shapesOf({ flags, input: [height, width, channels], second, output }: Layer): [Shape, Shape | null, Shape | null] {
+  const source = (count: number, flag: number): Shape => (flags & flag ? [Math.ceil(height / 2), Math.ceil(width / 2), count] : [height, width, count]);
+  return [
+    source(channels - second, DescriptorFlag.UPSAMPLE_FIRST),
+    second > 0 ? source(second, DescriptorFlag.UPSAMPLE_SECOND) : null,
+    flags & DescriptorFlag.HAS_RESIDUAL ? output : null,
+  ];
 }
+
+/** Codes that the layer's program takes. */
+export const inputsOf = (layer: Layer): number => shapesOf(layer).reduce((sum, shape) => sum + (shape === null ? 0 : size(shape)), 0);
+
+export const programOf = (layer: Layer): Uint8Array => writeProgram(partsOf(layer));
 
 export function partsOf(layer: Layer): ProgramParts {
   const places: Place[] = [];
   let end = 0;
-  const place = (name: string, [height, width, channels]: [number, number, number], scale: number, zeroPoint: number): Place => {
+  const place = (name: string, [height, width, channels]: Shape, scale: number, zeroPoint: number): Place => {
     const tensor: QTensor = { id: places.length, name, channels, height, width, scale, zeroPoint };
-    const pixelStride = channels + layer.slack[0];
-    const rowStride = width * pixelStride + layer.slack[1];
-    const made = { tensor, offset: end, rowStride, pixelStride, bytes: rowStride * height };
+    const rowStride = 8 * width + layer.slack[1];
+    const planeStride = rowStride * height + layer.slack[0];
+    const made = { tensor, offset: end, planeStride, rowStride, bytes: planeStride * Math.ceil(channels / 8) };
     end = Math.ceil((end + made.bytes) / 64) * 64;
     places.push(made);
     return made;
   };
-  const input = place('x', layer.input, 0.5, layer.inputZero);
-  const output = place('y', layer.output, 0.25, layer.flags & DescriptorFlag.HAS_RESIDUAL ? layer.add.zeroOut : layer.stageZero);
-  const residual = layer.flags & DescriptorFlag.HAS_RESIDUAL ? place('r', layer.output, 0.125, layer.add.zeroB) : null;
+  const [firstShape, secondShape, residualShape] = shapesOf(layer);
+  const input = place('x', firstShape, 0.5, layer.inputZero);
+  const output = place('y', layer.output, 0.25, residualShape === null ? layer.stageZero : layer.add.zeroOut);
+  const second = secondShape === null ? null : place('z', secondShape, 0.5, layer.inputZero);
+  const residual = residualShape === null ? null : place('r', residualShape, 0.125, layer.add.zeroB);
   const port = ({ tensor }: Place): GraphPort => ({ name: tensor.name, tensor, dataType: 'INT8', shape: [1, tensor.channels, tensor.height, tensor.width] });
   const parameters = new DataView(new ArrayBuffer(8 * layer.parameters.length));
   layer.parameters.forEach(({ bias, multiplier, shift }, i) => {
@@ -127,7 +148,7 @@ export function partsOf(layer: Layer): ProgramParts {
     modelSha256: new Uint8Array(32).fill(7),
     arenaBytes: end,
     places,
-    inputs: residual === null ? [port(input)] : [port(input), port(residual)],
+    inputs: [input, second, residual].filter((p) => p !== null).map(port),
     outputs: [port(output)],
     data,
     descriptors: [{
@@ -135,17 +156,18 @@ export function partsOf(layer: Layer): ProgramParts {
       target: 'PL',
       values: {
         op: layer.op, flags: layer.flags,
-        inputOffset: input.offset, inputRowStride: input.rowStride, inputPixelStride: input.pixelStride,
+        inputOffset: input.offset, inputPlaneStride: input.planeStride, inputRowStride: input.rowStride,
         inputHeight: layer.input[0], inputWidth: layer.input[1], inputChannels: layer.input[2],
-        outputOffset: output.offset, outputRowStride: output.rowStride, outputPixelStride: output.pixelStride,
+        secondOffset: second?.offset ?? NONE, secondPlaneStride: second?.planeStride ?? 0, secondRowStride: second?.rowStride ?? 0, secondChannels: layer.second,
+        outputOffset: output.offset, outputPlaneStride: output.planeStride, outputRowStride: output.rowStride,
         outputHeight: layer.output[0], outputWidth: layer.output[1], outputChannels: layer.output[2],
         kernelH: layer.kernel[0], kernelW: layer.kernel[1], strideH: layer.strides[0], strideW: layer.strides[1],
         dilationH: layer.dilations[0], dilationW: layer.dilations[1],
-        padTop: layer.pads[0], padLeft: layer.pads[1], padBottom: layer.pads[2], padRight: layer.pads[3], groups: 1,
+        padTop: layer.pads[0], padLeft: layer.pads[1], padBottom: layer.pads[2], padRight: layer.pads[3],
         weightsOffset: layer.weights.length > 0 ? parameters.byteLength + 257 : NONE,
         parametersOffset: layer.parameters.length > 0 ? 0 : NONE,
         tableOffset: parameters.byteLength,
-        residualOffset: residual?.offset ?? NONE, residualRowStride: residual?.rowStride ?? 0, residualPixelStride: residual?.pixelStride ?? 0,
+        residualOffset: residual?.offset ?? NONE, residualPlaneStride: residual?.planeStride ?? 0, residualRowStride: residual?.rowStride ?? 0,
         addMultiplierA: layer.add.a, addMultiplierB: layer.add.b, addShift: layer.add.shift,
         addZeroA: layer.add.zeroA, addZeroB: layer.add.zeroB, addZeroOut: layer.add.zeroOut,
         inputZeroPoint: layer.inputZero, stageZeroPoint: layer.stageZero, outputMin: layer.min, outputMax: layer.max, outputTensor: 1,
@@ -164,8 +186,26 @@ function rounded(value: bigint, shift: number): number {
   return Number(twice > unit || (twice === unit && (floor & 1n) === 1n) ? floor + 1n : floor);
 }
 
-/** The layer by the words of DESIGN.md, an output at a time. Tensors in channel, row, column order. */
-export function evaluate(layer: Layer, x: Int8Array, residual: Int8Array): Int8Array {
+/** The window that the layer sees, channel by channel: both sources, upsampled. */
+function windowOf(layer: Layer, codes: Int8Array): Int8Array {
+  const [height, width, channels] = layer.input;
+  const [first, second] = shapesOf(layer);
+  const x = new Int8Array(size(layer.input));
+  for (let i = 0; i < x.length; i++) {
+    const [c, y, z] = [Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width];
+    const behind = c >= channels - layer.second;
+    const [h, w] = behind ? (second as Shape) : first;
+    const half = layer.flags & (behind ? DescriptorFlag.UPSAMPLE_SECOND : DescriptorFlag.UPSAMPLE_FIRST) ? 2 : 1;
+    const from = behind ? size(first) : 0;
+    x[i] = codes[from + ((behind ? c - channels + layer.second : c) * h + Math.floor(y / half)) * w + Math.floor(z / half)] as number;
+  }
+  return x;
+}
+
+/** The layer by the words of DESIGN.md, an output at a time; `codes` are its program's inputs. Tensors in channel, row, column order. */
+export function evaluate(layer: Layer, codes: Int8Array): Int8Array {
+  const x = windowOf(layer, codes);
+  const residual = codes.subarray(inputsOf(layer) - size(layer.output));
   const [height, width, channels] = layer.input;
   const [oh, ow, outputs] = layer.output;
   const [kh, kw] = layer.op === Op.DENSE ? [height, width] : layer.kernel;
@@ -193,7 +233,10 @@ export function evaluate(layer: Layer, x: Int8Array, residual: Int8Array): Int8A
         }
       }
       code = requantised(sum, layer.parameters[o] as Layer['parameters'][number]);
-    } else if (layer.op === Op.MAX_POOL || layer.op === Op.AVERAGE_POOL) {
+    } else if (layer.op === Op.DEPTHWISE) {
+      const sum = taps.reduce((a, tap, k) => a + (tap < 0 ? layer.inputZero : (x[o * height * width + tap] as number)) * (layer.weights[k * channels + o] as number), 0);
+      code = requantised(sum, layer.parameters[o] as Layer['parameters'][number]);
+    } else if (POOLS.includes(layer.op)) {
       const valid = taps.filter((tap) => tap >= 0).map((tap) => x[o * height * width + tap] as number);
       if (layer.op === Op.MAX_POOL) code = Math.max(-128, ...valid);
       else {

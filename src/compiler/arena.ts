@@ -1,22 +1,20 @@
 /** Where each activation lies in the arena: memory is shared by tensors that are never needed at the same time. */
-import { ALIGNMENT, MAX_ARENA_BYTES } from '../contract/layout.ts';
+import { ALIGNMENT, MAX_ARENA_BYTES, PLANE_CHANNELS } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
 import type { QGraph, QTensor } from './graph.ts';
 import type { Stage } from './partition.ts';
 
-/** Bytes; a row is width pixels of pixelStride bytes, of which the first `channels` hold codes. */
-export type Place = { readonly tensor: QTensor; readonly offset: number; readonly rowStride: number; readonly pixelStride: number; readonly bytes: number };
+/** Bytes. A plane holds rows of pixels of PLANE_CHANNELS bytes; channel c is byte c % PLANE_CHANNELS of plane c / PLANE_CHANNELS. */
+export type Place = { readonly tensor: QTensor; readonly offset: number; readonly planeStride: number; readonly rowStride: number; readonly bytes: number };
 export type Arena = { readonly bytes: number; readonly places: ReadonlyMap<number, Place> };
-
-/** The core reads 16 channels a cycle: wider pixels are padded to that, narrow ones (a stem's image) stay dense. */
-const LANES = 16;
 
 const roundUp = (value: number, step: number): number => Math.ceil(value / step) * step;
 
-function strides(tensor: QTensor): { rowStride: number; pixelStride: number; bytes: number } {
-  const pixelStride = tensor.channels < LANES ? tensor.channels : roundUp(tensor.channels, LANES);
-  const rowStride = pixelStride * tensor.width;
-  return { rowStride, pixelStride, bytes: rowStride * tensor.height };
+/** Rows, and planes, lie end to end: the core then stores whole tiles in long bursts. */
+function strides(tensor: QTensor): { planeStride: number; rowStride: number; bytes: number } {
+  const rowStride = PLANE_CHANNELS * tensor.width;
+  const planeStride = rowStride * tensor.height;
+  return { planeStride, rowStride, bytes: planeStride * Math.ceil(tensor.channels / PLANE_CHANNELS) };
 }
 
 type Life = { tensor: QTensor; first: number; last: number };

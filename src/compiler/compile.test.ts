@@ -7,7 +7,7 @@ import { ROOT } from '../../test/support/data.ts';
 import { onnxModel } from '../../test/support/onnx.ts';
 import { Qdq, random } from '../../test/support/qdq.ts';
 import { network } from '../../test/support/random-network.ts';
-import { Header } from '../contract/layout.ts';
+import { Header, Section, SectionKind } from '../contract/layout.ts';
 import { compileProgram } from './compile.ts';
 import { CompileError } from './error.ts';
 import { readOnnx } from './onnx.ts';
@@ -67,6 +67,24 @@ describe('compileProgram', () => {
     expect(report.macs).toBe(2 * 64 * 144);
   });
 
+  it('gives the processor the pooling that the core lacks, and a segment to each run of layers', () => {
+    const net = new Qdq();
+    let x = net.input([1, 4, 32, 32], Q);
+    const pool = (op: 'MaxPool' | 'AveragePool', stride: number, pad: number, more: Record<string, number> = {}): void => {
+      const side = Math.floor(((x.shape[2] as number) + 2 * pad - 3) / stride) + 1;
+      x = net.quantised(net.pool(op, x, { kernel: [3, 3], strides: [stride, stride], pads: [pad, pad, pad, pad] }, more), [1, 4, side, side], Q);
+    };
+    pool('MaxPool', 2, 1);
+    pool('AveragePool', 1, 1, { count_include_pad: 1 });
+    pool('AveragePool', 1, 1, { count_include_pad: 0 });
+    pool('MaxPool', 3, 0);
+    pool('AveragePool', 1, 0);
+    const { program, report } = compileProgram(net.build([x]));
+    expect(report.layers.map(({ target }) => target)).toEqual(['PL', 'PL', 'PS', 'PS', 'PL']);
+    const view = new DataView(program.buffer, program.byteOffset);
+    expect(view.getUint32(Header.bytes + (SectionKind.SEGMENTS - 1) * Section.bytes + Section.fields.count.offset, true)).toBe(3);
+  });
+
   it('shares memory between activations that never meet, and keeps outputs', () => {
     const net = new Qdq();
     let x = net.input([1, 16, 16, 16], Q);
@@ -100,7 +118,7 @@ describe('what the compiler refuses, it names', () => {
     ['a kernel of 8', conv({ kernel: [8, 1] }), /Node 'Conv_3': its kernel of 8×1 is larger than 7×7/],
     ['stride 3', conv({ strides: [3, 3] }), /Node 'Conv_3': a convolution of stride 3×3/],
     ['dilation 3', conv({ dilations: [3, 3] }), /dilation 3×3/],
-    ['groups', conv({ group: 4 }), /Node 'Conv_3': a convolution of 4 groups/],
+    ['groups', conv({ group: 2 }), /Node 'Conv_3': a convolution of 2 groups from 4 to 4 channels/],
     ['an overflow', conv({ bias: new Int32Array(4).fill(2 ** 31 - 1) }), /output channel 0 can overflow a 32-bit accumulator/],
     ['an unknown operator', small((net, x) => ({ name: net.node('Softmax', [x.name]), shape: x.shape })), /Node 'Softmax_2': operator Softmax can run neither/],
     ['a float in between', small((net, x) => ({ name: net.node('Relu', [net.pool('MaxPool', { ...x, name: net.pool('MaxPool', x, { kernel: [2, 2] }) }, { kernel: [2, 2] })]), shape: [1, 4, 6, 6] })), /MaxPool reads 'MaxPool\d+', which is not quantised/],

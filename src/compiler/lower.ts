@@ -4,7 +4,7 @@ import type { Arena, Place } from './arena.ts';
 import { CompileError } from './error.ts';
 import type { AveragePoolLayer, ConvLayer, DenseLayer, QLayer, QTensor, Window } from './graph.ts';
 import type { Stage } from './partition.ts';
-import { codeBounds } from './partition.ts';
+import { codeBounds, isDepthwise } from './partition.ts';
 import type { FixedPoint, Ratio } from './scale.ts';
 import { divide, fixedPoint, fixedPoints, multiply, ratioOf, roundHalfEven } from './scale.ts';
 import type { Values } from './write.ts';
@@ -108,9 +108,12 @@ function operation(layer: QLayer, data: Data): { op: number; flags: number; weig
   if (layer.kind === 'conv' || layer.kind === 'dense') {
     const outputs = layer.output.channels;
     const pixels = layer.kind === 'conv' ? layer.window.kernel[0] * layer.window.kernel[1] : layer.input.height * layer.input.width;
+    const depthwise = isDepthwise(layer);
     const parameters = channelParameters(layer);
-    const weights = data.add(asBytes(channelsLast(layer.weights.codes, outputs, layer.input.channels, pixels)));
-    const op = layer.kind === 'conv' ? Op.CONV : Op.DENSE;
+    // Depthwise, a channel's only "input" is itself: its taps are to the layer what a pixel's channels are to one output.
+    const packed = depthwise ? channelsLast(layer.weights.codes, 1, outputs, pixels) : channelsLast(layer.weights.codes, outputs, layer.input.channels, pixels);
+    const weights = data.add(asBytes(packed));
+    const op = depthwise ? Op.DEPTHWISE : layer.kind === 'conv' ? Op.CONV : Op.DENSE;
     return { ...bare, op, weights, parameters: data.add(packParameters(parameters)), window: layer.kind === 'conv' ? layer.window : NO_WINDOW };
   }
   if (layer.kind === 'maxPool') return { ...bare, op: Op.MAX_POOL, window: layer.window, ...tableOf() };
@@ -154,14 +157,18 @@ export function lower(stage: Stage, arena: Arena, tensorIndex: ReadonlyMap<numbe
     op,
     flags: flags | (other === null ? 0 : DescriptorFlag.HAS_RESIDUAL),
     inputOffset: from.offset,
+    inputPlaneStride: from.planeStride,
     inputRowStride: from.rowStride,
-    inputPixelStride: from.pixelStride,
     inputHeight: layer.input.height,
     inputWidth: layer.input.width,
     inputChannels: layer.input.channels,
+    secondOffset: NONE,
+    secondPlaneStride: 0,
+    secondRowStride: 0,
+    secondChannels: 0,
     outputOffset: to.offset,
+    outputPlaneStride: to.planeStride,
     outputRowStride: to.rowStride,
-    outputPixelStride: to.pixelStride,
     outputHeight: output.height,
     outputWidth: output.width,
     outputChannels: output.channels,
@@ -175,13 +182,12 @@ export function lower(stage: Stage, arena: Arena, tensorIndex: ReadonlyMap<numbe
     padLeft: window.pads[1],
     padBottom: window.pads[2],
     padRight: window.pads[3],
-    groups: 1,
     weightsOffset: weights,
     parametersOffset: parameters,
     tableOffset: table,
     residualOffset: beside?.offset ?? NONE,
+    residualPlaneStride: beside?.planeStride ?? 0,
     residualRowStride: beside?.rowStride ?? 0,
-    residualPixelStride: beside?.pixelStride ?? 0,
     ...(other === null ? NO_ADD : addFields(first, other, output, last.name)),
     inputZeroPoint: layer.input.zeroPoint,
     stageZeroPoint: layer.output.zeroPoint,

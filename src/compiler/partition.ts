@@ -51,7 +51,22 @@ function requireWindow(layer: QLayer, window: Window, limit: number): void {
 /** Multiply-accumulates of one layer; a run can be cancelled between layers only. */
 const MAX_LAYER_MACS = 2 ** 35;
 
-/** What the core can run (issue of the PL core, and hls/runtime/src/check_layer.cpp, which refuses the same). */
+/** Each channel convolved by itself. */
+export const isDepthwise = (layer: QLayer): boolean =>
+  layer.kind === 'conv' && layer.groups > 1 && layer.groups === layer.input.channels && layer.groups === layer.output.channels;
+
+/** Largest stride of the core's pooling. */
+const MAX_CORE_STRIDE = 2;
+
+/** Layers that are valid but not the core's (hls/core/schedule.h): the processor runs them. */
+function targetOf(layer: QLayer): Target {
+  if (layer.kind !== 'maxPool' && layer.kind !== 'averagePool') return 'PL';
+  const { strides, pads } = layer.window;
+  const excludesPadding = layer.kind === 'averagePool' && !layer.countIncludePad && pads.some((p) => p > 0);
+  return excludesPadding || Math.max(...strides) > MAX_CORE_STRIDE ? 'PS' : 'PL';
+}
+
+/** What can run at all (issue of the PL core, and hls/runtime/src/check_layer.cpp, which refuses the same). */
 function requireRunnable(layer: QLayer): void {
   if (macsOf(layer) > MAX_LAYER_MACS) throw new CompileError(`its ${macsOf(layer)} multiply-accumulates are more than the ${MAX_LAYER_MACS} of one layer.`, layer.name);
   if (layer.kind === 'dense') {
@@ -60,7 +75,9 @@ function requireRunnable(layer: QLayer): void {
   }
   if (layer.kind === 'conv') {
     requireWindow(layer, layer.window, MAX_KERNEL);
-    if (layer.groups !== 1) throw new CompileError(`a convolution of ${layer.groups} groups; the core has no grouped or depthwise convolution yet.`, layer.name);
+    if (layer.groups !== 1 && !isDepthwise(layer)) {
+      throw new CompileError(`a convolution of ${layer.groups} groups from ${layer.input.channels} to ${layer.output.channels} channels; the core has one group, or one a channel.`, layer.name);
+    }
     if (Math.max(...layer.window.strides) > 2) throw new CompileError(`a convolution of stride ${layer.window.strides.join('×')}; the core has 1 and 2.`, layer.name);
     if (Math.max(...layer.window.dilations) > 2) throw new CompileError(`a convolution of dilation ${layer.window.dilations.join('×')}; the core has 1 and 2.`, layer.name);
   }
@@ -86,8 +103,8 @@ function host(add: AddLayer, layers: readonly QLayer[], readers: ReadonlyMap<num
 }
 
 /**
- * Stages in an order of execution. Everything of a v0 program runs on the PL.
- * @throws CompileError naming the layer that the core cannot run
+ * Stages in an order of execution, each with who runs it.
+ * @throws CompileError naming the layer that nobody can run
  */
 export function partition(graph: QGraph): Stage[] {
   const layers = live(graph);
@@ -109,7 +126,7 @@ export function partition(graph: QGraph): Stage[] {
   return layers.flatMap((layer): Stage[] => {
     if (absorbed.has(layer)) return [];
     const found = hosts.get(layer);
-    if (layer.kind !== 'add' || found === undefined) return [{ target: 'PL', layer, residual: null, output: layer.output }];
+    if (layer.kind !== 'add' || found === undefined) return [{ target: targetOf(layer), layer, residual: null, output: layer.output }];
     return [{ target: 'PL', layer: found.layer, residual: { add: layer, other: found.other }, output: layer.output }];
   });
 }

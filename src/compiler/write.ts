@@ -6,12 +6,12 @@ import { CompileError } from './error.ts';
 import type { GraphPort } from './graph.ts';
 
 type Struct = { readonly bytes: number; readonly fields: Readonly<Record<string, Field>> };
-/** Values for a struct's fields; `reserved` stays 0. */
-export type Values<S extends Struct> = { [K in Exclude<keyof S['fields'], 'reserved'>]: S['fields'][K] extends { count: 1 } ? number : readonly number[] };
+/** Values for a struct's fields; those reserved stay 0. */
+export type Values<S extends Struct> = { [K in Exclude<keyof S['fields'], `reserved${string}`>]: S['fields'][K] extends { count: 1 } ? number : readonly number[] };
 
 function put<S extends Struct>(view: DataView, at: number, struct: S, values: Values<S>): void {
   for (const [name, field] of Object.entries(struct.fields)) {
-    if (name === 'reserved') continue;
+    if (name.startsWith('reserved')) continue;
     const value = (values as Record<string, number | readonly number[]>)[name];
     const list = typeof value === 'number' ? [value] : (value ?? []);
     for (let i = 0; i < field.count; i++) put1(view, at + field.offset, field.type, i, list[i] ?? 0);
@@ -101,9 +101,9 @@ function segmentsOf(descriptors: ProgramParts['descriptors']): Values<typeof Seg
 export function writeProgram(parts: ProgramParts): Uint8Array {
   const strings = new Strings();
   const index = new Map(parts.places.map((place, i) => [place.tensor.id, i]));
-  const tensors = parts.places.map(({ tensor, offset, rowStride, pixelStride }) => ({
+  const tensors = parts.places.map(({ tensor, offset, planeStride, rowStride }) => ({
     ...strings.add(tensor.name), dataType: DataType.INT8, height: tensor.height, width: tensor.width, channels: tensor.channels,
-    arenaOffset: offset, rowStride, pixelStride, scale: tensor.scale, zeroPoint: tensor.zeroPoint,
+    arenaOffset: offset, planeStride, rowStride, scale: tensor.scale, zeroPoint: tensor.zeroPoint,
   }));
   const binding = (port: GraphPort, direction: number): Values<typeof Binding> => ({
     direction, tensor: index.get(port.tensor.id) ?? NONE, ...strings.add(port.name), dataType: DataType[port.dataType],

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Activation, Quantisation } from './qdq.ts';
 import { Qdq, random } from './qdq.ts';
 
-const STEPS = ['conv', 'relu', 'maxPool', 'averagePool', 'residual', 'rescale', 'clip'] as const;
+const STEPS = ['conv', 'relu', 'depthwise', 'maxPool', 'averagePool', 'residual', 'rescale', 'clip'] as const;
 type Step = { kind: (typeof STEPS)[number]; seed: number };
 /** Weights and scales follow from the seeds, so that a counterexample prints as a few numbers. */
 export type Recipe = { channels: number; height: number; width: number; seed: number; steps: Step[]; head: 'none' | 'gemm' | 'matMul'; flavour: 'plain' | 'extreme' | 'powers' };
@@ -38,11 +38,11 @@ export function network(recipe: Recipe, expose: boolean): Network {
     return activation;
   };
 
-  const conv = (input: Activation, outputs: number, kernel: [number, number], strides: [number, number], dilations: [number, number], pads: [number, number, number, number]): { name: string; shape: number[]; about: number } => {
-    const depth = (input.shape[1] as number) * kernel[0] * kernel[1];
+  const conv = (input: Activation, outputs: number, kernel: [number, number], strides: [number, number], dilations: [number, number], pads: [number, number, number, number], group = 1): { name: string; shape: number[]; about: number } => {
+    const depth = ((input.shape[1] as number) / group) * kernel[0] * kernel[1];
     const scales = Float32Array.from({ length: outputs }, () => scale(0.01));
     const bias = next() < 0.2 ? null : Int32Array.from({ length: outputs }, () => int(-5000, 5000));
-    const made = net.conv(input, weights(outputs * depth), outputs, scales, bias, { kernel, strides, dilations, pads });
+    const made = net.conv(input, weights(outputs * depth), outputs, scales, bias, { kernel, strides, dilations, pads }, group);
     // Results spread over the codes, some beyond them.
     return { ...made, about: input.scale * 0.01 * 73 * Math.sqrt(depth) * (flavour === 'extreme' ? 4 : 1) };
   };
@@ -61,8 +61,9 @@ export function network(recipe: Recipe, expose: boolean): Network {
     const [, channels = 1, height = 1, width = 1] = x.shape;
     const h = side(from, height, 7);
     const w = side(from, width, 7);
-    if (step.kind === 'conv' || step.kind === 'relu' || step.kind === 'clip') {
-      const made = conv(x, int(1, 70, from), [h.kernel, w.kernel], [h.stride, w.stride], [h.dilation, w.dilation], [h.before, w.before, h.after, w.after]);
+    if (step.kind === 'conv' || step.kind === 'depthwise' || step.kind === 'relu' || step.kind === 'clip') {
+      const [outputs, group] = step.kind === 'depthwise' ? [channels, channels] : [int(1, 70, from), 1];
+      const made = conv(x, outputs, [h.kernel, w.kernel], [h.stride, w.stride], [h.dilation, w.dilation], [h.before, w.before, h.after, w.after], group);
       const name = step.kind === 'relu' ? net.node('Relu', [made.name]) : step.kind === 'clip' ? net.clip(made.name, -made.about * 20, made.about * 60) : made.name;
       x = keep(net.quantised(name, made.shape, q(made.about / 40)));
     } else if (step.kind === 'maxPool' || step.kind === 'averagePool') {

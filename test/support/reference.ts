@@ -185,8 +185,10 @@ export class Reference {
     const w = this.#real(node, 1);
     const bias = node.inputs[2] ? (this.#real(node, 2).terms[0] as Term).ints : null;
     const { pads, strides, dilations } = this.#window(node);
-    const [, channels = 0, height = 0, width = 0] = x.shape;
-    const [outputs = 0, , kh = 0, kw = 0] = w.shape;
+    const [, , height = 0, width = 0] = x.shape;
+    // An output channel sees those input channels that its group shares.
+    const [outputs = 0, channels = 0, kh = 0, kw = 0] = w.shape;
+    const perGroup = outputs / (node.attributes.get('group')?.i ?? 1);
     const extent = (k: number, axis: number): number => (k - 1) * (dilations[axis] as number) + 1;
     const oh = Math.floor((height + (pads[0] as number) + (pads[2] as number) - extent(kh, 0)) / (strides[0] as number)) + 1;
     const ow = Math.floor((width + (pads[1] as number) + (pads[3] as number) - extent(kw, 1)) / (strides[1] as number)) + 1;
@@ -194,6 +196,7 @@ export class Reference {
     const wi = (w.terms[0] as Term).ints;
     const ints = new Int32Array(outputs * oh * ow);
     for (let o = 0; o < outputs; o++) {
+      const first = Math.floor(o / perGroup) * channels;
       for (let y = 0; y < oh; y++) {
         for (let z = 0; z < ow; z++) {
           let sum = bias?.[o] ?? 0;
@@ -203,7 +206,7 @@ export class Reference {
               if (iy < 0 || iy >= height) continue;
               for (let kx = 0; kx < kw; kx++) {
                 const ix = z * (strides[1] as number) - (pads[1] as number) + kx * (dilations[1] as number);
-                if (ix >= 0 && ix < width) sum += (xi[(c * height + iy) * width + ix] as number) * (wi[((o * channels + c) * kh + ky) * kw + kx] as number);
+                if (ix >= 0 && ix < width) sum += (xi[((first + c) * height + iy) * width + ix] as number) * (wi[((o * channels + c) * kh + ky) * kw + kx] as number);
               }
             }
           }

@@ -75,7 +75,7 @@ typedef struct fl_layer_info {
   uint32_t struct_bytes;
   uint32_t target;     /* fl_target */
   const char *name;    /* node of the ONNX graph; lives as long as the program */
-  const char *op;      /* "conv", "dense", "max_pool", "average_pool", "add", "table" */
+  const char *op;      /* "conv", "dense", "max_pool", "average_pool", "add", "table", "depthwise", "copy" */
   uint64_t macs;
 } fl_layer_info;
 

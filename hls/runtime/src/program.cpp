@@ -119,10 +119,14 @@ void check_tensor(const Program &p, uint32_t index) {
   if (t.height == 0 || t.height > MAX_DIMENSION || t.width == 0 || t.width > MAX_DIMENSION || t.channels == 0 || t.channels > MAX_CHANNELS) {
     refuse(text_of("tensor %u: shape %u x %u x %u is out of range", index, t.height, t.width, t.channels));
   }
-  if (t.pixel_stride < t.channels) refuse(text_of("tensor %u: pixel_stride %u is less than its %u channels", index, t.pixel_stride, t.channels));
-  const uint64_t row = uint64_t(t.width - 1) * t.pixel_stride + t.channels;
+  if ((t.arena_offset | t.plane_stride | t.row_stride) % PLANE_CHANNELS != 0) {
+    refuse(text_of("tensor %u: arena_offset, plane_stride or row_stride is not a multiple of %u", index, PLANE_CHANNELS));
+  }
+  const uint64_t row = uint64_t(t.width) * PLANE_CHANNELS;
   if (t.row_stride < row) refuse(text_of("tensor %u: row_stride %u is less than a row", index, t.row_stride));
-  const uint64_t end = t.arena_offset + uint64_t(t.height - 1) * t.row_stride + row;
+  const uint64_t plane = uint64_t(t.height - 1) * t.row_stride + row;
+  if (t.plane_stride < plane) refuse(text_of("tensor %u: plane_stride %u is less than a plane", index, t.plane_stride));
+  const uint64_t end = t.arena_offset + uint64_t(planes_of(t.channels) - 1) * t.plane_stride + plane;
   if (end > p.header.arena_bytes) refuse(text_of("tensor %u: ends at byte %llu of an arena of %u", index, static_cast<unsigned long long>(end), p.header.arena_bytes));
   if (!std::isfinite(t.scale) || t.scale <= 0) refuse(text_of("tensor %u: scale is not a positive number", index));
   if (t.zero_point < -128 || t.zero_point > 127) refuse(text_of("tensor %u: zero_point %d is not -128..127", index, t.zero_point));

@@ -48,7 +48,9 @@ const char *op_name(uint32_t op) {
     case fl::Op::MAX_POOL: return "max_pool";
     case fl::Op::AVERAGE_POOL: return "average_pool";
     case fl::Op::ADD: return "add";
-    default: return "table";
+    case fl::Op::TABLE: return "table";
+    case fl::Op::DEPTHWISE: return "depthwise";
+    default: return "copy";
   }
 }
 
@@ -92,7 +94,7 @@ void take_memory(fl_program &p, uint64_t budget) {
   p.parsed.data = p.data.get();
   for (size_t i = 0; i < p.parsed.descriptors.size(); i++) {
     const fl::Descriptor &d = p.parsed.descriptors[i];
-    if (fl::prepared_elements(d) == 0) continue;
+    if (!fl::has_weights(d)) continue;
     fl::prepare_weights(d, reinterpret_cast<const int8_t *>(p.data.get()) + d.weights_offset, p.weights.get() + p.layer_weights[i]);
   }
 }
