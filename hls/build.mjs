@@ -21,6 +21,7 @@ const TARGETS = {
   /** Test programs, see tests/; here a warning is an error, on a user's compiler it isn't. */
   driver: { file: 'driver', sources: [...RUNTIME, 'tests/driver.cpp'], flags: ['-O3', '-Werror', '-pthread'] },
   'driver-sanitized': { file: 'driver-sanitized', sources: [...RUNTIME, 'tests/driver.cpp'], flags: SANITIZED },
+  'memory-check': { file: 'memory-check', sources: ['sim/memory.cpp', 'sim/memory_check.cpp'], flags: SANITIZED },
   'driver-baseline': { file: 'driver-baseline', sources: [...RUNTIME, 'tests/driver.cpp'], flags: ['-O3', '-DFL_NO_CLONES', '-pthread'] },
 };
 
