@@ -4,7 +4,7 @@ import hmac
 import math
 import time
 
-from . import __version__, oip
+from . import __version__, layout, oip
 from .errors import ClientGone, PackageError, RequestError
 from .http_server import Response, Route, json_response
 from .runtime import ARGUMENT, CANCELLED, DEADLINE, MEMORY, RuntimeFailure
@@ -12,7 +12,7 @@ from .turns import Job
 
 EXTENSIONS = ['binary_tensor_data', 'model_repository', 'statistics']
 SMALL_BODY = 64 << 10
-PLATFORM = 'fabriclens_program_v0'
+PLATFORM = 'fabriclens_program_v%d' % layout.LAYOUT_VERSION
 
 
 class Service:

@@ -3,83 +3,19 @@
 #include <cstring>
 
 #include "arithmetic.h"
+#include "window.h"
 
 namespace fl {
 namespace {
 
-constexpr uint32_t TILE_PIXELS = 16;    // output pixels that are worked on at once, consecutive in the flattened output
-constexpr uint32_t TILE_CHANNELS = 64;  // and output channels: whole planes
+using namespace golden;
+
+constexpr uint32_t TILE_CHANNELS = 64;  // output channels that are worked on at once: whole planes
 constexpr uint32_t ARRAY_PIXELS = 2;    // output pixels x channels of the multiplier array's inner block
 constexpr uint32_t ARRAY_CHANNELS = 4;
 constexpr uint32_t LANES = 32;          // a patch is padded with zeros to a multiple of this
-constexpr uint32_t PIXEL = PLANE_CHANNELS;  // bytes of a pixel in its plane
 
 uint32_t round_up(uint32_t value, uint32_t step) { return (value + step - 1) / step * step; }
-uint32_t min_of(uint32_t a, uint32_t b) { return a < b ? a : b; }
-
-// A dense layer is a convolution whose kernel is its whole input.
-struct Window {
-  uint32_t height, width, stride_h, stride_w, dilation_h, dilation_w;
-  int32_t pad_top, pad_left;
-  uint32_t taps() const { return height * width; }
-};
-
-Window window_of(const Descriptor &d) {
-  if (d.op == Op::DENSE) return {d.input_height, d.input_width, 1, 1, 1, 1, 0, 0};
-  if (d.op == Op::ADD || d.op == Op::TABLE || d.op == Op::COPY) return {1, 1, 1, 1, 1, 1, 0, 0};
-  return {d.kernel_h, d.kernel_w, d.stride_h, d.stride_w, d.dilation_h, d.dilation_w, d.pad_top, d.pad_left};
-}
-
-// One plane of what the layer sees: of the first source, or of the second behind it.
-struct Plane {
-  const int8_t *at;
-  size_t row_stride;
-  uint32_t half;  // 1: lies there at half the resolution
-
-  const int8_t *pixel(uint32_t y, uint32_t x) const { return at + size_t(y >> half) * row_stride + size_t(x >> half) * PIXEL; }
-};
-
-Plane plane_of(const Descriptor &d, const Memory &m, uint32_t plane) {
-  const uint32_t first = planes_of(d.input_channels - d.second_channels);
-  if (plane < first) {
-    return {m.arena + d.input_offset + size_t(plane) * d.input_plane_stride, d.input_row_stride, (d.flags & DescriptorFlag::UPSAMPLE_FIRST) != 0};
-  }
-  return {m.arena + d.second_offset + size_t(plane - first) * d.second_plane_stride, d.second_row_stride, (d.flags & DescriptorFlag::UPSAMPLE_SECOND) != 0};
-}
-
-// The window of one output pixel: where it starts, and which of its rows and columns lie inside the input.
-struct Taps {
-  int32_t y, x;
-  uint32_t top, bottom, left, right;  // bottom and right are one past the last
-
-  uint32_t inside() const { return (bottom - top) * (right - left); }
-};
-
-void inside_of(int32_t start, uint32_t kernel, uint32_t dilation, uint32_t length, uint32_t &first, uint32_t &end) {
-  first = start < 0 ? (uint32_t(-start) + dilation - 1) / dilation : 0;
-  end = min_of(kernel, uint32_t(int32_t(length) - start + int32_t(dilation) - 1) / dilation);
-  if (end < first) end = first;
-}
-
-// Output pixels, consecutive in the flattened output.
-struct Tile {
-  uint32_t count;
-  uint32_t y[TILE_PIXELS], x[TILE_PIXELS];
-  Taps taps[TILE_PIXELS];
-};
-
-void locate(const Descriptor &d, const Window &w, uint32_t first, uint32_t count, Tile &tile) {
-  tile.count = count;
-  for (uint32_t p = 0; p < count; p++) {
-    tile.y[p] = (first + p) / d.output_width;
-    tile.x[p] = (first + p) % d.output_width;
-    Taps &t = tile.taps[p];
-    t.y = int32_t(tile.y[p] * w.stride_h) - w.pad_top;
-    t.x = int32_t(tile.x[p] * w.stride_w) - w.pad_left;
-    inside_of(t.y, w.height, w.dilation_h, d.input_height, t.top, t.bottom);
-    inside_of(t.x, w.width, w.dilation_w, d.input_width, t.left, t.right);
-  }
-}
 
 // Channels of a tap in a patch: a plane's, or fewer where the input has fewer.
 uint32_t tap_lanes(const Descriptor &d) { return d.op != Op::DEPTHWISE && d.input_channels < PLANE_CHANNELS ? d.input_channels : PLANE_CHANNELS; }
