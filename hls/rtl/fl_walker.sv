@@ -18,8 +18,13 @@ module fl_walker #(
   logic [15:0] column, row;
   logic [1:0]  bank, line_bank;        // of this pixel, of the first of this row
   logic [15:0] bank_row, line_row;
-  logic [1:0]  filled;
   logic        running;
+
+  // The group that fills up while the one before is in use.
+  logic [1:0]       filled;
+  logic             full, full_last;
+  logic [PX*2-1:0]  full_banks;
+  logic [PX*16-1:0] full_rows;
 
   logic [2:0] x_sum, line_sum;
   logic       x_carry, line_carry;
@@ -27,17 +32,25 @@ module fl_walker #(
   assign x_carry = x_sum >= 3'(PX);
   assign line_sum = {1'b0, line_bank} + {1'b0, row_bank};
   assign line_carry = line_sum >= 3'(PX);
+  logic [1:0]  next_bank, next_line_bank;
+  logic [15:0] next_line_row;
+  assign next_bank = 2'(x_carry ? x_sum - 3'(PX) : x_sum);
+  assign next_line_bank = 2'(line_carry ? line_sum - 3'(PX) : line_sum);
+  assign next_line_row = line_row + row_row + (line_carry ? pixel_rows : 16'd0);
 
-  logic row_end, tile_end, fill;
+  logic row_end, tile_end, move, fill;
+  logic [1:0] slot;
   assign row_end = column == columns - 16'd1;
   assign tile_end = row_end && row == rows - 16'd1;
-  assign fill = running && (!ready || take);
-  assign pixels = filled;
+  assign move = full && (!ready || take);
+  assign fill = running && (!full || move);
+  assign slot = full ? 2'd0 : filled;
 
   always_ff @(posedge clk) begin
     if (start) begin
       running <= 1'b1;
       ready <= 1'b0;
+      full <= 1'b0;
       filled <= '0;
       column <= '0;
       row <= '0;
@@ -47,26 +60,34 @@ module fl_walker #(
       line_row <= base_row;
     end else begin
       if (take) ready <= 1'b0;
+      if (move) begin
+        ready <= 1'b1;
+        full <= 1'b0;
+        pixels <= filled;
+        last <= full_last;
+        banks <= full_banks;
+        bank_rows <= full_rows;
+      end
       if (fill) begin
-        filled <= (ready ? 2'd0 : filled) + 2'd1;
+        filled <= slot + 2'd1;
+        full <= tile_end || slot == 2'(PX - 1);
+        full_last <= tile_end;
         for (int l = 0; l < PX; l++) begin
-          if (2'(l) == (ready ? 2'd0 : filled)) begin
-            banks[l*2+:2] <= bank;
-            bank_rows[l*16+:16] <= bank_row;
+          if (2'(l) == slot) begin
+            full_banks[l*2+:2] <= bank;
+            full_rows[l*16+:16] <= bank_row;
           end
         end
-        ready <= tile_end || (ready ? 2'd0 : filled) == 2'(PX - 1);
-        last <= tile_end;
         column <= column + 1'b1;
-        bank <= 2'(x_carry ? x_sum - 3'(PX) : x_sum);
+        bank <= next_bank;
         bank_row <= bank_row + x_row + (x_carry ? pixel_rows : 16'd0);
         if (row_end) begin
           column <= '0;
           row <= row + 1'b1;
-          line_bank <= 2'(line_carry ? line_sum - 3'(PX) : line_sum);
-          line_row <= line_row + row_row + (line_carry ? pixel_rows : 16'd0);
-          bank <= 2'(line_carry ? line_sum - 3'(PX) : line_sum);
-          bank_row <= line_row + row_row + (line_carry ? pixel_rows : 16'd0);
+          line_bank <= next_line_bank;
+          line_row <= next_line_row;
+          bank <= next_line_bank;
+          bank_row <= next_line_row;
         end
         if (tile_end) begin
           row <= '0;
