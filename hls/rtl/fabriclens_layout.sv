@@ -100,11 +100,11 @@ package fabriclens_layout;
   localparam logic [11:0] REGISTER_ERROR_CODE = 12'd20;  // ro: 0 none, 1 command, 2 address range, 3 bus read, 4 bus write, 5 watchdog
   localparam logic [11:0] REGISTER_ERROR_LAYER = 12'd24;  // ro: Command.layer of the command at fault
   localparam logic [11:0] REGISTER_WATCHDOG_CYCLES = 12'd28;  // rw: bound of one layer, from the end of the one before; 0 is refused with error 5
-  localparam logic [11:0] REGISTER_COMMAND_ADDRESS = 12'd32;  // rw: physical address of the segment's first command, a multiple of 128
+  localparam logic [11:0] REGISTER_COMMAND_ADDRESS = 12'd32;  // rw: physical address of the segment's first command, a multiple of 128: the lower bits are 0
   localparam logic [11:0] REGISTER_COMMAND_COUNT = 12'd36;  // rw: 1 to 65535
-  localparam logic [11:0] REGISTER_ARENA_ADDRESS = 12'd40;  // rw: physical address, a multiple of 8
+  localparam logic [11:0] REGISTER_ARENA_ADDRESS = 12'd40;  // rw: physical address, a multiple of 128 likewise
   localparam logic [11:0] REGISTER_ARENA_BYTES = 12'd44;  // rw: an access outside it is error 2
-  localparam logic [11:0] REGISTER_DATA_ADDRESS = 12'd48;  // rw: physical address of the packed weights, a multiple of 128
+  localparam logic [11:0] REGISTER_DATA_ADDRESS = 12'd48;  // rw: physical address of the packed weights, a multiple of 128 likewise
   localparam logic [11:0] REGISTER_DATA_BYTES = 12'd52;  // rw: a read outside them is error 2
   localparam logic [11:0] REGISTER_DOORBELL = 12'd56;  // wo: any write queues the segment described above; ignored while the queue is full or an error stands
   localparam logic [11:0] REGISTER_COMPLETED = 12'd60;  // ro: segments finished since reset

@@ -46,6 +46,7 @@ module fl_registers #(
 );
   localparam logic [31:0] IDENTITY = 32'h31504c46;  // "FLP1"
   localparam logic [31:0] CORE_VERSION = 32'd1;
+  localparam logic [31:0] BASE_MASK = ~32'd127;     // the units cut bursts at offsets of 128 bytes: with any other base they could cross 4 KB
 
   // --- the segment described, the one that waits, the one that runs ---
   typedef struct packed {
@@ -95,11 +96,11 @@ module fl_registers #(
         unique case (awaddr)
           fabriclens_layout::REGISTER_CONTROL: if (wstrb[0]) irq_enable <= wdata[1];
           fabriclens_layout::REGISTER_WATCHDOG_CYCLES: described.watchdog <= merged(described.watchdog, wdata, mask);
-          fabriclens_layout::REGISTER_COMMAND_ADDRESS: described.command_base <= merged(described.command_base, wdata, mask);
+          fabriclens_layout::REGISTER_COMMAND_ADDRESS: described.command_base <= merged(described.command_base, wdata, mask) & BASE_MASK;
           fabriclens_layout::REGISTER_COMMAND_COUNT: described.command_count <= 16'(merged({16'd0, described.command_count}, wdata, mask));
-          fabriclens_layout::REGISTER_ARENA_ADDRESS: described.arena_base <= merged(described.arena_base, wdata, mask);
+          fabriclens_layout::REGISTER_ARENA_ADDRESS: described.arena_base <= merged(described.arena_base, wdata, mask) & BASE_MASK;
           fabriclens_layout::REGISTER_ARENA_BYTES: described.arena_bytes <= merged(described.arena_bytes, wdata, mask);
-          fabriclens_layout::REGISTER_DATA_ADDRESS: described.data_base <= merged(described.data_base, wdata, mask);
+          fabriclens_layout::REGISTER_DATA_ADDRESS: described.data_base <= merged(described.data_base, wdata, mask) & BASE_MASK;
           fabriclens_layout::REGISTER_DATA_BYTES: described.data_bytes <= merged(described.data_bytes, wdata, mask);
           fabriclens_layout::REGISTER_LAYER_SELECT: layer_select <= 16'(merged({16'd0, layer_select}, wdata, mask));
           default: ;

@@ -480,15 +480,15 @@ export const Register = {
   ERROR_LAYER: 24,
   /** rw: bound of one layer, from the end of the one before; 0 is refused with error 5 */
   WATCHDOG_CYCLES: 28,
-  /** rw: physical address of the segment's first command, a multiple of 128 */
+  /** rw: physical address of the segment's first command, a multiple of 128: the lower bits are 0 */
   COMMAND_ADDRESS: 32,
   /** rw: 1 to 65535 */
   COMMAND_COUNT: 36,
-  /** rw: physical address, a multiple of 8 */
+  /** rw: physical address, a multiple of 128 likewise */
   ARENA_ADDRESS: 40,
   /** rw: an access outside it is error 2 */
   ARENA_BYTES: 44,
-  /** rw: physical address of the packed weights, a multiple of 128 */
+  /** rw: physical address of the packed weights, a multiple of 128 likewise */
   DATA_ADDRESS: 48,
   /** rw: a read outside them is error 2 */
   DATA_BYTES: 52,
