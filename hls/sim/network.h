@@ -1,0 +1,66 @@
+// A program.bin in the simulated memory, beside the golden model's own memory: what one of them leaves is held against the other.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "../core/core.h"
+#include "../core/schedule.h"
+#include "../runtime/src/program.h"
+#include "core_sim.h"
+
+namespace fl {
+
+// Where a network lies in physical memory. Two can lie there at once.
+struct Placement {
+  uint32_t arena, data, commands;
+};
+
+class Network {
+ public:
+  // Layers that one doorbell runs, or that the processor runs.
+  struct Stage {
+    bool on_core;
+    uint32_t first_layer, layers;
+    Job job;  // of a stage on the core
+  };
+
+  // Throws Refusal. single: a doorbell a layer, so that the first layer at fault is found whatever the arena reuses.
+  Network(std::vector<uint8_t> bytes, const Geometry &geometry, const Placement &placement, bool single);
+  Network(const Network &) = delete;
+
+  void map(AxiMemory &memory);
+  const std::vector<Stage> &stages() const { return stages_; }
+  const Program &program() const { return program_; }
+  uint32_t input_bytes() const { return ports_bytes(Direction::INPUT); }
+  uint32_t output_bytes() const { return ports_bytes(Direction::OUTPUT); }
+
+  // Both arenas: random bytes, other ones in each, then all inputs, one behind the other.
+  void start(const std::vector<uint8_t> &inputs, uint64_t seed);
+  void run_golden(const Stage &stage);
+  // A stage of the processor, on the core's arena.
+  void run_processor(const Stage &stage);
+  // "" or which layer of the stage differs first, and where. Looks at the layers whose output no later layer of the stage overwrites.
+  std::string differences(const Stage &stage) const;
+  // Of the core's arena.
+  std::vector<uint8_t> outputs() const;
+
+  uint8_t *commands_of(const Stage &stage) { return commands_.data() + (stage.job.command_address - placement_.commands); }
+
+ private:
+  void add_stage(bool on_core, uint32_t first_layer, uint32_t layers, const Geometry &geometry);
+  void run(const Stage &stage, std::vector<int8_t> &arena);
+  uint32_t ports_bytes(uint32_t direction) const;
+  std::string difference(uint32_t layer) const;
+
+  std::vector<uint8_t> bytes_;
+  Program program_;
+  Placement placement_;
+  std::vector<Stage> stages_;
+  std::vector<int8_t> golden_, arena_;
+  std::vector<std::vector<int16_t>> weights_;  // prepared, of each layer
+  std::vector<int16_t> patches_;
+  std::vector<uint8_t> commands_, data_;
+};
+
+}  // namespace fl
