@@ -61,6 +61,7 @@ DESCRIPTOR_FLAG_HAS_RESIDUAL = 2  # code = clamp(add_zero_out + RNE(((code - add
 DESCRIPTOR_FLAG_COUNT_INCLUDE_PAD = 4  # average pooling only
 DESCRIPTOR_FLAG_UPSAMPLE_FIRST = 8  # the first source has half the height and width (rounded up) and is read nearest: its pixel (y / 2, x / 2)
 DESCRIPTOR_FLAG_UPSAMPLE_SECOND = 16  # the second source likewise
+DESCRIPTOR_FLAG_POOL_OUTPUT = 32  # convolutions without a residual: what is written is the largest of each 2 x 2 of their outputs, an odd last row or column dropped
 
 # what the array does with the window of a command
 COMMAND_KIND_REDUCE = 0  # convolution: every output channel sums over all taps and channels
@@ -75,6 +76,7 @@ COMMAND_FLAG_RESIDUAL = 8  # the output stage adds a residual
 COMMAND_FLAG_KEEP = 16  # the weights stay on chip for the next command
 COMMAND_FLAG_REUSE = 32  # computes with the weights that the command before kept; weight_steps is 0
 COMMAND_FLAG_UNIFORM = 64  # one weight step a block serves all taps
+COMMAND_FLAG_POOL = 128  # the largest of each 2 x 2 results is stored; out_columns and out_rows, of the results, are even, out_columns at most 1024
 
 # bits of Command.mode; bits 0-1 are the fold: 0 none, 1 windows of 4 pixels of 4 channels, 2 of 8 of 2, 3 of 16 of 1
 COMMAND_MODE_HALF_A = 4  # source a is read at half resolution

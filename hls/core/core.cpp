@@ -137,7 +137,7 @@ FL_HOT void add_row(const Descriptor &d, const int8_t *__restrict residual, uint
   }
 }
 
-// Codes of one pixel's channels from plane `plane` on: table, residual add, clamp, store.
+// Codes of one result's channels from plane `plane` on: table, residual add, clamp, pool, store.
 FL_HOT void output_stage(const Descriptor &d, const Memory &m, uint32_t y, uint32_t x, uint32_t plane, uint32_t channels, int8_t *codes) {
   if (d.flags & DescriptorFlag::HAS_TABLE) {
     const int8_t *table = reinterpret_cast<const int8_t *>(m.data + d.table_offset);
@@ -150,8 +150,13 @@ FL_HOT void output_stage(const Descriptor &d, const Memory &m, uint32_t y, uint3
     add_row(d, residual, channels, codes);
   }
   for (uint32_t c = 0; c < channels; c++) codes[c] = codes[c] < d.output_min ? d.output_min : codes[c] > d.output_max ? d.output_max : codes[c];
-  int8_t *to = m.arena + d.output_offset + size_t(plane) * d.output_plane_stride + size_t(y) * d.output_row_stride + size_t(x) * PIXEL;
-  for (uint32_t c = 0; c < channels; c += PIXEL, to += d.output_plane_stride) std::memcpy(to, codes + c, PIXEL);
+  const uint32_t halve = is_pooled(d);
+  int8_t *to = m.arena + d.output_offset + size_t(plane) * d.output_plane_stride + size_t(y >> halve) * d.output_row_stride + size_t(x >> halve) * PIXEL;
+  // The first of a pooled 2 x 2 is stored as it is, the others where they are larger.
+  const bool first = !halve || ((y | x) & 1) == 0;
+  for (uint32_t c = 0; c < channels; c += PIXEL, to += d.output_plane_stride) {
+    for (uint32_t i = 0; i < PIXEL; i++) to[i] = first || codes[c + i] > to[i] ? codes[c + i] : to[i];
+  }
 }
 
 FL_HOT void max_window(const Plane &plane, const Taps &t, int8_t *codes) {
@@ -280,11 +285,11 @@ void prepare_weights(const Descriptor &d, const int8_t *weights, int16_t *prepar
   }
 }
 
-uint64_t macs(const Descriptor &d) { return uint64_t(d.output_height) * d.output_width * d.output_channels * weights_per_channel(d); }
+uint64_t macs(const Descriptor &d) { return uint64_t(results_of(d)) * d.output_channels * weights_per_channel(d); }
 
 void run_layer(const Descriptor &d, const Memory &memory) {
   const Layer layer{d, memory, window_of(d), tap_lanes(d), depth_of(d)};
-  const uint32_t pixels = uint32_t(d.output_height) * d.output_width;
+  const uint32_t pixels = results_of(d);
   Tile tile;
   int8_t codes[TILE_PIXELS * TILE_CHANNELS];
   for (uint32_t first = 0; first < pixels; first += TILE_PIXELS) {

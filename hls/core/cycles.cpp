@@ -13,7 +13,7 @@ constexpr uint32_t OUTSTANDING = 8;     // bursts of a port
 constexpr uint32_t BLOCK_CYCLES = 32;   // fl_compute: from header to header
 constexpr uint32_t TO_ARRAY = 4;        // from a step's issue to the datapath
 // fl_datapath: from a group's last step to its first result, of sums and of maxima; more with a table, with a residual.
-constexpr uint32_t SUM_CYCLES = 24, MAXIMUM_CYCLES = 16, TABLE_CYCLES = 2, ADD_CYCLES = 12;
+constexpr uint32_t SUM_CYCLES = 24, MAXIMUM_CYCLES = 16, TABLE_CYCLES = 2, ADD_CYCLES = 12, POOL_CYCLES = 2;
 constexpr uint32_t CALENDAR = 64;       // cycles that the datapath's future is kept for
 constexpr uint64_t PATIENCE = 1u << 20; // cycles in which nothing moves
 
@@ -445,10 +445,12 @@ struct Compute {
   uint32_t room[2] = {QUEUE_WORDS, QUEUE_WORDS}, residual[2] = {0, 0};
   uint64_t busy_until = 0;         // the datapath and the way to it are empty from this cycle on
   uint32_t lanes = 3, results_a_group = 0;
-  uint8_t out[CALENDAR] = {};      // bits 0, 1: a result for queue A, B in that cycle; bits 2, 3: a residual's pop
+  uint8_t out[CALENDAR] = {};      // bits 0, 1: a result for queue A, B in that cycle; 2, 3: a residual's pop; 4, 5: a result that fl_pool absorbs
+  uint32_t pool_column = 0;
+  bool pool_lower = false;
   Walker walker;
 
-  void clock(uint64_t now, const Wires &w, const Command &c, uint32_t output_lanes, const uint32_t out_pops[2], const uint32_t arrived[2]) {
+  void clock(uint64_t now, const Wires &w, const Command &c, uint32_t output_lanes, const uint32_t freed[2], const uint32_t arrived[2]) {
     computed = stall_read = stall_write = false;
     const bool maximum = c.kind == CommandKind::MAXIMUM, uniform = c.flags & CommandFlag::UNIFORM, keep = c.flags & CommandFlag::KEEP;
     const bool use_residual = c.flags & CommandFlag::RESIDUAL;
@@ -518,7 +520,7 @@ struct Compute {
     }
     for (uint32_t q = 0; q < 2; q++) {
       const uint32_t aside = q < planes ? set_aside : 0;
-      room[q] += out_pops[q] - aside;
+      room[q] += freed[q] - aside;
       residual[q] += arrived[q] - (use_residual ? aside : 0);
     }
     if (walker_starts) walker.start(c);
@@ -533,6 +535,8 @@ struct Compute {
     walker_starts = true;
     block = 0;
     planes_left = c.planes;
+    pool_column = 0;
+    pool_lower = false;
     table_timer = 0;
     table_half = false;
     steps = uint32_t(c.kernel_h) * c.kernel_w * c.depth;
@@ -559,7 +563,15 @@ struct Compute {
     const uint64_t first = staged + (add ? ADD_CYCLES : 0);
     for (uint32_t i = 0; i < pixels * planes; i++) {
       const uint32_t queue = i % planes;
-      out[(first + i) % CALENDAR] |= uint8_t(1u << queue);
+      if (!(c.flags & CommandFlag::POOL)) out[(first + i) % CALENDAR] |= uint8_t(1u << queue);
+      else {
+        if (pool_lower && pool_column % 2 == 1) out[(first + i + POOL_CYCLES) % CALENDAR] |= uint8_t(1u << queue);
+        else out[(first + i) % CALENDAR] |= uint8_t(16u << queue);
+        if (queue + 1 == planes && ++pool_column == c.out_columns) {
+          pool_column = 0;
+          pool_lower = !pool_lower;
+        }
+      }
       if (add) out[(staged + i - 1) % CALENDAR] |= uint8_t(4u << queue);
     }
     busy_until = first + pixels * planes;
@@ -612,9 +624,9 @@ CycleCount count_cycles(const Command *commands, uint32_t count, const Geometry 
     if (residual_granted) m0.grant(residual.bursts.length, residual.bursts.second ? 3 : 2);
     if (input_granted) m0.grant(input.length, 0);
     // Datapath: what leaves it in this cycle.
-    uint8_t &today = compute.out[now % CALENDAR];
-    const uint32_t results[2] = {today & 1u, (today >> 1) & 1u}, residuals_popped[2] = {(today >> 2) & 1u, (today >> 3) & 1u};
-    today = 0;
+    const uint8_t leaving = compute.out[now % CALENDAR];
+    compute.out[now % CALENDAR] = 0;
+    const uint32_t results[2] = {leaving & 1u, (leaving >> 1) & 1u}, residuals_popped[2] = {(leaving >> 2) & 1u, (leaving >> 3) & 1u};
     uint32_t stored_beats[2];
     store.taken(stored_beats);
     // Units.
@@ -622,7 +634,8 @@ CycleCount count_cycles(const Command *commands, uint32_t count, const Geometry 
     fetch.clock(fetch_granted, fetch_beat);
     weights.clock(w, command(WEIGHTS), weights_granted, weight_beat);
     input.clock(w, command(INPUT), input_granted, input_beat);
-    compute.clock(now, w, command(COMPUTE), lanes, stored_beats, arrived);
+    const uint32_t freed[2] = {stored_beats[0] + ((leaving >> 4) & 1u), stored_beats[1] + ((leaving >> 5) & 1u)};
+    compute.clock(now, w, command(COMPUTE), lanes, freed, arrived);
     residual.clock(w, command(RESIDUAL), lanes, residual_granted, residuals_popped);
     const int64_t ended = store.clock(now, w, command(STORE), lanes, memory);
     if (ended >= 0 && layer_cycles && ended < int64_t(layer_capacity)) layer_cycles[ended] = now + 1;

@@ -73,6 +73,7 @@ constexpr uint32_t HAS_RESIDUAL = 2u;  // code = clamp(add_zero_out + RNE(((code
 constexpr uint32_t COUNT_INCLUDE_PAD = 4u;  // average pooling only
 constexpr uint32_t UPSAMPLE_FIRST = 8u;  // the first source has half the height and width (rounded up) and is read nearest: its pixel (y / 2, x / 2)
 constexpr uint32_t UPSAMPLE_SECOND = 16u;  // the second source likewise
+constexpr uint32_t POOL_OUTPUT = 32u;  // convolutions without a residual: what is written is the largest of each 2 x 2 of their outputs, an odd last row or column dropped
 }  // namespace DescriptorFlag
 
 // what the array does with the window of a command
@@ -91,6 +92,7 @@ constexpr uint32_t RESIDUAL = 8u;  // the output stage adds a residual
 constexpr uint32_t KEEP = 16u;  // the weights stay on chip for the next command
 constexpr uint32_t REUSE = 32u;  // computes with the weights that the command before kept; weight_steps is 0
 constexpr uint32_t UNIFORM = 64u;  // one weight step a block serves all taps
+constexpr uint32_t POOL = 128u;  // the largest of each 2 x 2 results is stored; out_columns and out_rows, of the results, are even, out_columns at most 1024
 }  // namespace CommandFlag
 
 // bits of Command.mode; bits 0-1 are the fold: 0 none, 1 windows of 4 pixels of 4 channels, 2 of 8 of 2, 3 of 16 of 1
@@ -367,7 +369,7 @@ struct Command {
   uint32_t residual_plane_stride;  // bytes
   uint16_t out_row_beats;  // 8-byte beats from a row to the next
   uint16_t residual_row_beats;
-  uint16_t store_columns;  // beats of a row as it is stored: out_columns, or the whole tile where its rows lie end to end
+  uint16_t store_columns;  // beats of a row as it is stored: out_columns (half of it with POOL), or the whole tile where its rows lie end to end
   uint16_t store_rows;
 };
 static_assert(sizeof(Command) == 128, "Command");

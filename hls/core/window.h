@@ -56,7 +56,11 @@ inline void inside_of(int32_t start, uint32_t kernel, uint32_t dilation, uint32_
   if (end < first) end = first;
 }
 
-// Output pixels, consecutive in the flattened output.
+// Results of the window: four times the outputs where the largest of each 2 x 2 is what is written.
+inline bool is_pooled(const Descriptor &d) { return (d.flags & DescriptorFlag::POOL_OUTPUT) != 0; }
+inline uint32_t results_of(const Descriptor &d) { return uint32_t(d.output_height) * d.output_width * (is_pooled(d) ? 4 : 1); }
+
+// Results, consecutive in the flattened output; those of one output pixel behind one another where they are pooled.
 struct Tile {
   uint32_t count;
   uint32_t y[TILE_PIXELS], x[TILE_PIXELS];
@@ -66,8 +70,13 @@ struct Tile {
 inline void locate(const Descriptor &d, const Window &w, uint32_t first, uint32_t count, Tile &tile) {
   tile.count = count;
   for (uint32_t p = 0; p < count; p++) {
-    tile.y[p] = (first + p) / d.output_width;
-    tile.x[p] = (first + p) % d.output_width;
+    const uint32_t index = first + p, pixel = is_pooled(d) ? index / 4 : index;
+    tile.y[p] = pixel / d.output_width;
+    tile.x[p] = pixel % d.output_width;
+    if (is_pooled(d)) {
+      tile.y[p] = 2 * tile.y[p] + index / 2 % 2;
+      tile.x[p] = 2 * tile.x[p] + index % 2;
+    }
     Taps &t = tile.taps[p];
     t.y = int32_t(tile.y[p] * w.stride_h) - w.pad_top;
     t.x = int32_t(tile.x[p] * w.stride_w) - w.pad_left;

@@ -20,6 +20,7 @@ package fabriclens_layout;
   localparam logic [7:0] COMMAND_FLAG_KEEP = 8'd16;  // the weights stay on chip for the next command
   localparam logic [7:0] COMMAND_FLAG_REUSE = 8'd32;  // computes with the weights that the command before kept; weight_steps is 0
   localparam logic [7:0] COMMAND_FLAG_UNIFORM = 8'd64;  // one weight step a block serves all taps
+  localparam logic [7:0] COMMAND_FLAG_POOL = 8'd128;  // the largest of each 2 x 2 results is stored; out_columns and out_rows, of the results, are even, out_columns at most 1024
 
   // bits of Command.mode; bits 0-1 are the fold: 0 none, 1 windows of 4 pixels of 4 channels, 2 of 8 of 2, 3 of 16 of 1
   localparam logic [7:0] COMMAND_MODE_HALF_A = 8'd4;  // source a is read at half resolution
@@ -88,7 +89,7 @@ package fabriclens_layout;
   localparam int unsigned COMMAND_RESIDUAL_PLANE_STRIDE_BEAT = 14, COMMAND_RESIDUAL_PLANE_STRIDE_BIT = 32;  // bytes
   localparam int unsigned COMMAND_OUT_ROW_BEATS_BEAT = 15, COMMAND_OUT_ROW_BEATS_BIT = 0;  // 8-byte beats from a row to the next
   localparam int unsigned COMMAND_RESIDUAL_ROW_BEATS_BEAT = 15, COMMAND_RESIDUAL_ROW_BEATS_BIT = 16;
-  localparam int unsigned COMMAND_STORE_COLUMNS_BEAT = 15, COMMAND_STORE_COLUMNS_BIT = 32;  // beats of a row as it is stored: out_columns, or the whole tile where its rows lie end to end
+  localparam int unsigned COMMAND_STORE_COLUMNS_BEAT = 15, COMMAND_STORE_COLUMNS_BIT = 32;  // beats of a row as it is stored: out_columns (half of it with POOL), or the whole tile where its rows lie end to end
   localparam int unsigned COMMAND_STORE_ROWS_BEAT = 15, COMMAND_STORE_ROWS_BIT = 48;
 
   // AXI4-Lite, 32-bit words. Write-one-to-clear bits are marked W1C.

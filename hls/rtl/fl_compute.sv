@@ -42,7 +42,7 @@ module fl_compute #(
   localparam logic [5:0] BLOCK_CYCLES = 6'd32;           // from header to header: the parameters' two banks want that
 
   // --- the command ---
-  logic [6:0]  flags;
+  logic [7:0]  flags;
   logic [1:0]  kind;
   logic [15:0] base_row, pixel_rows, x_row, kx_row, ky_row, row_row, blocks, out_columns, out_rows, planes, depth;
   logic [7:0]  kernel_h, kernel_w;
@@ -50,13 +50,14 @@ module fl_compute #(
   logic signed [7:0] stage_zero, out_min, out_max, add_zero_a, add_zero_b, add_zero_out;
   logic [5:0]  add_shift;
   logic [23:0] add_multiplier_a, add_multiplier_b;
-  logic new_table, use_table, use_residual, keep, reuse, uniform, maximum, wide;
-  assign new_table = |(flags & fabriclens_layout::COMMAND_FLAG_NEW_TABLE[6:0]);
-  assign use_table = |(flags & fabriclens_layout::COMMAND_FLAG_USE_TABLE[6:0]);
-  assign use_residual = |(flags & fabriclens_layout::COMMAND_FLAG_RESIDUAL[6:0]);
-  assign keep = |(flags & fabriclens_layout::COMMAND_FLAG_KEEP[6:0]);
-  assign reuse = |(flags & fabriclens_layout::COMMAND_FLAG_REUSE[6:0]);
-  assign uniform = |(flags & fabriclens_layout::COMMAND_FLAG_UNIFORM[6:0]);
+  logic new_table, use_table, use_residual, keep, reuse, uniform, pool, maximum, wide;
+  assign new_table = |(flags & fabriclens_layout::COMMAND_FLAG_NEW_TABLE);
+  assign use_table = |(flags & fabriclens_layout::COMMAND_FLAG_USE_TABLE);
+  assign use_residual = |(flags & fabriclens_layout::COMMAND_FLAG_RESIDUAL);
+  assign keep = |(flags & fabriclens_layout::COMMAND_FLAG_KEEP);
+  assign reuse = |(flags & fabriclens_layout::COMMAND_FLAG_REUSE);
+  assign uniform = |(flags & fabriclens_layout::COMMAND_FLAG_UNIFORM);
+  assign pool = |(flags & fabriclens_layout::COMMAND_FLAG_POOL);
   assign maximum = kind == fabriclens_layout::COMMAND_KIND_MAXIMUM[1:0];
   assign wide = OC == 16 || kind != fabriclens_layout::COMMAND_KIND_REDUCE[1:0];  // a block is two planes
 
@@ -69,7 +70,7 @@ module fl_compute #(
   always_ff @(posedge clk) if (state == LOAD) begin
     if (command_beat == 4'(fabriclens_layout::COMMAND_KIND_BEAT)) begin
       kind <= command_data[fabriclens_layout::COMMAND_KIND_BIT+:2];
-      flags <= command_data[fabriclens_layout::COMMAND_FLAGS_BIT+:7];
+      flags <= command_data[fabriclens_layout::COMMAND_FLAGS_BIT+:8];
     end
     if (command_beat == 4'(fabriclens_layout::COMMAND_BASE_ROW_BEAT)) begin
       base_row <= command_data[fabriclens_layout::COMMAND_BASE_ROW_BIT+:16];
@@ -300,8 +301,8 @@ module fl_compute #(
       residual_a <= '0;
       residual_b <= '0;
     end else begin
-      room_a <= room_a + (QUEUE_LOG2 + 1)'(out_pop[0]) - set_aside_a;
-      room_b <= room_b + (QUEUE_LOG2 + 1)'(out_pop[1]) - set_aside_b;
+      room_a <= room_a + (QUEUE_LOG2 + 1)'(out_pop[0]) + (QUEUE_LOG2 + 1)'(absorbed[0]) - set_aside_a;
+      room_b <= room_b + (QUEUE_LOG2 + 1)'(out_pop[1]) + (QUEUE_LOG2 + 1)'(absorbed[1]) - set_aside_b;
       residual_a <= residual_a + (QUEUE_LOG2 + 1)'(residual_arrived[0]) - (use_residual ? set_aside_a : '0);
       residual_b <= residual_b + (QUEUE_LOG2 + 1)'(residual_arrived[1]) - (use_residual ? set_aside_b : '0);
     end
@@ -381,7 +382,12 @@ module fl_compute #(
     .add_multiplier_a, .add_multiplier_b,
     .step_valid(step_way[2]), .step_first(first_way[2]), .step_last(last_way[2]), .step_bank(bank_way[2]), .step_pixels(pixels_way[5:4]),
     .step_planes(planes_way[5:4]), .x, .w(weights), .header_valid(header_way[2]), .header_bank(bank_way[2]),
-    .table_we, .table_word, .table_data, .residual_pop, .residual, .out_valid, .out_data, .busy);
+    .table_we, .table_word, .table_data, .residual_pop, .residual, .out_valid(result_valid), .out_data(result), .busy);
+
+  logic [1:0] result_valid, absorbed;
+  logic [63:0] result;
+  fl_pool pooling (
+    .clk, .start(walker_start || rst), .enable(pool), .columns(out_columns), .in_valid(result_valid), .in_data(result), .absorbed, .out_valid, .out_data);
 
   // --- counters ---
   always_ff @(posedge clk) begin

@@ -29,6 +29,7 @@ module fl_fetch #(
   logic waiting;  // for the beats of command `index`
   logic bad;
   logic [15:0] layer;
+  logic pool;
 
   assign address = base + {9'd0, index, 7'd0};
   assign request = active && !waiting && !push && !full && !fault && index != count;
@@ -43,7 +44,7 @@ module fl_fetch #(
     logic [15:0] h0, h1, h2, h3;
     {h3, h2, h1, h0} = data;
     unique case (beat)
-      4'(fabriclens_layout::COMMAND_KIND_BEAT): beat_bad = data[7:0] > fabriclens_layout::COMMAND_KIND_MAXIMUM || data[15] || data[31:16] >= 16'(fabriclens_layout::MAX_CORE_LAYERS) || data[63:32] > {16'd0, index};
+      4'(fabriclens_layout::COMMAND_KIND_BEAT): beat_bad = data[7:0] > fabriclens_layout::COMMAND_KIND_MAXIMUM || data[31:16] >= 16'(fabriclens_layout::MAX_CORE_LAYERS) || data[63:32] > {16'd0, index};
       4'(fabriclens_layout::COMMAND_A_PLANES_BEAT): beat_bad = h2 == '0;
       4'(fabriclens_layout::COMMAND_COLUMNS_BEAT): beat_bad = h0 == '0 || h2 == '0 || h3 == '0 || {1'b0, h1} + {1'b0, h2} > {1'b0, h0};
       4'(fabriclens_layout::COMMAND_MODE_BEAT): beat_bad = h1 == '0 || data[55:48] >= 8'(PX) || data[63:62] != 2'b00;
@@ -51,7 +52,7 @@ module fl_fetch #(
       4'(fabriclens_layout::COMMAND_KERNEL_H_BEAT):
         beat_bad = data[7:0] == '0 || data[15:8] == '0 || data[23:16] >= 8'(PX) || data[31:24] >= 8'(PX) || data[39:32] >= 8'(PX) || data[47:40] >= 8'(PX);
       4'(fabriclens_layout::COMMAND_BLOCKS_BEAT): beat_bad = h3 == '0;
-      4'(fabriclens_layout::COMMAND_PLANES_BEAT): beat_bad = h0 == '0 || h1 == '0 || h2 == '0 || h3 == '0;
+      4'(fabriclens_layout::COMMAND_PLANES_BEAT): beat_bad = h0 == '0 || h1 == '0 || h2 == '0 || h3 == '0 || (pool && (h0[0] || h1[0] || h0 > 16'd1024));
       4'(fabriclens_layout::COMMAND_ADD_SHIFT_BEAT): beat_bad = data[31:24] > 8'(fabriclens_layout::MAX_SHIFT) || data[63:56] != '0;
       4'(fabriclens_layout::COMMAND_STORE_COLUMNS_BEAT): beat_bad = h2 == '0 || h3 == '0;
       default: beat_bad = 1'b0;
@@ -72,7 +73,10 @@ module fl_fetch #(
       if (write) begin
         beat <= beat + 1'b1;
         bad <= bad || beat_bad;
-        if (beat == 4'(fabriclens_layout::COMMAND_LAYER_BEAT)) layer <= data[31:16];
+        if (beat == 4'(fabriclens_layout::COMMAND_LAYER_BEAT)) begin
+          layer <= data[fabriclens_layout::COMMAND_LAYER_BIT+:16];
+          pool <= |(data[fabriclens_layout::COMMAND_FLAGS_BIT+:8] & fabriclens_layout::COMMAND_FLAG_POOL);
+        end
         if (beat == 4'd15) begin
           waiting <= 1'b0;
           index <= index + 1'b1;

@@ -108,6 +108,8 @@ export const DescriptorFlag = {
   UPSAMPLE_FIRST: 8,
   /** the second source likewise */
   UPSAMPLE_SECOND: 16,
+  /** convolutions without a residual: what is written is the largest of each 2 x 2 of their outputs, an odd last row or column dropped */
+  POOL_OUTPUT: 32,
 } as const;
 
 /** what the array does with the window of a command */
@@ -136,6 +138,8 @@ export const CommandFlag = {
   REUSE: 32,
   /** one weight step a block serves all taps */
   UNIFORM: 64,
+  /** the largest of each 2 x 2 results is stored; out_columns and out_rows, of the results, are even, out_columns at most 1024 */
+  POOL: 128,
 } as const;
 
 /** bits of Command.mode; bits 0-1 are the fold: 0 none, 1 windows of 4 pixels of 4 channels, 2 of 8 of 2, 3 of 16 of 1 */
@@ -455,7 +459,7 @@ export const Command = {
     /** 8-byte beats from a row to the next */
     outRowBeats: { offset: 120, type: 'u16', count: 1 },
     residualRowBeats: { offset: 122, type: 'u16', count: 1 },
-    /** beats of a row as it is stored: out_columns, or the whole tile where its rows lie end to end */
+    /** beats of a row as it is stored: out_columns (half of it with POOL), or the whole tile where its rows lie end to end */
     storeColumns: { offset: 124, type: 'u16', count: 1 },
     storeRows: { offset: 126, type: 'u16', count: 1 },
   },

@@ -74,7 +74,7 @@ void check_axis(const Layer &l, const char *axis, uint32_t in, uint32_t out, uin
   const uint32_t extent = (kernel - 1) * dilation + 1;
   if (before >= extent || after >= extent) l.refuse(text_of("%s: padding reaches the kernel's extent", axis));
   if (in + before + after < extent) l.refuse(text_of("%s: the kernel is larger than the padded input", axis));
-  const uint32_t expected = (in + before + after - extent) / stride + 1;
+  const uint32_t results = (in + before + after - extent) / stride + 1, expected = (l.d.flags & DescriptorFlag::POOL_OUTPUT) ? results / 2 : results;
   if (out != expected) l.refuse(text_of("%s: output is %u, not %u", axis, out, expected));
 }
 
@@ -146,7 +146,7 @@ void check_same_shape(const Layer &l) {
 
 void check_work(const Layer &l) {
   const Descriptor &d = l.d;
-  const uint64_t outputs = uint64_t(d.output_height) * d.output_width * d.output_channels;
+  const uint64_t outputs = uint64_t(d.output_height) * d.output_width * d.output_channels * ((d.flags & DescriptorFlag::POOL_OUTPUT) ? 4 : 1);
   const uint64_t each = has_weights(d) ? weights_per_channel(d) : uint64_t(d.kernel_h) * d.kernel_w;
   l.require(outputs <= MAX_LAYER_WORK && (each == 0 || outputs <= MAX_LAYER_WORK / each), "too much work for one layer");
 }
@@ -154,8 +154,12 @@ void check_work(const Layer &l) {
 void check_output_stage(const Layer &l) {
   const Descriptor &d = l.d;
   const uint32_t known = DescriptorFlag::HAS_TABLE | DescriptorFlag::HAS_RESIDUAL | DescriptorFlag::COUNT_INCLUDE_PAD | DescriptorFlag::UPSAMPLE_FIRST |
-                         DescriptorFlag::UPSAMPLE_SECOND;
+                         DescriptorFlag::UPSAMPLE_SECOND | DescriptorFlag::POOL_OUTPUT;
   l.require((d.flags & ~known) == 0, "unknown flags");
+  if (d.flags & DescriptorFlag::POOL_OUTPUT) {
+    l.require(d.op == Op::CONV || d.op == Op::DEPTHWISE, "pools the output of what is no convolution");
+    l.require(!(d.flags & DescriptorFlag::HAS_RESIDUAL), "pools the output of a residual add");
+  }
   if (d.flags & DescriptorFlag::HAS_TABLE) check_data(l, "table", d.table_offset, 256, 1);
   if (d.flags & DescriptorFlag::HAS_RESIDUAL) {
     check_range(l, "residual", d.residual_offset, d.output_height, d.output_width, d.output_channels, d.residual_plane_stride, d.residual_row_stride);
