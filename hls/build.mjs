@@ -11,6 +11,8 @@ const HLS = dirname(fileURLToPath(import.meta.url));
 const OUT = join(HLS, '..', 'build', 'hls');
 const COMMON = ['-std=c++17', '-Wall', '-Wextra', '-Wconversion'];
 const CORE = ['core/core.cpp'];
+const SCHEDULE = ['schedule', 'schedule_estimate', 'schedule_region', 'schedule_shape', 'schedule_tiles', 'schedule_weights'].map((name) => `core/${name}.cpp`);
+const SCHEDULE_DRIVER = [...CORE, ...SCHEDULE, 'tests/interpreter.cpp', 'tests/random_segment.cpp', 'tests/schedule_driver.cpp'];
 const RUNTIME = [...CORE, 'runtime/src/program.cpp', 'runtime/src/check_layer.cpp', 'runtime/src/convert.cpp', 'runtime/src/runtime.cpp'];
 // FL_NO_CLONES: see core/arithmetic.h. Everything that a hostile file could provoke ends the process.
 const SANITIZED = ['-Werror', '-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-DFL_NO_CLONES', '-pthread'];
@@ -22,6 +24,9 @@ const TARGETS = {
   driver: { file: 'driver', sources: [...RUNTIME, 'tests/driver.cpp'], flags: ['-O3', '-Werror', '-pthread'] },
   'driver-sanitized': { file: 'driver-sanitized', sources: [...RUNTIME, 'tests/driver.cpp'], flags: SANITIZED },
   'memory-check': { file: 'memory-check', sources: ['sim/memory.cpp', 'sim/memory_check.cpp'], flags: SANITIZED },
+  'schedule-driver': { file: 'schedule-driver', sources: SCHEDULE_DRIVER, flags: ['-O2', '-Werror'] },
+  'schedule-driver-sanitized': { file: 'schedule-driver-sanitized', sources: SCHEDULE_DRIVER, flags: SANITIZED },
+  counter: { file: 'counter', sources: [...CORE, ...SCHEDULE, 'core/cycles.cpp', 'runtime/src/program.cpp', 'runtime/src/check_layer.cpp', 'tests/counter.cpp'], flags: ['-O2', '-Werror'] },
   'driver-baseline': { file: 'driver-baseline', sources: [...RUNTIME, 'tests/driver.cpp'], flags: ['-O3', '-DFL_NO_CLONES', '-pthread'] },
 };
 

@@ -1,0 +1,71 @@
+#include "schedule_region.h"
+
+#include <algorithm>
+
+namespace fl {
+namespace {
+
+int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
+
+// Whether some row of `a` meets one of `b` that starts `offset` bytes behind it, planes left aside.
+bool rows_meet(const Region &a, const Region &b, int64_t offset) {
+  // Rows i of a and j of b meet where -b.bytes < offset + (j - i) * row_stride < a.bytes.
+  if (a.row_stride == 0 || (a.rows == 1 && b.rows == 1)) return -b.bytes < offset && offset < a.bytes;
+  const int64_t most = std::min(b.rows - 1, floor_div(a.bytes - 1 - offset, a.row_stride));
+  const int64_t least = std::max(1 - a.rows, floor_div(-b.bytes - offset, a.row_stride) + 1);
+  return least <= most;
+}
+
+bool same_strides(const Region &a, const Region &b) {
+  const bool rows = a.row_stride == b.row_stride || (a.rows == 1 && b.rows == 1);
+  return rows && (a.plane_stride == b.plane_stride || (a.planes == 1 && b.planes == 1));
+}
+
+Region region(uint32_t start, uint32_t plane_stride, uint32_t planes, uint32_t row_beats, uint32_t rows, uint32_t columns) {
+  return {start, plane_stride, int64_t(row_beats) * 8, planes, rows, int64_t(columns) * 8};
+}
+
+}  // namespace
+
+bool overlap(const Region &a, const Region &b) {
+  if (end_of(a) <= b.start || end_of(b) <= a.start) return false;
+  if (!same_strides(a, b)) return true;
+  for (int64_t plane = 1 - a.planes; plane < b.planes; plane++) {
+    if (rows_meet(a, b, b.start - a.start + plane * a.plane_stride)) return true;
+  }
+  return false;
+}
+
+Region source_region(const Command &c, bool second) {
+  const bool half = c.mode & (second ? CommandMode::HALF_B : CommandMode::HALF_A);
+  const uint32_t rows = half ? (c.valid_rows - 1u + (c.mode & CommandMode::ODD_ROW ? 1 : 0)) / 2 + 1 : c.valid_rows;
+  const uint32_t columns = half ? (c.valid_columns - 1u + (c.mode & CommandMode::ODD_COLUMN ? 1 : 0)) / 2 + 1 : c.valid_columns;
+  return second ? region(c.b_address, c.b_plane_stride, c.b_planes, c.b_row_beats, rows, columns)
+                : region(c.a_address, c.a_plane_stride, c.a_planes, c.a_row_beats, rows, columns);
+}
+
+Region residual_region(const Command &c) {
+  return region(c.residual_address, c.residual_plane_stride, c.planes, c.residual_row_beats, c.out_rows, c.out_columns);
+}
+
+Region output_region(const Command &c) { return region(c.out_address, c.out_plane_stride, c.planes, c.out_row_beats, c.out_rows, c.out_columns); }
+
+uint32_t stores_before(const Command &c, const std::vector<Command> &commands, const std::vector<Stored> &layers) {
+  std::vector<Region> reads{source_region(c, false)};
+  if (c.b_planes > 0) reads.push_back(source_region(c, true));
+  if (c.flags & CommandFlag::RESIDUAL) reads.push_back(residual_region(c));
+  uint32_t after = 0;
+  for (const Region &read : reads) {
+    for (size_t layer = layers.size(); layer-- > 0;) {
+      const Stored &stored = layers[layer];
+      if (stored.first + stored.count <= after) break;
+      if (!overlap(stored.region, read)) continue;
+      for (uint32_t i = stored.first + stored.count; i-- > stored.first && i >= after;) {
+        if (overlap(output_region(commands[i]), read)) after = i + 1;
+      }
+    }
+  }
+  return after;
+}
+
+}  // namespace fl
