@@ -95,8 +95,9 @@ void put_output(const Layer &l, const Tile &t, Command &c) {
   const Descriptor &d = l.d;
   const uint32_t plane = t.block * l.shape.block_planes;
   c.blocks = uint16_t(t.blocks);
-  c.out_rows = uint16_t(t.rows);
-  c.out_columns = uint16_t(t.columns);
+  c.out_rows = uint16_t(t.rows * l.shape.pool);
+  c.out_columns = uint16_t(t.columns * l.shape.pool);
+  if (l.shape.pool > 1) c.flags |= CommandFlag::POOL;
   c.planes = uint16_t(std::min(l.shape.out_planes - plane, t.blocks * l.shape.block_planes));
   c.depth = uint16_t(channelwise(l.shape) ? 1 : l.shape.words);
   c.stage_zero = l.shape.identity ? int8_t(0) : d.stage_zero_point;
@@ -192,6 +193,7 @@ std::string reason(const Descriptor &d, const Geometry &g) {
   if (least.bank_rows > g.bank_rows) {
     return "one output pixel needs " + std::to_string(least.bank_rows) + " rows of the core's activation buffer, which has " + std::to_string(g.bank_rows);
   }
+  if (s.weight_steps + 1 > g.weight_steps && s.pool * s.pool > g.pixel_lanes) return "the weights of a block that is pooled fill more than the core's ring";
   if (tile_sizes(d, s, g).empty()) return "the layer takes more than " + std::to_string(MAX_COMMANDS) + " commands";
   return {};
 }

@@ -26,7 +26,7 @@ describe('commands', () => {
     expect(code, text).toBe(0);
     const counts = JSON.parse(text) as Record<string, number>;
     expect(counts.layers).toBeGreaterThan(5000);
-    for (const met of ['reduce', 'depthwise', 'maximum', 'uniform', 'folded', 'half', 'two sources', 'residual', 'new table', 'kept', 'reuse', 'joined rows', 'one tile',
+    for (const met of ['reduce', 'depthwise', 'maximum', 'uniform', 'folded', 'half', 'two sources', 'residual', 'new table', 'kept', 'reuse', 'joined rows', 'one tile', 'pooled',
       'cut by channels', 'cut by columns', 'waits for the one before', 'runs ahead', 'refused']) {
       expect(counts[met], met).toBeGreaterThan(20);
     }

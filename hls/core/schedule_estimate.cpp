@@ -49,7 +49,7 @@ Estimate::Cost Estimate::cost_of(const Command &c) const {
   cost.load = std::max(cost.load, cost.input);
 
   const uint64_t stream = uint64_t(c.weight_steps) * LANES * lanes;
-  const uint64_t out_rows = uint64_t(c.planes) * c.out_rows, out_bytes = uint64_t(c.out_columns) * PLANE_CHANNELS;
+  const uint64_t out_rows = uint64_t(c.planes) * c.store_rows, out_bytes = uint64_t(c.store_columns) * PLANE_CHANNELS;
   const uint64_t out = rows_cost(out_rows, out_bytes);
   cost.traffic = cycles_of(stream) + out + (c.flags & CommandFlag::RESIDUAL ? out : 0);
   cost.compute = std::max({cost.compute, stream / MemoryTiming::BEAT_BYTES, rows_pace(out_rows, out_bytes)});

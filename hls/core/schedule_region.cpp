@@ -48,7 +48,10 @@ Region residual_region(const Command &c) {
   return region(c.residual_address, c.residual_plane_stride, c.planes, c.residual_row_beats, c.out_rows, c.out_columns);
 }
 
-Region output_region(const Command &c) { return region(c.out_address, c.out_plane_stride, c.planes, c.out_row_beats, c.out_rows, c.out_columns); }
+Region output_region(const Command &c) {
+  const uint32_t pool = c.flags & CommandFlag::POOL ? 2 : 1;
+  return region(c.out_address, c.out_plane_stride, c.planes, c.out_row_beats, c.out_rows / pool, c.out_columns / pool);
+}
 
 uint32_t stores_before(const Command &c, const std::vector<Command> &commands, const std::vector<Stored> &layers) {
   std::vector<Region> reads{source_region(c, false)};

@@ -19,9 +19,9 @@ uint32_t inverse_of(uint32_t value, uint32_t modulus) {
 
 // Pixels that follow one another in the flattened tile must lie in different banks, across the ends of rows too.
 uint32_t pitch_of(const Shape &s, const Geometry &g, const Tile &t, uint32_t columns) {
-  if (t.rows == 1) return columns;
+  if (t.rows * s.pool == 1) return columns;
   const uint32_t banks = g.pixel_lanes;
-  const uint32_t remainder = t.columns * s.stride_w * inverse_of(s.stride_h, banks) % banks;
+  const uint32_t remainder = t.columns * s.pool * s.stride_w * inverse_of(s.stride_h, banks) % banks;
   return columns + (remainder + banks - columns % banks) % banks;
 }
 
@@ -36,9 +36,10 @@ Shape shape_of(const Descriptor &d, const Geometry &g) {
   const bool windowed = d.op == Op::CONV || d.op == Op::DEPTHWISE || pools;
   s.kernel_h = dense ? d.input_height : windowed ? d.kernel_h : 1;
   const uint32_t kernel_w = dense ? d.input_width : windowed ? d.kernel_w : 1;
-  // Where an axis has one output its stride says nothing.
-  s.stride_h = windowed && d.output_height > 1 ? d.stride_h : 1;
-  s.stride_w = windowed && d.output_width > 1 ? d.stride_w : 1;
+  // Where an axis has one result its stride says nothing.
+  s.pool = d.flags & DescriptorFlag::POOL_OUTPUT ? 2 : 1;
+  s.stride_h = windowed && d.output_height * s.pool > 1 ? d.stride_h : 1;
+  s.stride_w = windowed && d.output_width * s.pool > 1 ? d.stride_w : 1;
   s.step_h = windowed ? d.dilation_h : 1;
   s.step_w = windowed ? d.dilation_w : 1;
   s.pad_top = windowed ? d.pad_top : 0;
@@ -66,15 +67,15 @@ Shape shape_of(const Descriptor &d, const Geometry &g) {
 
 Window window_of(const Descriptor &d, const Shape &s, const Geometry &g, const Tile &t) {
   Window w{};
-  w.rows = (t.rows - 1) * s.stride_h + (s.kernel_h - 1) * s.step_h + 1;
-  w.columns = (t.columns - 1) * s.stride_w + (s.kernel_w - 1) * s.step_w + s.span;
-  const int32_t top = int32_t(t.y * s.stride_h) - s.pad_top, left = int32_t(t.x * s.stride_w) - s.pad_left;
+  w.rows = (t.rows * s.pool - 1) * s.stride_h + (s.kernel_h - 1) * s.step_h + 1;
+  w.columns = (t.columns * s.pool - 1) * s.stride_w + (s.kernel_w - 1) * s.step_w + s.span;
+  const int32_t top = int32_t(t.y * s.pool * s.stride_h) - s.pad_top, left = int32_t(t.x * s.pool * s.stride_w) - s.pad_left;
   w.y = uint32_t(std::max(top, 0));
   w.x = uint32_t(std::max(left, 0));
   w.first_row = uint32_t(int32_t(w.y) - top);
   w.first_column = uint32_t(int32_t(w.x) - left);
   w.valid_rows = std::min(uint32_t(d.input_height), uint32_t(top + int32_t(w.rows))) - w.y;
-  w.valid_columns = std::min(uint32_t(d.input_width), uint32_t(left + int32_t((t.columns - 1) * s.stride_w + s.reach))) - w.x;
+  w.valid_columns = std::min(uint32_t(d.input_width), uint32_t(left + int32_t((t.columns * s.pool - 1) * s.stride_w + s.reach))) - w.x;
   w.pitch = pitch_of(s, g, t, w.columns);
   w.words = channelwise(s) ? t.blocks : s.words;
   // A folded word stands at its first pixel: the last span - 1 positions are never written.

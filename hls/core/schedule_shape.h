@@ -16,7 +16,8 @@ struct Shape {
   uint32_t span;   // pixels that a folded word holds; 1 without a fold
   uint32_t kernel_h, kernel_w;  // taps; kernel_w after folding
   uint32_t reach;               // pixels from the first to the last that a kernel row really weighs
-  uint32_t stride_h, stride_w;
+  uint32_t pool;                // rows and columns of results that become one of the output: 2 where the largest of each 2 x 2 is stored
+  uint32_t stride_h, stride_w;  // from a result to the next
   uint32_t step_h, step_w;      // pixels from a tap to the next
   int32_t pad_top, pad_left;
   int8_t fill;                  // code of padding
@@ -34,7 +35,7 @@ Shape shape_of(const Descriptor &d, const Geometry &g);
 
 inline bool channelwise(const Shape &s) { return s.kind != CommandKind::REDUCE; }
 
-// A tile of the output: rows x columns pixels of `blocks` blocks.
+// A tile of the output as it is stored: rows x columns pixels of `blocks` blocks.
 struct Tile {
   uint32_t y, x, block;  // the first
   uint32_t rows, columns, blocks;

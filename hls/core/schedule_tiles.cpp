@@ -6,6 +6,7 @@ namespace fl {
 namespace {
 
 constexpr size_t ROW_CHOICES = 10, COLUMN_CHOICES = 2, PART_CHOICES = 6;
+constexpr uint32_t POOL_COLUMNS = 1024;  // results of a row that the core holds back for the row below
 constexpr uint64_t PLENTY = 256;  // commands of a layer beyond which only a few more than the least are worth a try
 
 // ceil(length / 1), ceil(length / 2), …: each size once, from `most` down.
@@ -22,7 +23,8 @@ std::vector<uint32_t> sizes(uint32_t length, uint32_t most, size_t count) {
 
 bool fits(const Descriptor &d, const Shape &s, const Geometry &g, Tile t, uint32_t bank_rows) {
   // A block longer than the ring is released step by step, in its only group.
-  if (s.weight_steps + 1 > g.weight_steps && t.rows * t.columns > g.pixel_lanes) return false;
+  if (s.weight_steps + 1 > g.weight_steps && t.rows * t.columns * s.pool * s.pool > g.pixel_lanes) return false;
+  if (s.pool > 1 && t.columns * s.pool > POOL_COLUMNS) return false;
   if (window_of(d, s, g, t).bank_rows > bank_rows) return false;
   // The last tile of a row is narrower, yet its pitch may be longer.
   t.columns = d.output_width % t.columns;

@@ -249,7 +249,9 @@ struct Interpreter {
     current = index;
     const Command &c = schedule.commands[index];
     require(c.kind == CommandKind::REDUCE || c.depth == 1, "depth");
-    require(uint32_t(c.store_rows) * c.store_columns == uint32_t(c.out_rows) * c.out_columns, "stores other pixels than it computes");
+    const bool pool = c.flags & CommandFlag::POOL;
+    require(uint32_t(c.store_rows) * c.store_columns * (pool ? 4 : 1) == uint32_t(c.out_rows) * c.out_columns, "stores other pixels than it computes");
+    require(!pool || (c.out_rows % 2 == 0 && c.out_columns % 2 == 0 && c.out_columns <= 1024 && !(c.flags & CommandFlag::RESIDUAL)), "pools what it cannot");
     const uint32_t block_channels = c.kind == CommandKind::REDUCE ? g.output_lanes : LANES, block_planes = block_channels / 8;
     require((c.planes + block_planes - 1) / block_planes == c.blocks, "planes and blocks differ");
     if (c.flags & CommandFlag::REUSE) {
@@ -274,6 +276,18 @@ struct Interpreter {
     }
   }
 
+  // The largest of each 2 x 2.
+  static void pool(const Command &c, uint32_t planes, std::vector<int8_t> &codes) {
+    std::vector<int8_t> pooled;
+    for (uint32_t line = 0; line < planes * c.out_rows; line += 2) {
+      const int8_t *upper = codes.data() + size_t(line) * c.out_columns * 8, *lower = upper + c.out_columns * 8;
+      for (uint32_t i = 0; i < c.out_columns * 8u; i++) {
+        if (i / 8 % 2 == 0) pooled.push_back(std::max(std::max(upper[i], upper[i + 8]), std::max(lower[i], lower[i + 8])));
+      }
+    }
+    codes = pooled;
+  }
+
   void store(const Command &c, uint32_t planes, uint32_t first_plane, const uint8_t *header, const std::vector<Group> &all) {
     const uint32_t pixels = uint32_t(c.out_rows) * c.out_columns;
     std::vector<int8_t> residual(size_t(planes) * pixels * 8), codes(residual.size());
@@ -289,9 +303,11 @@ struct Interpreter {
         codes[at] = stage(c, sums[channel], header, channel, residual[at]);
       }
     }
+    if (c.flags & CommandFlag::POOL) pool(c, planes, codes);
+    const uint32_t stored = uint32_t(c.store_rows) * c.store_columns;
     walk(c, first_plane, planes, c.out_address, c.out_plane_stride, c.out_row_beats * uint64_t(8), [&](uint32_t p, uint32_t pixel, uint64_t address) {
       require(address + 8 <= arena.size(), "stores outside the arena");
-      std::memcpy(arena.data() + address, codes.data() + (size_t(p) * pixels + pixel) * 8, 8);
+      std::memcpy(arena.data() + address, codes.data() + (size_t(p) * stored + pixel) * 8, 8);
       std::fill_n(writers.begin() + std::ptrdiff_t(address), 8, uint32_t(current + 1));
     });
   }

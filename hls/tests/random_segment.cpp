@@ -203,7 +203,11 @@ void SegmentBuilder::add_random_layer() {
   const bool padded = (d.pad_top | d.pad_left | d.pad_bottom | d.pad_right) != 0;
   if (op_now == Op::AVERAGE_POOL && (padded || random.chance(50))) d.flags = uint16_t(d.flags | DescriptorFlag::COUNT_INCLUDE_PAD);
   if (op_now == Op::TABLE || random.chance(30)) table(d);
-  if (op_now == Op::ADD || random.chance(30)) {
+  if ((op_now == Op::CONV || op_now == Op::DEPTHWISE) && d.output_height > 1 && d.output_width > 1 && random.chance(20)) {
+    d.flags = uint16_t(d.flags | DescriptorFlag::POOL_OUTPUT);
+    d.output_height /= 2;
+    d.output_width /= 2;
+  } else if (op_now == Op::ADD || random.chance(30)) {
     std::vector<Laid> fitting{lay(d.output_height, d.output_width, d.output_channels)};
     for (const Laid &l : laid_) {
       if (l.height == d.output_height && l.width == d.output_width && l.channels == d.output_channels) fitting.push_back(l);

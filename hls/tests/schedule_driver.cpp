@@ -46,6 +46,7 @@ void count(const Schedule &s, Counts &counts) {
     counts["new table"] += (c.flags & CommandFlag::NEW_TABLE) != 0;
     counts["uniform"] += (c.flags & CommandFlag::UNIFORM) != 0;
     counts["joined rows"] += c.store_rows == 1 && c.out_rows > 1;
+    counts["pooled"] += (c.flags & CommandFlag::POOL) != 0;
     counts["reduce"] += c.kind == CommandKind::REDUCE;
     counts["depthwise"] += c.kind == CommandKind::DEPTHWISE && !(c.flags & CommandFlag::UNIFORM);
     counts["maximum"] += c.kind == CommandKind::MAXIMUM;
