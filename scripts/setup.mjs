@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { BOARD, DISPLAY, TESTING, ensurePackages } from './lib/debian.mjs';
+import { BOARD, CORE, DISPLAY, TESTING, ensurePackages } from './lib/debian.mjs';
 import { ensureElectron } from './lib/electron.mjs';
 import { SetupError, main, say, step } from './lib/log.mjs';
 import { CACHE, inCache, inRoot } from './lib/paths.mjs';
@@ -96,12 +96,17 @@ function holderLives(file) {
 }
 
 /**
- * @param {'start' | 'test' | 'cli'} purpose
- * @returns {Promise<import('./lib/electron.mjs').Runtime | null>} the Electron to use; null for the command line
+ * @param {'start' | 'test' | 'cli' | 'core'} purpose core: simulation and synthesis of the PL core alone, without the application
+ * @returns {Promise<import('./lib/electron.mjs').Runtime | null>} the Electron to use; null for the command line and the core
  */
 export function setUp(purpose) {
   checkNode();
   return alone(async () => {
+    if (purpose === 'core') {
+      await ensurePackages(['g++', ...CORE], 'the PL core');
+      await ensureNodeModules();
+      return null;
+    }
     if (purpose !== 'cli') await ensurePackages([...DISPLAY, ...BOARD], 'the window and the virtual board');
     else await ensurePackages(BOARD, 'the virtual board');
     if (purpose === 'test') await ensurePackages(TESTING, 'the tests');

@@ -7,8 +7,10 @@ import { onPath, run } from './run.mjs';
 export const DISPLAY = ['libgtk-3-0', 'libnss3', 'libasound2', 'libgbm1', 'libnotify4', 'libxss1', 'libxtst6', 'libatk-bridge2.0-0', 'libdrm2', 'libxkbcommon0', 'libatspi2.0-0', 'libsecret-1-0', 'xdg-utils', 'dbus', 'fonts-dejavu-core'];
 /** For the virtual board: its runtime is compiled here, its agent is Python. Any compiler and Python on the PATH will do. */
 export const BOARD = ['g++', 'python3'];
+/** The core's RTL is simulated, synthesised for its size, and its build script for Vivado tried with stubs; see docs/decisions/core-tools.md. */
+export const CORE = ['verilator', 'make', 'yosys', 'tcl'];
 /** For tests: none of them starts a service. */
-export const TESTING = ['xvfb', 'xauth', 'dcmtk', 'dicom3tools', 'fonts-wqy-microhei'];
+export const TESTING = ['xvfb', 'xauth', 'dcmtk', 'dicom3tools', 'fonts-wqy-microhei', ...CORE];
 
 const isDebian = () => existsSync('/etc/debian_version') && onPath('dpkg-query');
 
