@@ -31,6 +31,8 @@ export type ConvOptions = {
   readonly act?: Act;
   readonly residual?: Residual;
   readonly into?: Target;
+  /** The largest of each 2 x 2 outputs is what is written. */
+  readonly pool?: boolean;
 };
 export type LayerNote = { readonly name: string; readonly op: keyof typeof Op; readonly macs: number; readonly output: Shape };
 export type Network = { readonly name: string; readonly parts: ProgramParts; readonly program: Uint8Array; readonly layers: readonly LayerNote[]; readonly macs: number; readonly input: Shape };
@@ -77,10 +79,10 @@ export class NetworkBuilder {
     return { place, spread: mixed(parts.map(({ made }) => ({ spread: made.spread, channels: made.place.tensor.channels }))) };
   }
 
-  conv(from: Source | readonly [Source, Source], { out, kernel = 1, stride = 1, pad = (kernel - 1) / 2, act = 'none', residual, into }: ConvOptions): Activation {
+  conv(from: Source | readonly [Source, Source], { out, kernel = 1, stride = 1, pad = (kernel - 1) / 2, act = 'none', residual, into, pool = false }: ConvOptions): Activation {
     const window = this.#window(from);
     const [height, width, channels] = window.shape;
-    return this.#weighted('CONV', window, { outputs: out, each: kernel * kernel * channels, act, ...(residual && { residual }), ...(into && { into }) }, {
+    return this.#weighted('CONV', window, { outputs: out, each: kernel * kernel * channels, act, pool, ...(residual && { residual }), ...(into && { into }) }, {
       ...sliding([height, width], kernel, stride, padsOf(pad)), channels: out,
     });
   }
@@ -198,7 +200,7 @@ export class NetworkBuilder {
   }
 
   /** Weights, and parameters that bring each channel's sums to the spread that its activation wants. */
-  #weighted(op: 'CONV' | 'DENSE' | 'DEPTHWISE', window: Window, { outputs, each, act, residual, into }: { outputs: number; each: number; act: Act; residual?: Residual; into?: Target }, output: Output): Activation {
+  #weighted(op: 'CONV' | 'DENSE' | 'DEPTHWISE', window: Window, { outputs, each, act, pool = false, residual, into }: { outputs: number; each: number; act: Act; pool?: boolean; residual?: Residual; into?: Target }, results: Output): Activation {
     // Depthwise weights lie channel last; a factor of nearly 0 would leave one channel without a spread.
     const least = each === 1 ? 32 : 0;
     const weights = Int8Array.from({ length: each * outputs }, () => (this.#next() < 0.5 ? -1 : 1) * this.#int(least, 127));
@@ -219,10 +221,11 @@ export class NetworkBuilder {
     const weightsOffset = this.#keep(new Uint8Array(weights.buffer));
     const tableOffset = piece.table === null ? NONE : this.#keep(new Uint8Array(piece.table.buffer));
     const staged = normal(piece.centre, piece.deviation);
-    return this.#emit(op, window, output, {
-      zero: piece.zero, macs: output.height * output.width * outputs * each, spread: piece.table === null ? staged : mapped(staged, (code) => (piece.table as Int8Array)[code + 128] as number),
+    const spread = piece.table === null ? staged : mapped(staged, (code) => (piece.table as Int8Array)[code + 128] as number);
+    return this.#emit(op, window, pool ? { ...results, height: Math.floor(results.height / 2), width: Math.floor(results.width / 2) } : results, {
+      zero: piece.zero, macs: results.height * results.width * outputs * each, spread: pool ? largest(spread, 4) : spread,
       bounds: piece.bounds, ...(residual && { residual }), ...(into && { into }),
-      flags: piece.table === null ? 0 : DescriptorFlag.HAS_TABLE,
+      flags: (piece.table === null ? 0 : DescriptorFlag.HAS_TABLE) | (pool ? DescriptorFlag.POOL_OUTPUT : 0),
       values: { weightsOffset, tableOffset, parametersOffset: this.#parameters(parameters), stageZeroPoint: piece.stageZero },
     });
   }

@@ -13,8 +13,10 @@ export type BenchNetwork = {
   readonly make: () => Network;
   /** Multiply-accumulates in millions as published, where they are. */
   readonly mmac?: number;
-  /** Too long for the default run. */
-  readonly nightly?: true;
+  /** Takes minutes to simulate. */
+  readonly long?: true;
+  /** Runs only where it is named. */
+  readonly extra?: true;
 };
 
 export const NETWORKS: readonly BenchNetwork[] = [
@@ -23,7 +25,9 @@ export const NETWORKS: readonly BenchNetwork[] = [
   { id: 'mobilenetv2', make: mobilenetv2, mmac: 301 },
   { id: 'resnet18', make: () => resnet18(), mmac: 1814 },
   { id: 'tiny-yolov3', make: () => tinyYolov3(), mmac: 2782 },
-  { id: 'yolov5s', make: () => yolov5s(), mmac: 8217 },
+  { id: 'yolov5s', make: () => yolov5s(), mmac: 8217, long: true },
+  { id: 'yolov5s-s2d', make: () => yolov5s({ stem: 's2d' }), mmac: 8217, long: true, extra: true },
+  { id: 'resnet18-half', make: () => resnet18({ width: 0.5, image: 1, classes: 2 }), mmac: 444, extra: true },
 ];
 
 /** Random codes for a network's input. */

@@ -6,9 +6,9 @@ const DETECTIONS = 3 * (80 + 5);
 /** @param size height and width of the image, a multiple of 32 */
 export function tinyYolov3(size = 416): Network {
   const net = new NetworkBuilder(`Tiny-YOLOv3-${size}`, 3);
-  const conv = (from: Source | readonly [Source, Source], out: number, kernel: number): Activation => net.conv(from, { out, kernel, act: 'leaky' });
+  const conv = (from: Source | readonly [Source, Source], out: number, kernel: number, pool = false): Activation => net.conv(from, { out, kernel, act: 'leaky', pool });
   let x = net.input(size, size, 3);
-  for (const out of [16, 32, 64, 128]) x = net.maxPool(conv(x, out, 3), 2, 2);
+  for (const out of [16, 32, 64, 128]) x = conv(x, out, 3, true);
   const route = conv(x, 256, 3);
   x = conv(net.maxPool(route, 2, 2), 512, 3);
   // Stride 1 keeps the size: padding below and on the right alone.
