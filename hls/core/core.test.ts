@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Op } from '../../src/contract/layout.ts';
+import { DescriptorFlag, Op } from '../../src/contract/layout.ts';
 import { inputCodes } from '../../test/support/random-network.ts';
 import { BUILD_TIMEOUT, Golden } from '../tests/golden.ts';
 import type { Layer } from '../tests/layer.ts';
@@ -28,20 +28,23 @@ describe('every layer, in the words of the descriptor', () => {
   it('equals the naive evaluation in exact integers, with and without the vector units', async () => {
     const met = new Map<number, number>();
     let values = 0;
+    let pooled = 0;
     await fc.assert(
       fc.asyncProperty(fc.integer(), async (seed) => {
-        const layer = randomLayer(seed);
+        const layer = randomLayer(seed, { pool: true });
         const codes = inputCodes(inputsOf(layer), seed ^ 0x5eed);
         const want = evaluate(layer, codes);
         expect(await outcome(golden, layer, codes)).toEqual(want);
         expect(await outcome(baseline, layer, codes)).toEqual(want);
         met.set(layer.op, (met.get(layer.op) ?? 0) + 1);
         values += want.length;
+        if (layer.flags & DescriptorFlag.POOL_OUTPUT) pooled++;
       }),
       { numRuns: 600 },
     );
-    console.log(`${values} values of ${[...met.values()].reduce((a, b) => a + b, 0)} layers`);
+    console.log(`${values} values of ${[...met.values()].reduce((a, b) => a + b, 0)} layers, ${pooled} of them pooled`);
     expect([...met.keys()].sort()).toEqual(Object.values(Op).sort());
+    expect(pooled).toBeGreaterThan(30);
   }, 120_000);
 });
 

@@ -158,6 +158,24 @@ describe('a program that is not one', () => {
     expect(await text(put('outputPlaneStride', 1 << 30))).toMatch(/output ends at byte/);
   });
 
+  it('is refused when it pools the output of anything but a convolution, or with another size than halves', async () => {
+    const base: Layer = { ...randomLayer(1), op: Op.CONV, flags: DescriptorFlag.POOL_OUTPUT, input: [7, 6, 2], second: 0, output: [3, 2, 2], kernel: [1, 2], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], weights: new Int8Array(8).fill(1), parameters: [1, 2].map((bias) => ({ bias, multiplier: 1, shift: 1 })), slack: [0, 0] };
+    const refused = (layer: Partial<Layer>): Promise<string> => text(programOf({ ...base, ...layer }));
+    // 7 x 5 results: the last row and column are dropped.
+    expect(await refused({})).toBe('');
+    expect(await refused({ op: Op.DEPTHWISE })).toBe('');
+    expect(await refused({ output: [4, 2, 2] })).toMatch(/layer 0 .*height: output is 4, not 3/);
+    expect(await refused({ output: [3, 3, 2] })).toMatch(/width: output is 3, not 2/);
+    expect(await refused({ output: [7, 5, 2] })).toMatch(/height: output is 7, not 3/);
+    expect(await refused({ input: [1, 6, 2], output: [1, 2, 2] })).toMatch(/height: output is 1, not 0/);
+    expect(await refused({ flags: DescriptorFlag.POOL_OUTPUT | DescriptorFlag.HAS_RESIDUAL })).toMatch(/pools the output of a residual add/);
+    for (const op of [Op.DENSE, Op.MAX_POOL, Op.AVERAGE_POOL, Op.ADD, Op.TABLE, Op.COPY]) expect(await refused({ op })).toMatch(/pools the output of what is no convolution/);
+    // 2^21 results of 2^14 weights each are as much as a layer may do.
+    const long = (rows: number): Partial<Layer> => ({ input: [512 + rows, 515, 1024], output: [256, 256, 8], kernel: [rows + 1, 4], weights: new Int8Array(8 * 4096 * (rows + 1)), parameters: Array.from({ length: 8 }, () => ({ bias: 0, multiplier: 1, shift: 1 })) });
+    expect(await refused(long(3))).toMatch(/the budget is 67108864/);
+    expect(await refused(long(4))).toMatch(/too much work for one layer/);
+  });
+
   it('is refused when a checksum does not fit', async () => {
     const table = Uint8Array.from(PROGRAM);
     table[at(PROGRAM, Tensor, 'scale', 0, SectionKind.TENSORS)]! ^= 1;
@@ -196,7 +214,7 @@ describe('a program that is not one', () => {
   it('never takes the process down: 3,000 mutated and truncated files', async () => {
     const next = random(2024);
     const int = (limit: number): number => Math.floor(next() * limit);
-    const programs = [PROGRAM, ...Array.from({ length: 12 }, (_, i) => programOf(randomLayer(100 + i)))];
+    const programs = [PROGRAM, ...Array.from({ length: 12 }, (_, i) => programOf(randomLayer(100 + i, { pool: true })))];
     const statuses = new Map<number, number>();
     for (let i = 0; i < 3000; i++) {
       const from = programs[i % programs.length] as Uint8Array;

@@ -13,6 +13,7 @@ export type Layer = {
   input: [number, number, number];
   /** Channels of the second source, the last of the input's; 0 without one. */
   second: number;
+  /** As it is written: pooled, with POOL_OUTPUT. */
   output: [number, number, number];
   kernel: [number, number];
   strides: [number, number];
@@ -35,8 +36,11 @@ const DENSE_LIMIT = 600;
 const WEIGHTED: readonly number[] = [Op.CONV, Op.DENSE, Op.DEPTHWISE];
 const POOLS: readonly number[] = [Op.MAX_POOL, Op.AVERAGE_POOL];
 
-/** @param seed gives everything; extremes (ends of ranges, exact ties, overflow of the code range) are common */
-export function randomLayer(seed: number): Layer {
+/**
+ * @param seed gives everything; extremes (ends of ranges, exact ties, overflow of the code range) are common
+ * @param pool most convolutions that can have POOL_OUTPUT have it
+ */
+export function randomLayer(seed: number, { pool: pooling = false }: { pool?: boolean } = {}): Layer {
   const next = random(seed);
   const int = (low: number, high: number): number => low + Math.floor(next() * (high - low + 1));
   const pick = <T>(list: readonly T[]): T => list[int(0, list.length - 1)] as T;
@@ -84,10 +88,13 @@ export function randomLayer(seed: number): Layer {
   const zero = (): number => pick([-128, 127, 0, int(-128, 127)]);
   const clampLow = next() < 0.5 ? -128 : int(-128, 127);
   const tie = next() < 0.5;
+  const poolable = convolution && !(flags & DescriptorFlag.HAS_RESIDUAL) && h.out > 1 && w.out > 1;
+  const pooled = pooling && poolable && next() < 0.7;
+  if (pooled) flags |= DescriptorFlag.POOL_OUTPUT;
   return {
     op, flags, weights, parameters, pads, second,
     input: [h.length, w.length, channels],
-    output: [h.out, w.out, outputs],
+    output: pooled ? [Math.floor(h.out / 2), Math.floor(w.out / 2), outputs] : [h.out, w.out, outputs],
     kernel: [h.kernel, w.kernel],
     strides: [h.stride, w.stride],
     dilations: [h.dilation, w.dilation],
@@ -202,8 +209,19 @@ function windowOf(layer: Layer, codes: Int8Array): Int8Array {
   return x;
 }
 
+/** The largest of each 2 x 2 of the layer's results, which are evaluated without the pooling. */
+function pooledOf(layer: Layer, codes: Int8Array): Int8Array {
+  const [height, width, channels] = layer.output;
+  const results = evaluate({ ...layer, flags: layer.flags & ~DescriptorFlag.POOL_OUTPUT, output: [2 * height, 2 * width, channels] }, codes);
+  return Int8Array.from({ length: size(layer.output) }, (_, i) => {
+    const at = Math.floor(i / width) * 4 * width + (i % width) * 2;
+    return Math.max(...[0, 1, 2 * width, 2 * width + 1].map((of) => results[at + of] as number));
+  });
+}
+
 /** The layer by the words of DESIGN.md, an output at a time; `codes` are its program's inputs. Tensors in channel, row, column order. */
 export function evaluate(layer: Layer, codes: Int8Array): Int8Array {
+  if (layer.flags & DescriptorFlag.POOL_OUTPUT) return pooledOf(layer, codes);
   const x = windowOf(layer, codes);
   const residual = codes.subarray(inputsOf(layer) - size(layer.output));
   const [height, width, channels] = layer.input;
