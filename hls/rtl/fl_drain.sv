@@ -49,21 +49,36 @@ module fl_drain #(parameter int OC = 8, parameter int PX = 3) (
   end
 
   // One pixel of them.
-  logic [OC*32-1:0] one_sums;
-  logic [255:0] one_extras;
-  logic [127:0] one_maxima;
+  logic [OC*32-1:0] chosen_sums, one_sums;
+  logic [255:0] chosen_extras, one_extras;
+  logic [127:0] chosen_maxima;
+  logic [63:0] one_maxima;   // of the plane, too
   logic final1;
+  logic [1:0] source;   // of the lanes: 0 the sums of REDUCE, 1 those of a depthwise plane A, 2 of its plane B, 3 maxima
+  if (PX == 1) begin : g_one_pixel
+    assign {chosen_sums, chosen_extras, chosen_maxima} = {held_sums, held_extras, held_maxima};
+  end else begin : g_pixels
+    always_comb begin
+      chosen_sums = held_sums[0 +: OC*32];
+      chosen_extras = held_extras[255:0];
+      chosen_maxima = held_maxima[127:0];
+      for (int p = 1; p < PX; p++) if (at_pixel == 2'(p)) begin
+        chosen_sums = held_sums[OC*32*p +: OC*32];
+        chosen_extras = held_extras[256*p +: 256];
+        chosen_maxima = held_maxima[128*p +: 128];
+      end
+    end
+  end
   always_ff @(posedge clk) begin
     read <= active & ~rst;
     if (active) begin
       read_plane <= at_plane;
       read_bank <= held_bank;
+      source <= maximum ? 2'd3 : depthwise ? {at_plane, ~at_plane} : 2'd0;
       final1 <= group_done;
-      for (int p = 0; p < PX; p++) if (at_pixel == 2'(p)) begin
-        if (maximum) one_maxima <= held_maxima[128*p +: 128];
-        else one_sums <= held_sums[OC*32*p +: OC*32];
-        if (depthwise) one_extras <= held_extras[256*p +: 256];
-      end
+      if (maximum) one_maxima <= at_plane ? chosen_maxima[127:64] : chosen_maxima[63:0];
+      else one_sums <= chosen_sums;
+      if (depthwise) one_extras <= chosen_extras;
     end
   end
 
@@ -75,14 +90,19 @@ module fl_drain #(parameter int OC = 8, parameter int PX = 3) (
   end
   for (genvar i = 0; i < 8; i++) begin : g_lane
     localparam int DEEP = i < 4 ? 64 * i : 64 * (i - 4) + 32;   // where channel i or 8 + i of a depthwise block stands: see fl_lane_array
-    wire [7:0] largest = read_plane ? one_maxima[64+8*i +: 8] : one_maxima[8*i +: 8];
-    wire [31:0] deep = read_plane ? one_extras[DEEP +: 32] : one_sums[DEEP +: 32];
     logic [31:0] reduced;
     if (OC == 16) begin : g_two
       assign reduced = read_plane ? one_sums[256+32*i +: 32] : one_sums[32*i +: 32];
     end else begin : g_one
       assign reduced = one_sums[32*i +: 32];
     end
-    always_ff @(posedge clk) if (read) lanes[32*i +: 32] <= maximum ? {{24{largest[7]}}, largest} : depthwise ? deep : reduced;
+    always_ff @(posedge clk) if (read) begin
+      case (source)
+        2'd0: lanes[32*i +: 32] <= reduced;
+        2'd1: lanes[32*i +: 32] <= one_sums[DEEP +: 32];
+        2'd2: lanes[32*i +: 32] <= one_extras[DEEP +: 32];
+        2'd3: lanes[32*i +: 32] <= {{24{one_maxima[8*i+7]}}, one_maxima[8*i +: 8]};
+      endcase
+    end
   end
 endmodule

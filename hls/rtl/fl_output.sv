@@ -44,9 +44,7 @@ module fl_output (
   assign residual_pop = {add & staged_plane, add & ~staged_plane};
   logic [63:0] operand, other, added;
   logic [11:0] add_d, add_plane_d, add_final_d;     // entry n is n cycles behind the operands
-  logic [5:0] add_shift_less_1;
   always_ff @(posedge clk) begin
-    add_shift_less_1 <= add_shift - 6'd1;
     if (add) begin
       operand <= staged;
       other <= staged_plane ? residual[127:64] : residual[63:0];
@@ -55,9 +53,20 @@ module fl_output (
     add_plane_d <= {add_plane_d[10:0], staged_plane};
     add_final_d <= {add_final_d[10:0], staged_final};
   end
+  // What the lanes share; settings stand long before the first of them is needed.
+  logic [5:0] add_shift_less_1;
+  logic [25:0] triple_a, triple_b;
+  logic [24:0] both;
+  always_ff @(posedge clk) begin
+    add_shift_less_1 <= add_shift - 6'd1;
+    triple_a <= {2'b00, add_multiplier_a} + {1'b0, add_multiplier_a, 1'b0};
+    triple_b <= {2'b00, add_multiplier_b} + {1'b0, add_multiplier_b, 1'b0};
+    both <= {1'b0, add_multiplier_a} + {1'b0, add_multiplier_b};
+  end
   for (genvar i = 0; i < 8; i++) begin : g_add
     fl_add add_lane (.clk, .enable(add_d[10:0]), .a(operand[8*i +: 8]), .b(other[8*i +: 8]), .zero_a(add_zero_a), .zero_b(add_zero_b),
-      .zero_out(add_zero_out), .multiplier_a(add_multiplier_a), .multiplier_b(add_multiplier_b), .shift(add_shift_less_1), .code(added[8*i +: 8]));
+      .zero_out(add_zero_out), .multiplier_a(add_multiplier_a), .multiplier_b(add_multiplier_b),
+      .triple_a, .triple_b, .both, .shift(add_shift_less_1), .code(added[8*i +: 8]));
   end
 
   wire last_valid = use_residual ? add_d[11] : staged_valid;

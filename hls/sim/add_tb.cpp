@@ -46,6 +46,9 @@ int main(int count, char **arguments) {
     dut->zero_out = uint8_t(s.zero_out);
     dut->multiplier_a = s.multiplier_a;
     dut->multiplier_b = s.multiplier_b;
+    dut->triple_a = 3 * s.multiplier_a;
+    dut->triple_b = 3 * s.multiplier_b;
+    dut->both = s.multiplier_a + s.multiplier_b;
     dut->shift = uint8_t(s.shift - 1);
     std::deque<int8_t> want;
     uint32_t valid = 0;
