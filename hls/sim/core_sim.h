@@ -39,6 +39,8 @@ class CoreSim {
   uint32_t read(uint32_t offset);
   void write(uint32_t offset, uint32_t value);
   void shake_registers(uint64_t seed) { random_ = seed; }
+  // From the next reset() on.
+  void set_assertions(bool on) { assertions_ = on; }
 
   bool irq() const;
   // Writes all registers of a job but the doorbell.
@@ -62,6 +64,7 @@ class CoreSim {
   uint32_t answer_;
   uint8_t response_;
   uint64_t random_;
+  bool assertions_;
 };
 
 }  // namespace fl

@@ -1,8 +1,9 @@
 // Test program: the Verilated core, its memory and the golden model behind a pipe. Requests on stdin, answers on stdout, little-endian.
 // An answer is: i32 status (Outcome), u32 length, text, u32 length, payload; the payload is as told here, empty unless the status is OK or
 // else said. Slots 0 and 1 each hold a network in memory.
-//    1 CONFIGURE u32 clock kHz, u64 bytes/s, u32 latency ns, u64 seed, 5 x u32 stalls of 1000 (AR R AW W B), u32 watchdog cycles
-//                -> u32 CAPABILITY. Resets core and memory. seed 0: all at round addresses and no random pauses on the register port
+//    1 CONFIGURE u32 clock kHz, u64 bytes/s, u32 latency ns, u64 seed, 5 x u32 stalls of 1000 (AR R AW W B), u32 watchdog cycles,
+//                u32 assertions -> u32 CAPABILITY. Resets core and memory. seed 0: all at round addresses and no random pauses on the register port.
+//                Without assertions, those of the RTL are not looked at: for commands that no scheduler makes
 //    2 FAULTS    u32 count, each: u32 write, port, burst, address, bytes, response (Fault of memory.h) -> nothing
 //    3 LOAD      u32 slot, u32 single (a doorbell a layer), u32 size, bytes
 //                -> u32 input bytes, output bytes, stages, each: u32 on core, first layer, layers, commands, command address
@@ -113,6 +114,7 @@ class Harness {
     core_.memory.configure(config, stalls, seed_);
     core_.memory.set_faults({});
     core_.shake_registers(seed_);
+    core_.set_assertions(take<uint32_t>() != 0);
     core_.reset();
     core_.write(Register::WATCHDOG_CYCLES, watchdog);
     core_.write(Register::CONTROL, INTERRUPT_ENABLE);

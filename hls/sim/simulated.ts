@@ -1,5 +1,5 @@
 /** The Verilated core behind a pipe (driver.cpp), for tests and benches: load a program, run it, read what came out and what it took. */
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Pipe } from '../tests/pipe.ts';
@@ -27,6 +27,8 @@ export type Setting = {
   /** Of 1000 cycles, in how many a channel stalls. */
   stalls?: Partial<Stalls>;
   watchdogCycles?: number;
+  /** The RTL's, where they were built in. Off for commands that no scheduler makes. */
+  assertions?: boolean;
 };
 export type Fault = { write: boolean; port?: number; burst?: number; address?: number; bytes?: number; response: number };
 export type Stage = { onCore: boolean; firstLayer: number; layers: number; commands: number; commandAddress: number };
@@ -56,6 +58,9 @@ const BENCH = [
   'sim/driver.cpp', 'sim/core_sim.cpp', 'sim/memory.cpp', 'sim/network.cpp', ...files('core', '.cpp'),
   'runtime/src/program.cpp', 'runtime/src/check_layer.cpp', 'runtime/src/convert.cpp',
 ];
+
+/** Where coverage is written, a file a simulation. */
+export const COVERAGE = join(HLS, '../build/hls/coverage');
 
 /** The words of a request. */
 class Words {
@@ -111,22 +116,23 @@ export class Simulated {
   }
 
   /**
-   * @param asserts the RTL's assertions are checked: for tests
-   * @param coverage lines and toggles are counted, and written to build/hls/coverage/NAME.dat at the end
+   * @param options asserts: the RTL's assertions are checked, for tests. coverage: what is counted, and `name`d under COVERAGE at the end
    */
-  static async start({ oc, px, rowsLog2, stepsLog2 }: Geometry = { oc: 8, px: 3 }, options: { asserts?: boolean; coverage?: string; log?: (line: string) => void } = {}): Promise<Simulated> {
+  static async start(
+    { oc, px, rowsLog2, stepsLog2 }: Geometry = { oc: 8, px: 3 },
+    { asserts = false, coverage, log }: { asserts?: boolean; coverage?: { of: 'lines' | 'all'; name: string }; log?: (line: string) => void } = {},
+  ): Promise<Simulated> {
     const program = await verilate({
       top: 'fl_core',
       parameters: { OC: oc, PX: px, ...(rowsLog2 === undefined ? {} : { ROWS_LOG2: rowsLog2 }), ...(stepsLog2 === undefined ? {} : { STEPS_LOG2: stepsLog2 }) },
       sources: SOURCES,
       bench: BENCH,
-      flags: options.asserts ? ['--assert'] : [],
-      coverage: options.coverage !== undefined,
-      ...(options.log ? { log: options.log } : {}),
+      flags: asserts ? ['--assert'] : [],
+      coverage: coverage?.of ?? false,
+      ...(log ? { log } : {}),
     });
-    const folder = join(HLS, '../build/hls/coverage');
-    if (options.coverage !== undefined && !existsSync(folder)) mkdirSync(folder, { recursive: true });
-    return new Simulated(new Pipe(program, options.coverage === undefined ? {} : { FL_COVERAGE: join(folder, `${options.coverage}.dat`) }));
+    if (coverage) mkdirSync(COVERAGE, { recursive: true });
+    return new Simulated(new Pipe(program, coverage ? { FL_COVERAGE: join(COVERAGE, `${coverage.name}.dat`) } : {}));
   }
 
   async end(): Promise<{ code: number | null; stderr: string }> {
@@ -149,9 +155,9 @@ export class Simulated {
   }
 
   /** Resets core and memory; networks stay loaded. @returns register CAPABILITY */
-  async configure({ clockMHz = 100, bytesPerSecond = 1e9, latencyNs = 400, seed = 0, stalls = {}, watchdogCycles = 10_000_000 }: Setting = {}): Promise<number> {
+  async configure({ clockMHz = 100, bytesPerSecond = 1e9, latencyNs = 400, seed = 0, stalls = {}, watchdogCycles = 10_000_000, assertions = true }: Setting = {}): Promise<number> {
     const { ar = 0, r = 0, aw = 0, w = 0, b = 0 } = stalls;
-    const words = new Words().u32(Math.round(clockMHz * 1000)).u64(bytesPerSecond).u32(latencyNs).u64(seed >>> 0).u32(ar, r, aw, w, b, watchdogCycles);
+    const words = new Words().u32(Math.round(clockMHz * 1000)).u64(bytesPerSecond).u32(latencyNs).u64(seed >>> 0).u32(ar, r, aw, w, b, watchdogCycles, assertions ? 1 : 0);
     return (await this.#demand(1, words)).readUInt32LE();
   }
 

@@ -5,6 +5,6 @@ export function verilate(options: {
   sources: string[];
   bench: string[];
   flags?: string[];
-  coverage?: boolean;
+  coverage?: false | 'lines' | 'all';
   log?: (line: string) => void;
 }): Promise<string>;

@@ -72,16 +72,17 @@ function library(folder) {
  * Builds `bench` around a model of the module `top` and returns the path of the program. The bench finds the model's class as Vdut in
  * "Vdut.h" and each parameter as a macro FL_<name>. Warnings of Verilator and of the compiler are errors.
  * @param {{ top: string, parameters?: Record<string, number>, sources: string[], bench: string[], flags?: string[],
- *   coverage?: boolean, log?: (line: string) => void }} options
+ *   coverage?: false | 'lines' | 'all', log?: (line: string) => void }} options
  *   sources: SystemVerilog, packages first; bench: C++; both relative to hls/. flags: further ones for Verilator (--assert, --trace, ...).
+ *   coverage: lines cost little; all, toggles too, makes a model that takes minutes to compile.
  * @throws Error with the tools' output, or how to install one
  */
 export async function verilate({ top, parameters = {}, sources, bench, flags = [], coverage = false, log = () => {} }) {
   const compiler = process.env.CXX || 'g++';
-  const variant = [...Object.entries(parameters).map(([key, value]) => `${key}${value}`), ...flags.map((flag) => flag.replace(/\W/g, '')), ...(coverage ? ['coverage'] : [])];
+  const variant = [...Object.entries(parameters).map(([key, value]) => `${key}${value}`), ...flags.map((flag) => flag.replace(/\W/g, '')), ...(coverage ? [`coverage-${coverage}`] : [])];
   const files = sources.map((file) => join(HLS, file));
   const model = join(OUT, 'verilated', [top, ...variant].join('-'));
-  const arguments_ = [...MODEL, ...flags, ...(coverage ? ['--coverage'] : []), '--top-module', top, ...Object.entries(parameters).map(([key, value]) => `-G${key}=${value}`)];
+  const arguments_ = [...MODEL, ...flags, ...(coverage ? [coverage === 'lines' ? '--coverage-line' : '--coverage'] : []), '--top-module', top, ...Object.entries(parameters).map(([key, value]) => `-G${key}=${value}`)];
   const modelHash = hashOf([await run('verilator', ['--version']), compiler, arguments_, MAKE], files);
   await noted(model, modelHash, async (temporary) => {
     log(`verilating ${basename(model)}`);
