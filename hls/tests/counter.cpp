@@ -52,7 +52,8 @@ void count_bytes(const Command &c, const Geometry &geometry, Layer &layer) {
 
 void count_segment(const Program &program, const Segment &segment, const Geometry &geometry, const MemoryConfig &memory, Answer &answer) {
   const uint32_t first = segment.first_descriptor, count = segment.descriptor_count;
-  const Schedule s = schedule_segment(program.descriptors.data() + first, count, program.data, geometry, memory);
+  // Cut as a driver cuts it, which does not know the memory's speed.
+  const Schedule s = schedule_segment(program.descriptors.data() + first, count, program.data, geometry);
   if (!s.refusal.empty()) throw Refusal{0, s.refusal};
   std::vector<uint64_t> ends(count);
   const CycleCount c = count_cycles(s.commands.data(), uint32_t(s.commands.size()), geometry, memory, ends.data(), count);
