@@ -47,7 +47,7 @@ void count_bytes(const Command &c, const Geometry &geometry, Layer &layer) {
   layer.weights += sizeof(Command) + uint64_t(c.weight_steps) * 16 * geometry.output_lanes;
   layer.read += source_bytes(c, c.a_planes, c.mode & CommandMode::HALF_A) + source_bytes(c, c.b_planes, c.mode & CommandMode::HALF_B);
   layer.read += (c.flags & CommandFlag::RESIDUAL) ? out : 0;
-  layer.written += out;
+  layer.written += (c.flags & CommandFlag::POOL) ? out / 4 : out;
 }
 
 void count_segment(const Program &program, const Segment &segment, const Geometry &geometry, const MemoryConfig &memory, Answer &answer) {
