@@ -11,10 +11,14 @@
 namespace fl {
 namespace {
 
+constexpr uint64_t WIDEST = 8;   // ways of cutting that are followed
+constexpr uint64_t WORK = 8000;  // commands that are tried for one layer, about
+
 // The segment as far as it has been cut: enough to judge what may follow.
 struct Progress {
   std::vector<Command> commands;
   std::vector<Stored> stored;  // by the layers so far
+  std::vector<Tiling> tilings;
   Estimate estimate;
   uint32_t bank_rows = 0;  // of the last command's window
 };
@@ -34,16 +38,17 @@ struct Source {
 
 // The part of a source's planes that the tile's channels lie in, at the window's first pixel; planes before `first` are skipped.
 Source part(const Source &s, uint32_t first, uint32_t count, const Window &w) {
-  const uint32_t skip = std::min(first, s.planes);
+  const uint32_t before = std::min(first, s.planes);
   const uint32_t y = s.half ? w.y / 2 : w.y, x = s.half ? w.x / 2 : w.x;
-  return {s.address + skip * s.plane_stride + y * s.row_stride + x * PLANE_CHANNELS, s.plane_stride, s.row_stride, std::min(s.planes - skip, count), s.half};
+  return {s.address + before * s.plane_stride + y * s.row_stride + x * PLANE_CHANNELS, s.plane_stride, s.row_stride, std::min(s.planes - before, count), s.half};
 }
 
 void put_sources(const Layer &l, const Tile &t, const Window &w, Command &c) {
   const Descriptor &d = l.d;
   const uint32_t first = channelwise(l.shape) ? t.block * 2 : 0, count = w.words * 2;
-  Source a{d.input_offset, d.input_plane_stride, d.input_row_stride, l.shape.a_planes, (d.flags & DescriptorFlag::UPSAMPLE_FIRST) != 0};
-  Source b{d.second_offset, d.second_plane_stride, d.second_row_stride, l.shape.b_planes, (d.flags & DescriptorFlag::UPSAMPLE_SECOND) != 0};
+  const uint32_t skip = l.shape.skip;
+  Source a{d.input_offset, d.input_plane_stride, skip * d.input_row_stride, l.shape.a_planes, (d.flags & DescriptorFlag::UPSAMPLE_FIRST) != 0};
+  Source b{d.second_offset, d.second_plane_stride, skip * d.second_row_stride, l.shape.b_planes, (d.flags & DescriptorFlag::UPSAMPLE_SECOND) != 0};
   a = part(a, first, count, w);
   b = part(b, first - std::min(first, l.shape.a_planes), count - a.planes, w);
   if (a.planes == 0) std::swap(a, b);
@@ -154,6 +159,7 @@ void append_layer(const Layer &l, const Tile &size, Progress &p) {
   const Descriptor &d = l.d;
   const std::vector<Tile> tiles = cut(d, l.shape, size);
   const bool keeps = keeps_weights(d, l.shape, l.g, size);
+  const uint64_t before = p.estimate.end();
   const uint32_t start = uint32_t(p.commands.size());
   for (size_t i = 0; i < tiles.size(); i++) {
     const Window w = window_of(d, l.shape, l.g, tiles[i]);
@@ -172,6 +178,7 @@ void append_layer(const Layer &l, const Tile &size, Progress &p) {
   }
   const Region region{d.output_offset, d.output_plane_stride, d.output_row_stride, l.shape.out_planes, d.output_height, int64_t(d.output_width) * PLANE_CHANNELS};
   p.stored.push_back({region, start, uint32_t(tiles.size())});
+  p.tilings.push_back({start, uint32_t(tiles.size()), size.rows, size.columns, size.blocks, keeps, p.estimate.end() - before});
 }
 
 bool padded(const Descriptor &d) { return (d.pad_top | d.pad_left | d.pad_bottom | d.pad_right) != 0; }
@@ -183,12 +190,12 @@ std::string reason(const Descriptor &d, const Geometry &g) {
   if (d.op == Op::AVERAGE_POOL && padded(d) && !(d.flags & DescriptorFlag::COUNT_INCLUDE_PAD)) return "the core's average pooling counts padding, this one does not";
   if (pools(d) && ((d.stride_h > 2 && d.output_height > 1) || (d.stride_w > 2 && d.output_width > 1))) return "a pooling stride of more than 2 is not the core's";
   if (d.op == Op::DENSE && (d.input_height > UINT8_MAX || d.input_width > UINT8_MAX)) return "a dense layer's input has more than 255 rows or columns";
+  const Shape s = shape_of(d, g);
   const auto too_long = [](uint32_t row_stride) { return row_stride / PLANE_CHANNELS > UINT16_MAX; };
-  if (too_long(d.input_row_stride) || too_long(d.output_row_stride) || (d.second_channels > 0 && too_long(d.second_row_stride)) ||
+  if (too_long(s.skip * d.input_row_stride) || too_long(d.output_row_stride) || (d.second_channels > 0 && too_long(s.skip * d.second_row_stride)) ||
       ((d.flags & DescriptorFlag::HAS_RESIDUAL) && too_long(d.residual_row_stride))) {
     return "rows are more than " + std::to_string(uint32_t(UINT16_MAX) * PLANE_CHANNELS) + " bytes apart";
   }
-  const Shape s = shape_of(d, g);
   const Window least = window_of(d, s, g, {0, 0, 0, 1, 1, channelwise(s) ? 1 : s.blocks});
   if (least.bank_rows > g.bank_rows) {
     return "one output pixel needs " + std::to_string(least.bank_rows) + " rows of the core's activation buffer, which has " + std::to_string(g.bank_rows);
@@ -198,18 +205,49 @@ std::string reason(const Descriptor &d, const Geometry &g) {
   return {};
 }
 
-// The cheapest size of tile, given what comes before.
-Tile choose(const Layer &l, const Progress &before) {
-  Tile best{};
-  uint64_t least = UINT64_MAX;
-  for (const Tile &size : tile_sizes(l.d, l.shape, l.g)) {
-    Progress p = before;
+// A size of tile for the next layer, behind one of the ways in which those before it may be cut.
+struct Choice {
+  uint64_t end;
+  size_t parent;
+  Tile size;
+};
+
+// Leaves `p` as it was.
+void rate(const Layer &l, const std::vector<Tile> &sizes, size_t parent, Progress &p, std::vector<Choice> &choices) {
+  const Estimate estimate = p.estimate;
+  const uint32_t bank_rows = p.bank_rows;
+  const size_t commands = p.commands.size();
+  for (const Tile &size : sizes) {
     append_layer(l, size, p);
-    if (p.estimate.end() >= least) continue;
-    least = p.estimate.end();
-    best = size;
+    choices.push_back({p.estimate.end(), parent, size});
+    p.commands.resize(commands);
+    p.stored.pop_back();
+    p.tilings.pop_back();
+    p.estimate = estimate;
+    p.bank_rows = bank_rows;
   }
-  return best;
+}
+
+// How many ways of cutting are followed: a layer's last tile is the next one's wait, so the best for one layer is not the best for two.
+size_t width_for(const Layer &l, const std::vector<Tile> &sizes) {
+  uint64_t commands = 0;
+  for (const Tile &size : sizes) commands += commands_of(l.d, l.shape, size);
+  return size_t(std::min(WIDEST, std::max<uint64_t>(1, WORK / commands)));
+}
+
+// Each way of cutting the layers so far with the next layer behind it: the best few, the best first.
+std::vector<Progress> extend(const Layer &l, std::vector<Progress> ways) {
+  const std::vector<Tile> sizes = tile_sizes(l.d, l.shape, l.g);
+  std::vector<Choice> choices;
+  for (size_t i = 0; i < ways.size(); i++) rate(l, sizes, i, ways[i], choices);
+  std::stable_sort(choices.begin(), choices.end(), [](const Choice &a, const Choice &b) { return a.end < b.end; });
+  choices.resize(std::min(choices.size(), width_for(l, sizes)));
+  std::vector<Progress> result;
+  for (const Choice &c : choices) {
+    result.push_back(ways[c.parent]);
+    append_layer(l, c.size, result.back());
+  }
+  return result;
 }
 
 }  // namespace
@@ -229,23 +267,19 @@ Schedule schedule_segment(const Descriptor *layers, uint32_t count, const uint8_
   };
   if (count > MAX_CORE_LAYERS) return refused("a segment of the core has more than " + std::to_string(MAX_CORE_LAYERS) + " layers");
   Schedule result;
-  Progress p{{}, {}, Estimate(geometry, memory)};
+  std::vector<Progress> ways{{{}, {}, {}, Estimate(geometry, memory)}};
   for (uint32_t i = 0; i < count; i++) {
     const Descriptor &d = layers[i];
     const std::string why = reason(d, geometry);
     if (!why.empty()) return refused("layer " + std::to_string(i) + " of the segment: " + why);
     const Layer layer{d, shape_of(d, geometry), geometry, uint16_t(i), uint32_t(result.weights.size())};
     if (result.weights.size() + stream_bytes(layer.shape) > MAX_FILE_BYTES) return refused("packed weights take more than " + std::to_string(MAX_FILE_BYTES) + " bytes");
-    const Tile size = choose(layer, p);
-    const uint64_t before = p.estimate.end();
-    const uint32_t first = uint32_t(p.commands.size());
-    append_layer(layer, size, p);
     append_stream(d, layer.shape, data, result.weights);
-    const uint32_t commands = uint32_t(p.commands.size()) - first;
-    if (p.commands.size() > MAX_COMMANDS) return refused("the segment takes more than " + std::to_string(MAX_COMMANDS) + " commands");
-    result.tilings.push_back({first, commands, size.rows, size.columns, size.blocks, keeps_weights(d, layer.shape, geometry, size), p.estimate.end() - before});
+    ways = extend(layer, std::move(ways));
+    if (ways[0].commands.size() > MAX_COMMANDS) return refused("the segment takes more than " + std::to_string(MAX_COMMANDS) + " commands");
   }
-  result.commands = std::move(p.commands);
+  result.commands = std::move(ways[0].commands);
+  result.tilings = std::move(ways[0].tilings);
   return result;
 }
 

@@ -5,6 +5,8 @@
 namespace fl {
 namespace {
 
+constexpr uint32_t LOOKED_THROUGH = 1024;  // commands of a layer; one of more is waited for as a whole, or looking would take seconds
+
 int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 
 // Whether some row of `a` meets one of `b` that starts `offset` bytes behind it, planes left aside.
@@ -15,6 +17,8 @@ bool rows_meet(const Region &a, const Region &b, int64_t offset) {
   const int64_t least = std::max(1 - a.rows, floor_div(-b.bytes - offset, a.row_stride) + 1);
   return least <= most;
 }
+
+int64_t plane_bytes(const Region &r) { return (r.rows - 1) * r.row_stride + r.bytes; }
 
 bool same_strides(const Region &a, const Region &b) {
   const bool rows = a.row_stride == b.row_stride || (a.rows == 1 && b.rows == 1);
@@ -30,8 +34,13 @@ Region region(uint32_t start, uint32_t plane_stride, uint32_t planes, uint32_t r
 bool overlap(const Region &a, const Region &b) {
   if (end_of(a) <= b.start || end_of(b) <= a.start) return false;
   if (!same_strides(a, b)) return true;
-  for (int64_t plane = 1 - a.planes; plane < b.planes; plane++) {
-    if (rows_meet(a, b, b.start - a.start + plane * a.plane_stride)) return true;
+  const int64_t offset = b.start - a.start;
+  if (a.plane_stride == 0 || (a.planes == 1 && b.planes == 1)) return rows_meet(a, b, offset);
+  // Planes so far apart that their first and last bytes still meet; mostly one or none.
+  const int64_t first = std::max(1 - a.planes, floor_div(-plane_bytes(b) - offset, a.plane_stride) + 1);
+  const int64_t last = std::min(b.planes - 1, floor_div(plane_bytes(a) - 1 - offset, a.plane_stride));
+  for (int64_t plane = first; plane <= last; plane++) {
+    if (rows_meet(a, b, offset + plane * a.plane_stride)) return true;
   }
   return false;
 }
@@ -63,6 +72,10 @@ uint32_t stores_before(const Command &c, const std::vector<Command> &commands, c
       const Stored &stored = layers[layer];
       if (stored.first + stored.count <= after) break;
       if (!overlap(stored.region, read)) continue;
+      if (stored.count > LOOKED_THROUGH) {
+        after = stored.first + stored.count;
+        break;
+      }
       for (uint32_t i = stored.first + stored.count; i-- > stored.first && i >= after;) {
         if (overlap(output_region(commands[i]), read)) after = i + 1;
       }

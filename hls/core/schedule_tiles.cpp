@@ -7,7 +7,8 @@ namespace {
 
 constexpr size_t ROW_CHOICES = 10, COLUMN_CHOICES = 2, PART_CHOICES = 6;
 constexpr uint32_t POOL_COLUMNS = 1024;  // results of a row that the core holds back for the row below
-constexpr uint64_t PLENTY = 256;  // commands of a layer beyond which only a few more than the least are worth a try
+constexpr uint64_t PLENTY = 256;     // commands of a layer beyond which only a few more than the least are worth a try
+constexpr uint64_t TOO_MANY = 2048;  // and beyond which nothing but the least is
 
 // ceil(length / 1), ceil(length / 2), …: each size once, from `most` down.
 std::vector<uint32_t> sizes(uint32_t length, uint32_t most, size_t count) {
@@ -42,10 +43,6 @@ uint32_t most_rows(const Descriptor &d, const Shape &s, const Geometry &g, Tile 
   return low;
 }
 
-uint64_t commands_of(const Descriptor &d, const Shape &s, const Tile &t) {
-  return uint64_t(ceil_div(s.blocks, t.blocks)) * ceil_div(d.output_width, t.columns) * ceil_div(d.output_height, t.rows);
-}
-
 std::vector<Tile> sizes_within(const Descriptor &d, const Shape &s, const Geometry &g, uint32_t bank_rows) {
   std::vector<Tile> result;
   // A reduction sums over all channels at once; other kinds may be cut by channels too.
@@ -68,15 +65,23 @@ std::vector<Tile> sizes_within(const Descriptor &d, const Shape &s, const Geomet
 
 }  // namespace
 
+uint64_t commands_of(const Descriptor &d, const Shape &s, const Tile &size) {
+  return uint64_t(ceil_div(s.blocks, size.blocks)) * ceil_div(d.output_width, size.columns) * ceil_div(d.output_height, size.rows);
+}
+
 std::vector<Tile> tile_sizes(const Descriptor &d, const Shape &s, const Geometry &g) {
   // Half the buffer loads while the other half computes.
   std::vector<Tile> result = sizes_within(d, s, g, g.bank_rows / 2);
   const Tile whole{0, 0, 0, d.output_height, d.output_width, s.blocks};
   if (result.empty()) result = sizes_within(d, s, g, g.bank_rows);
   else if (fits(d, s, g, whole, g.bank_rows)) result.push_back(whole);
-  uint64_t least = MAX_COMMANDS;
-  for (const Tile &t : result) least = std::min(least, commands_of(d, s, t));
-  const auto too_many = [&](const Tile &t) { return commands_of(d, s, t) > std::min<uint64_t>(MAX_COMMANDS, std::max(PLENTY, 2 * least)); };
+  if (result.empty()) return result;
+  const auto fewer = [&](const Tile &a, const Tile &b) { return commands_of(d, s, a) < commands_of(d, s, b); };
+  const Tile fewest = *std::min_element(result.begin(), result.end(), fewer);
+  const uint64_t least = commands_of(d, s, fewest);
+  if (least > MAX_COMMANDS) return {};
+  if (least > TOO_MANY) return {fewest};
+  const auto too_many = [&](const Tile &t) { return commands_of(d, s, t) > std::max(PLENTY, 2 * least); };
   result.erase(std::remove_if(result.begin(), result.end(), too_many), result.end());
   return result;
 }
