@@ -5,6 +5,7 @@ import protobuf from 'protobufjs/minimal.js';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../test/support/data.ts';
 import { onnxModel } from '../../test/support/onnx.ts';
+import type { Quantisation, WindowAttributes } from '../../test/support/qdq.ts';
 import { Qdq, random } from '../../test/support/qdq.ts';
 import { network } from '../../test/support/random-network.ts';
 import { Header, Section, SectionKind } from '../contract/layout.ts';
@@ -30,6 +31,9 @@ const conv = (attributes: { kernel?: [number, number]; strides?: [number, number
     const codes = attributes.codes ?? new Int8Array((4 * 4 * kernel[0] * kernel[1]) / group).fill(5);
     return net.conv(x, codes, 4, scale, bias, { kernel, strides: attributes.strides ?? [1, 1], dilations: attributes.dilations ?? [1, 1] }, group);
   });
+
+type Pooled = { shape: number[]; outputs: number; group: number; add: boolean; window: Required<Omit<WindowAttributes, 'dilations'>>; more: Record<string, number>; pool: Quantisation; after: boolean; outside: 'layer' | 'output' | null };
+const POOLED: Pooled = { shape: [1, 4, 9, 8], outputs: 4, group: 1, add: false, window: { kernel: [2, 2], strides: [2, 2], pads: [0, 0, 0, 0] }, more: {}, pool: Q, after: false, outside: null };
 
 const refusal = (onnx: Uint8Array): CompileError => {
   try {
@@ -65,6 +69,52 @@ describe('compileProgram', () => {
       { operator: 'Add + Relu', descriptor: 1, target: 'PL', macs: 0 },
     ]);
     expect(report.macs).toBe(2 * 64 * 144);
+  });
+
+  /** Convolution, 2 × 2 max pooling of stride 2: the report, and what the arena holds. */
+  const pooled = (options: Partial<Pooled> = {}): { descriptors: number[]; arenaBytes: number } => {
+    const { shape, outputs, group, add, window, more, pool, after, outside } = { ...POOLED, ...options };
+    const net = new Qdq();
+    const x = net.input(shape, Q);
+    const made = net.conv(x, new Int8Array((outputs * (shape[1] as number) * 9) / group).fill(1), outputs, scales(outputs), null, { kernel: [3, 3], pads: [1, 1, 1, 1] }, group);
+    const convolved = net.quantised(made.name, made.shape, Q);
+    const source = add ? net.quantised(net.node('Add', [convolved.name, x.name]), x.shape, Q) : convolved;
+    const size = (length: number, axis: number): number => Math.floor((length + window.pads[axis]! + window.pads[axis + 2]! - window.kernel[axis]!) / window.strides[axis]!) + 1;
+    const out = [1, outputs, ...[0, 1].map((axis) => (more['ceil_mode'] ? Math.ceil((shape[axis + 2] as number) / 2) : size(shape[axis + 2] as number, axis)))];
+    const result = net.pool('MaxPool', source, window, more);
+    const y = net.quantised(after ? net.node('Relu', [result]) : result, out, pool);
+    const second = outside === 'layer' ? [net.quantised(net.node('Relu', [convolved.name]), convolved.shape, Q)] : outside === 'output' ? [convolved] : [];
+    const { report } = compileProgram(net.build([y, ...second]));
+    return { descriptors: report.layers.map((layer) => layer.descriptor), arenaBytes: report.arenaBytes };
+  };
+
+  it('lets a pooling ride on the convolution whose results nobody else reads, which then take no memory', () => {
+    // Input and output: 9 x 8 and 4 x 4 pixels of 8 bytes.
+    expect(pooled()).toEqual({ descriptors: [0, 0], arenaBytes: 9 * 64 + 4 * 32 });
+    expect(pooled({ group: 4 }).descriptors).toEqual([0, 0]);
+    // Of 8 columns and rows both ceil_mode and padding behind leave the size as it is.
+    expect(pooled({ shape: [1, 4, 8, 8], more: { ceil_mode: 1 } }).descriptors).toEqual([0, 0]);
+    expect(pooled({ window: { ...POOLED.window, pads: [0, 0, 0, 1] } }).descriptors).toEqual([0, 0]);
+  });
+
+  it.each<[string, Partial<Pooled>]>([
+    ['whose convolution is an output', { outside: 'output' }],
+    ['whose convolution another layer reads', { outside: 'layer' }],
+    ['behind an add', { add: true }],
+    ['with ceil_mode over an odd row', { more: { ceil_mode: 1 } }],
+    ['with padding in front', { window: { ...POOLED.window, pads: [0, 1, 0, 1] } }],
+    ['with padding behind an odd row', { window: { ...POOLED.window, pads: [0, 0, 1, 0] } }],
+    ['of 3 rows', { window: { ...POOLED.window, kernel: [3, 2] } }],
+    ['of stride 1', { window: { ...POOLED.window, strides: [2, 1] } }],
+    ['to another scale', { pool: { ...Q, scale: 0.06 } }],
+    ['to another zero point', { pool: { ...Q, zeroPoint: 4 } }],
+    ['that is clamped', { after: true }],
+    ['of more channels than any core has room for', { shape: [1, 1024, 4, 4] }],
+  ])('keeps apart a pooling %s', (_, options) => {
+    const { descriptors } = pooled(options);
+    expect(new Set(descriptors).size).toBe(options.outside === 'layer' ? 3 : 2);
+    // An add takes its convolution in, as ever.
+    expect(descriptors.slice(0, 2)).toEqual(options.add ? [0, 0] : [0, 1]);
   });
 
   it('gives the processor the pooling that the core lacks, and a segment to each run of layers', () => {

@@ -24,7 +24,7 @@ export type LayerReport = {
   readonly output: readonly [number, number, number];
   readonly macs: number;
   readonly target: Target;
-  /** Index of the descriptor that computes it; an add may share one with the layer before it. */
+  /** Index of the descriptor that computes it; an add or pooling may share one with the layer before it. */
   readonly descriptor: number;
   readonly weightBytes: number;
   /** Input, other operand and output of this layer. */
@@ -38,6 +38,9 @@ export type CompileReport = {
   readonly programBytes: number;
   readonly notes: readonly string[];
 };
+
+/** The layers that one descriptor computes, in order. */
+const layersOf = ({ layer, residual, pool }: Stage): QLayer[] => [layer, residual?.add, pool].filter((l) => l !== undefined && l !== null);
 
 const shapeOf = (t: QTensor): readonly [number, number, number] => [t.channels, t.height, t.width];
 const sizeOf = (t: QTensor): number => t.channels * t.height * t.width;
@@ -54,7 +57,7 @@ function rows(stages: readonly Stage[]): LayerReport[] {
     weightBytes: layer.kind === 'conv' || layer.kind === 'dense' ? layer.weights.codes.length : 0,
     activationBytes: sizeOf(layer.input) + sizeOf(layer.output) + (layer.kind === 'add' ? sizeOf(layer.other) : 0),
   });
-  return stages.flatMap(({ layer, residual, target }, i) => [row(layer, target, i), ...(residual === null ? [] : [row(residual.add, target, i)])]);
+  return stages.flatMap((stage, i) => layersOf(stage).map((layer) => row(layer, stage.target, i)));
 }
 
 /**
@@ -71,7 +74,7 @@ export function compileProgram(onnx: Uint8Array): { program: Uint8Array; report:
   const data = new Data();
   const descriptors = stages.map((stage) => ({
     values: lower(stage, arena, tensorIndex, data),
-    name: stage.residual === null ? stage.layer.name : `${stage.layer.name} + ${stage.residual.add.name}`,
+    name: layersOf(stage).map((layer) => layer.name).join(' + '),
     target: stage.target,
   }));
   const program = writeProgram({

@@ -26,8 +26,9 @@ async function run(onnx: Uint8Array, codes: Int8Array): Promise<Int8Array> {
 }
 
 describe('random networks', () => {
-  it('equal the reference on every value, and the same with adds fused and memory shared', async () => {
+  it('equal the reference on every value, and the same with adds and poolings fused and memory shared', async () => {
     let values = 0;
+    let pooled = 0;
     let nearTies = 0;
     await fc.assert(
       fc.asyncProperty(recipes, fc.integer(), async (recipe, seed) => {
@@ -48,12 +49,16 @@ describe('random networks', () => {
         expect(verdict.wrong).toEqual([]);
         values += verdict.values;
         nearTies += verdict.nearTies;
-        const fused = await run(network(recipe, false).onnx, input);
+        const closed = network(recipe, false).onnx;
+        const fused = await run(closed, input);
         expect(fused).toEqual(all.subarray(0, final));
+        const { layers } = compileProgram(closed).report;
+        pooled += layers.filter(({ operator, descriptor }, i) => operator === 'MaxPool' && descriptor === layers[i - 1]?.descriptor).length;
       }),
       { numRuns: 150 },
     );
-    console.log(`${values} values equal the reference; ${nearTies} of them within 2^-12 LSB of a tie`);
+    console.log(`${values} values equal the reference; ${nearTies} of them within 2^-12 LSB of a tie; ${pooled} poolings fused`);
+    expect(pooled).toBeGreaterThan(3);
     expect(values).toBeGreaterThan(100_000);
     expect(nearTies).toBeGreaterThan(0);
   }, 120_000);

@@ -143,7 +143,7 @@ const NO_ADD: AddFields = { addMultiplierA: 0, addMultiplierB: 0, addShift: 0, a
 
 /** All fields but the name's place in STRINGS. */
 export function lower(stage: Stage, arena: Arena, tensorIndex: ReadonlyMap<number, number>, data: Data): Omit<Values<typeof Descriptor>, 'nameOffset' | 'nameBytes'> {
-  const { layer, residual, output } = stage;
+  const { layer, residual, pool, output } = stage;
   const place = (tensor: QTensor): Place => arena.places.get(tensor.id) as Place;
   const { op, flags, weights, parameters, table, window } = operation(layer, data);
   const last = residual?.add ?? layer;
@@ -155,7 +155,7 @@ export function lower(stage: Stage, arena: Arena, tensorIndex: ReadonlyMap<numbe
   const first = layer.kind === 'add' ? layer.input : layer.output;
   return {
     op,
-    flags: flags | (other === null ? 0 : DescriptorFlag.HAS_RESIDUAL),
+    flags: flags | (other === null ? 0 : DescriptorFlag.HAS_RESIDUAL) | (pool === null ? 0 : DescriptorFlag.POOL_OUTPUT),
     inputOffset: from.offset,
     inputPlaneStride: from.planeStride,
     inputRowStride: from.rowStride,

@@ -1,7 +1,7 @@
-/** QGraph → stages: who runs each layer, and which adds ride in another layer's output stage. One stage becomes one descriptor. */
+/** QGraph → stages: who runs each layer, and which adds and poolings ride in another layer's output stage. One stage becomes one descriptor. */
 import { MAX_CHANNELS, MAX_KERNEL, MAX_POOL_KERNEL } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
-import type { AddLayer, Bounds, QGraph, QLayer, QTensor, Window } from './graph.ts';
+import type { AddLayer, Bounds, ConvLayer, MaxPoolLayer, QGraph, QLayer, QTensor, Window } from './graph.ts';
 import { macsOf } from './graph.ts';
 import { ratioOf, roundHalfEven } from './scale.ts';
 
@@ -11,6 +11,8 @@ export type Stage = {
   readonly layer: QLayer;
   /** An add fused behind the layer: its other operand. */
   readonly residual: { readonly add: AddLayer; readonly other: QTensor } | null;
+  /** A pooling fused behind the layer, which has no residual then: the largest of each 2 x 2 is all that is written. */
+  readonly pool: MaxPoolLayer | null;
   readonly output: QTensor;
 };
 
@@ -88,6 +90,11 @@ function requireRunnable(layer: QLayer): void {
   }
 }
 
+const isUnbounded = (layer: QLayer): boolean => {
+  const { min, max } = codeBounds(layer.bounds, layer.output);
+  return min === -128 && max === 127;
+};
+
 /** The layer into whose output stage `add` fits, and the operand that stays: a convolution or dense layer that only the add reads. */
 function host(add: AddLayer, layers: readonly QLayer[], readers: ReadonlyMap<number, number>): { layer: QLayer; other: QTensor } | null {
   if (add.input.id === add.other.id) return null;
@@ -95,11 +102,52 @@ function host(add: AddLayer, layers: readonly QLayer[], readers: ReadonlyMap<num
     if (layer.output.id !== add.input.id && layer.output.id !== add.other.id) return false;
     if ((layer.kind !== 'conv' && layer.kind !== 'dense') || readers.get(layer.output.id) !== 1) return false;
     // The output stage clamps only after the add.
-    const { min, max } = codeBounds(layer.bounds, layer.output);
-    return min === -128 && max === 127;
+    return isUnbounded(layer);
   });
   const layer = candidates.at(-1);
   return layer === undefined ? null : { layer, other: layer.output.id === add.input.id ? add.other : add.input };
+}
+
+/** Whether it takes the largest of each 2 x 2 and an odd last row or column is left out: padding behind is then never looked at. */
+function halves({ window, input, output }: MaxPoolLayer): boolean {
+  const [top, left] = window.pads;
+  return [...window.kernel, ...window.strides].every((n) => n === 2) && top === 0 && left === 0 &&
+    output.height === Math.floor(input.height / 2) && output.width === Math.floor(input.width / 2);
+}
+
+/**
+ * Words of 16 channels that the core reads at once for a single pooled output, up to which each of its shapes has room for them and for a block's
+ * weights (hls/core/schedule.h).
+ */
+const MAX_POOLED_WORDS = 1000;
+
+function hasRoomToPool(layer: ConvLayer): boolean {
+  const { kernel, strides, dilations } = layer.window;
+  // The window of two results.
+  const length = (axis: 0 | 1): number => (kernel[axis] - 1) * dilations[axis] + 1 + strides[axis];
+  // Up to two columns more, so that neighbours lie in different banks.
+  const pixels = length(0) * (length(1) + 2);
+  const words = isDepthwise(layer) ? 1 : Math.ceil(layer.input.channels / 16);
+  return pixels * words <= MAX_POOLED_WORDS;
+}
+
+/** The convolution whose results `pool` can take on their way to memory: only the pool reads them, and as they are. */
+function convolutionOf(pool: MaxPoolLayer, layers: readonly QLayer[], readers: ReadonlyMap<number, number>): QLayer | null {
+  const { input, output } = pool;
+  if (!halves(pool) || !isUnbounded(pool) || input.scale !== output.scale || input.zeroPoint !== output.zeroPoint || readers.get(input.id) !== 1) return null;
+  return layers.find((layer) => layer.output.id === input.id && layer.kind === 'conv' && hasRoomToPool(layer)) ?? null;
+}
+
+/** The stage that `layer` shares with one before it; null where it has its own. */
+function fused(layer: QLayer, layers: readonly QLayer[], readers: ReadonlyMap<number, number>): Stage | null {
+  const bare = { target: 'PL', residual: null, pool: null, output: layer.output } as const;
+  if (layer.kind === 'add') {
+    const found = host(layer, layers, readers);
+    return found && { ...bare, layer: found.layer, residual: { add: layer, other: found.other } };
+  }
+  if (layer.kind !== 'maxPool') return null;
+  const convolution = convolutionOf(layer, layers, readers);
+  return convolution && { ...bare, layer: convolution, pool: layer };
 }
 
 /**
@@ -117,16 +165,10 @@ export function partition(graph: QGraph): Stage[] {
   }
   for (const output of graph.outputs) read(output.tensor);
 
-  const hosts = new Map<QLayer, { layer: QLayer; other: QTensor }>();
-  for (const layer of layers) {
-    const found = layer.kind === 'add' ? host(layer, layers, readers) : null;
-    if (found !== null) hosts.set(layer, found);
-  }
-  const absorbed = new Set([...hosts.values()].map((h) => h.layer));
-  return layers.flatMap((layer): Stage[] => {
+  const shared = layers.map((layer) => fused(layer, layers, readers));
+  const absorbed = new Set(shared.map((stage) => stage?.layer));
+  return layers.flatMap((layer, i): Stage[] => {
     if (absorbed.has(layer)) return [];
-    const found = hosts.get(layer);
-    if (layer.kind !== 'add' || found === undefined) return [{ target: targetOf(layer), layer, residual: null, output: layer.output }];
-    return [{ target: 'PL', layer: found.layer, residual: { add: layer, other: found.other }, output: layer.output }];
+    return [shared[i] ?? { target: targetOf(layer), layer, residual: null, pool: null, output: layer.output }];
   });
 }

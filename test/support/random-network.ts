@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Activation, Quantisation } from './qdq.ts';
 import { Qdq, random } from './qdq.ts';
 
-const STEPS = ['conv', 'relu', 'depthwise', 'maxPool', 'averagePool', 'residual', 'rescale', 'clip'] as const;
+const STEPS = ['conv', 'relu', 'depthwise', 'maxPool', 'averagePool', 'residual', 'rescale', 'clip', 'convPool'] as const;
 type Step = { kind: (typeof STEPS)[number]; seed: number };
 /** Weights and scales follow from the seeds, so that a counterexample prints as a few numbers. */
 export type Recipe = { channels: number; height: number; width: number; seed: number; steps: Step[]; head: 'none' | 'gemm' | 'matMul'; flavour: 'plain' | 'extreme' | 'powers' };
@@ -92,6 +92,16 @@ export function network(recipe: Recipe, expose: boolean): Network {
       const [left, right] = from() < 0.5 ? [x, branch] : [branch, x];
       const sum = net.node('Add', [left.name, right.name]);
       x = keep(net.quantised(from() < 0.5 ? net.node('Relu', [sum]) : sum, made.shape, q(Math.max(x.scale, branch.scale))));
+    } else if (step.kind === 'convPool') {
+      // Mostly such that the convolution's stage takes the pooling in.
+      const made = conv(x, int(1, 40, from), [3, 3], [int(1, 2, from), 1], [1, 1], [1, 1, 1, 1]);
+      const [, , rows = 1, columns = 1] = made.shape;
+      const convolved = keep(net.quantised(from() < 0.5 ? net.node('Relu', [made.name]) : made.name, made.shape, q(made.about / 40)));
+      x = convolved;
+      if (rows < 2 || columns < 2) continue;
+      const ceil = from() < 0.3;
+      const shape = [1, made.shape[1] as number, ...[rows, columns].map((n) => (ceil ? Math.ceil : Math.floor)(n / 2))];
+      x = keep(net.quantised(net.pool('MaxPool', convolved, { kernel: [2, 2], strides: [2, 2] }, ceil ? { ceil_mode: 1 } : {}), shape, from() < 0.8 ? convolved : q(convolved.scale)));
     } else {
       x = keep(net.quantised(from() < 0.5 ? net.node('Relu', [x.name]) : x.name, x.shape, q(x.scale)));
     }
