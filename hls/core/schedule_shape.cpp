@@ -39,6 +39,8 @@ Shape shape_of(const Descriptor &d, const Geometry &g) {
   // Where an axis has one result its stride says nothing.
   s.pool = d.flags & DescriptorFlag::POOL_OUTPUT ? 2 : 1;
   s.stride_h = windowed && d.output_height * s.pool > 1 ? d.stride_h : 1;
+  s.skip = 1;
+  if (s.kernel_h == 1 && !(d.flags & (DescriptorFlag::UPSAMPLE_FIRST | DescriptorFlag::UPSAMPLE_SECOND))) std::swap(s.skip, s.stride_h);
   s.stride_w = windowed && d.output_width * s.pool > 1 ? d.stride_w : 1;
   s.step_h = windowed ? d.dilation_h : 1;
   s.step_w = windowed ? d.dilation_w : 1;
@@ -74,7 +76,7 @@ Window window_of(const Descriptor &d, const Shape &s, const Geometry &g, const T
   w.x = uint32_t(std::max(left, 0));
   w.first_row = uint32_t(int32_t(w.y) - top);
   w.first_column = uint32_t(int32_t(w.x) - left);
-  w.valid_rows = std::min(uint32_t(d.input_height), uint32_t(top + int32_t(w.rows))) - w.y;
+  w.valid_rows = std::min(ceil_div(d.input_height, s.skip), uint32_t(top + int32_t(w.rows))) - w.y;
   w.valid_columns = std::min(uint32_t(d.input_width), uint32_t(left + int32_t((t.columns * s.pool - 1) * s.stride_w + s.reach))) - w.x;
   w.pitch = pitch_of(s, g, t, w.columns);
   w.words = channelwise(s) ? t.blocks : s.words;

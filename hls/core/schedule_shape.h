@@ -18,6 +18,7 @@ struct Shape {
   uint32_t reach;               // pixels from the first to the last that a kernel row really weighs
   uint32_t pool;                // rows and columns of results that become one of the output: 2 where the largest of each 2 x 2 is stored
   uint32_t stride_h, stride_w;  // from a result to the next
+  uint32_t skip;                // rows of the input from one that is read to the next: a stride that no kernel row bridges is not loaded
   uint32_t step_h, step_w;      // pixels from a tap to the next
   int32_t pad_top, pad_left;
   int8_t fill;                  // code of padding
@@ -43,7 +44,7 @@ struct Tile {
 
 struct Window {
   uint32_t rows, columns;  // padding included
-  uint32_t y, x;           // first row and column of the input that are read
+  uint32_t y, x;           // first row, of those that are not skipped, and column of the input that are read
   uint32_t first_row, first_column, valid_rows, valid_columns;
   uint32_t pitch;          // pixels from a row to the next in the buffer
   uint32_t words;          // of a pixel
