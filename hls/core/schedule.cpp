@@ -14,13 +14,13 @@ namespace {
 constexpr uint64_t WIDEST = 8;   // ways of cutting that are followed
 constexpr uint64_t WORK = 8000;  // commands that are tried for one layer, about
 
-// The segment as far as it has been cut: enough to judge what may follow.
-struct Progress {
-  std::vector<Command> commands;
-  std::vector<Stored> stored;  // by the layers so far
-  std::vector<Tiling> tilings;
+// The layers so far, cut in one way: what is needed to judge what may follow.
+struct Way {
+  std::vector<Tile> sizes;      // of each layer's tiles
+  std::vector<Command> recent;  // the last HORIZON commands, or a few more
+  uint32_t count;               // of commands
+  uint32_t bank_rows;           // of the last command's window
   Estimate estimate;
-  uint32_t bank_rows = 0;  // of the last command's window
 };
 
 struct Layer {
@@ -147,22 +147,26 @@ void put_weights(const Layer &l, const Tile &t, bool keeps, bool first, bool las
   c.weight_steps = (table ? s.table_steps : 0) + t.blocks * (1 + s.weight_steps);
 }
 
-void place(const Layer &l, const Window &w, Progress &p, Command &c) {
+void place(const Layer &l, const Window &w, Way &way, Command &c) {
   // From both ends of the buffer in turn. Where two neighbours do not fit beside each other the second waits for the first.
-  const uint32_t count = uint32_t(p.commands.size());
-  c.base_row = uint16_t(count % 2 == 0 ? 0 : l.g.bank_rows - w.bank_rows);
-  c.wait_stores = p.bank_rows + w.bank_rows > l.g.bank_rows ? count : stores_before(c, p.commands, p.stored);
-  p.bank_rows = w.bank_rows;
+  c.base_row = uint16_t(way.count % 2 == 0 ? 0 : l.g.bank_rows - w.bank_rows);
+  c.wait_stores = way.bank_rows + w.bank_rows > l.g.bank_rows ? way.count : stores_before(c, way.count, way.recent);
+  way.bank_rows = w.bank_rows;
 }
 
-void append_layer(const Layer &l, const Tile &size, Progress &p) {
-  const Descriptor &d = l.d;
-  const std::vector<Tile> tiles = cut(d, l.shape, size);
-  const bool keeps = keeps_weights(d, l.shape, l.g, size);
-  const uint64_t before = p.estimate.end();
-  const uint32_t start = uint32_t(p.commands.size());
+void append(const Command &c, Way &way) {
+  if (way.recent.size() == 4 * HORIZON) way.recent.erase(way.recent.begin(), way.recent.end() - HORIZON);
+  way.recent.push_back(c);
+  way.count++;
+  way.estimate.add(c);
+}
+
+// Cuts a layer. Its commands are put behind `all` too where that is not null.
+void append_layer(const Layer &l, const Tile &size, Way &way, std::vector<Command> *all) {
+  const std::vector<Tile> tiles = cut(l.d, l.shape, size);
+  const bool keeps = keeps_weights(l.d, l.shape, l.g, size);
   for (size_t i = 0; i < tiles.size(); i++) {
-    const Window w = window_of(d, l.shape, l.g, tiles[i]);
+    const Window w = window_of(l.d, l.shape, l.g, tiles[i]);
     const bool first = i == 0 || tiles[i - 1].block != tiles[i].block, last = i + 1 == tiles.size() || tiles[i + 1].block != tiles[i].block;
     Command c{};
     c.kind = l.shape.kind;
@@ -172,13 +176,11 @@ void append_layer(const Layer &l, const Tile &size, Progress &p) {
     put_output(l, tiles[i], c);
     put_weights(l, tiles[i], keeps, first, last, c);
     if (i + 1 == tiles.size()) c.flags |= CommandFlag::LAST;
-    place(l, w, p, c);
-    p.estimate.add(c);
-    p.commands.push_back(c);
+    place(l, w, way, c);
+    append(c, way);
+    if (all != nullptr) all->push_back(c);
   }
-  const Region region{d.output_offset, d.output_plane_stride, d.output_row_stride, l.shape.out_planes, d.output_height, int64_t(d.output_width) * PLANE_CHANNELS};
-  p.stored.push_back({region, start, uint32_t(tiles.size())});
-  p.tilings.push_back({start, uint32_t(tiles.size()), size.rows, size.columns, size.blocks, keeps, p.estimate.end() - before});
+  way.sizes.push_back(size);
 }
 
 bool padded(const Descriptor &d) { return (d.pad_top | d.pad_left | d.pad_bottom | d.pad_right) != 0; }
@@ -205,29 +207,6 @@ std::string reason(const Descriptor &d, const Geometry &g) {
   return {};
 }
 
-// A size of tile for the next layer, behind one of the ways in which those before it may be cut.
-struct Choice {
-  uint64_t end;
-  size_t parent;
-  Tile size;
-};
-
-// Leaves `p` as it was.
-void rate(const Layer &l, const std::vector<Tile> &sizes, size_t parent, Progress &p, std::vector<Choice> &choices) {
-  const Estimate estimate = p.estimate;
-  const uint32_t bank_rows = p.bank_rows;
-  const size_t commands = p.commands.size();
-  for (const Tile &size : sizes) {
-    append_layer(l, size, p);
-    choices.push_back({p.estimate.end(), parent, size});
-    p.commands.resize(commands);
-    p.stored.pop_back();
-    p.tilings.pop_back();
-    p.estimate = estimate;
-    p.bank_rows = bank_rows;
-  }
-}
-
 // How many ways of cutting are followed: a layer's last tile is the next one's wait, so the best for one layer is not the best for two.
 size_t width_for(const Layer &l, const std::vector<Tile> &sizes) {
   uint64_t commands = 0;
@@ -236,16 +215,27 @@ size_t width_for(const Layer &l, const std::vector<Tile> &sizes) {
 }
 
 // Each way of cutting the layers so far with the next layer behind it: the best few, the best first.
-std::vector<Progress> extend(const Layer &l, std::vector<Progress> ways) {
+std::vector<Way> extend(const Layer &l, const std::vector<Way> &ways) {
+  struct Choice {
+    uint64_t end;
+    const Way *before;
+    Tile size;
+  };
   const std::vector<Tile> sizes = tile_sizes(l.d, l.shape, l.g);
   std::vector<Choice> choices;
-  for (size_t i = 0; i < ways.size(); i++) rate(l, sizes, i, ways[i], choices);
+  for (const Way &before : ways) {
+    for (const Tile &size : sizes) {
+      Way way = before;
+      append_layer(l, size, way, nullptr);
+      choices.push_back({way.estimate.end(), &before, size});
+    }
+  }
   std::stable_sort(choices.begin(), choices.end(), [](const Choice &a, const Choice &b) { return a.end < b.end; });
   choices.resize(std::min(choices.size(), width_for(l, sizes)));
-  std::vector<Progress> result;
+  std::vector<Way> result;
   for (const Choice &c : choices) {
-    result.push_back(ways[c.parent]);
-    append_layer(l, c.size, result.back());
+    result.push_back(*c.before);
+    append_layer(l, c.size, result.back(), nullptr);
   }
   return result;
 }
@@ -267,19 +257,30 @@ Schedule schedule_segment(const Descriptor *layers, uint32_t count, const uint8_
   };
   if (count > MAX_CORE_LAYERS) return refused("a segment of the core has more than " + std::to_string(MAX_CORE_LAYERS) + " layers");
   Schedule result;
-  std::vector<Progress> ways{{{}, {}, {}, Estimate(geometry, memory)}};
+  const Way nothing{{}, {}, 0, 0, Estimate(geometry, memory)};
+  std::vector<Way> ways{nothing};
+  std::vector<Layer> all;
   for (uint32_t i = 0; i < count; i++) {
     const Descriptor &d = layers[i];
     const std::string why = reason(d, geometry);
     if (!why.empty()) return refused("layer " + std::to_string(i) + " of the segment: " + why);
-    const Layer layer{d, shape_of(d, geometry), geometry, uint16_t(i), uint32_t(result.weights.size())};
-    if (result.weights.size() + stream_bytes(layer.shape) > MAX_FILE_BYTES) return refused("packed weights take more than " + std::to_string(MAX_FILE_BYTES) + " bytes");
-    append_stream(d, layer.shape, data, result.weights);
-    ways = extend(layer, std::move(ways));
-    if (ways[0].commands.size() > MAX_COMMANDS) return refused("the segment takes more than " + std::to_string(MAX_COMMANDS) + " commands");
+    all.push_back({d, shape_of(d, geometry), geometry, uint16_t(i), uint32_t(result.weights.size())});
+    if (result.weights.size() + stream_bytes(all[i].shape) > MAX_FILE_BYTES) {
+      return refused("packed weights take more than " + std::to_string(MAX_FILE_BYTES) + " bytes");
+    }
+    append_stream(d, all[i].shape, data, result.weights);
+    ways = extend(all[i], ways);
+    if (ways[0].count > MAX_COMMANDS) return refused("the segment takes more than " + std::to_string(MAX_COMMANDS) + " commands");
   }
-  result.commands = std::move(ways[0].commands);
-  result.tilings = std::move(ways[0].tilings);
+  Way way = nothing;
+  for (const Layer &l : all) {
+    const Tile size = ways[0].sizes[l.index];
+    const uint32_t first = way.count;
+    const uint64_t start = way.estimate.end();
+    append_layer(l, size, way, &result.commands);
+    const bool kept = keeps_weights(l.d, l.shape, geometry, size);
+    result.tilings.push_back({first, way.count - first, size.rows, size.columns, size.blocks, kept, way.estimate.end() - start});
+  }
   return result;
 }
 

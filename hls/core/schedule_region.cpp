@@ -5,8 +5,6 @@
 namespace fl {
 namespace {
 
-constexpr uint32_t LOOKED_THROUGH = 1024;  // commands of a layer; one of more is waited for as a whole, or looking would take seconds
-
 int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 
 // Whether some row of `a` meets one of `b` that starts `offset` bytes behind it, planes left aside.
@@ -62,26 +60,14 @@ Region output_region(const Command &c) {
   return region(c.out_address, c.out_plane_stride, c.planes, c.out_row_beats, c.out_rows / pool, c.out_columns / pool);
 }
 
-uint32_t stores_before(const Command &c, const std::vector<Command> &commands, const std::vector<Stored> &layers) {
-  std::vector<Region> reads{source_region(c, false)};
-  if (c.b_planes > 0) reads.push_back(source_region(c, true));
-  if (c.flags & CommandFlag::RESIDUAL) reads.push_back(residual_region(c));
-  uint32_t after = 0;
-  for (const Region &read : reads) {
-    for (size_t layer = layers.size(); layer-- > 0;) {
-      const Stored &stored = layers[layer];
-      if (stored.first + stored.count <= after) break;
-      if (!overlap(stored.region, read)) continue;
-      if (stored.count > LOOKED_THROUGH) {
-        after = stored.first + stored.count;
-        break;
-      }
-      for (uint32_t i = stored.first + stored.count; i-- > stored.first && i >= after;) {
-        if (overlap(output_region(commands[i]), read)) after = i + 1;
-      }
-    }
+uint32_t stores_before(const Command &c, uint32_t index, const std::vector<Command> &recent) {
+  const Region a = source_region(c, false), b = source_region(c, true), residual = residual_region(c);
+  for (uint32_t back = 1; back <= std::min(index, HORIZON); back++) {
+    const Region stored = output_region(recent[recent.size() - back]);
+    const bool waits = overlap(stored, a) || (c.b_planes > 0 && overlap(stored, b)) || ((c.flags & CommandFlag::RESIDUAL) && overlap(stored, residual));
+    if (waits) return index - back + 1;
   }
-  return after;
+  return index - std::min(index, HORIZON);
 }
 
 }  // namespace fl

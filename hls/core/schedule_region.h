@@ -17,13 +17,11 @@ Region source_region(const Command &c, bool second);
 Region residual_region(const Command &c);
 Region output_region(const Command &c);
 
-// What a layer of the segment stores, and the commands that do.
-struct Stored {
-  Region region;
-  uint32_t first, count;
-};
+// The core holds fewer commands than this at a time: what lies further back is stored before a command is fetched.
+constexpr uint32_t HORIZON = 64;
 
-// The smallest number of `commands`, from the first, after which nothing that `c` reads is still to be stored.
-uint32_t stores_before(const Command &c, const std::vector<Command> &commands, const std::vector<Stored> &layers);
+// How many commands of the segment, from the first, must be stored before `c` reads: the fewest after which nothing that it reads is still
+// to be stored, or those beyond the horizon. c is command `index`; `recent` ends with the one before it and holds HORIZON or all.
+uint32_t stores_before(const Command &c, uint32_t index, const std::vector<Command> &recent);
 
 }  // namespace fl

@@ -84,6 +84,11 @@ std::string check(const SegmentBuilder &b, const Geometry &g, uint64_t seed, Cou
   }
   const Schedule s = schedule_segment(b.layers.data(), uint32_t(b.layers.size()), b.data.data(), g);
   if (!s.refusal.empty()) return s.refusal;
+  const Schedule again = schedule_segment(b.layers.data(), uint32_t(b.layers.size()), b.data.data(), g);
+  const size_t bytes = s.commands.size() * sizeof(Command);
+  if (s.commands.size() != again.commands.size() || std::memcmp(s.commands.data(), again.commands.data(), bytes) != 0 || s.weights != again.weights) {
+    return "cut differently the second time";
+  }
   count(s, counts);
   for (size_t i = 0; i < s.commands.size(); i++) {
     const bool last = i + 1 == s.commands.size() || s.commands[i + 1].layer != s.commands[i].layer;
@@ -107,7 +112,8 @@ std::string check(const SegmentBuilder &b, const Geometry &g, uint64_t seed, Cou
 }
 
 std::string name(const Geometry &g) {
-  return "16x" + std::to_string(g.output_lanes) + "x" + std::to_string(g.pixel_lanes) + ", " + std::to_string(g.bank_rows) + " rows, " + std::to_string(g.weight_steps) + " steps";
+  return "16x" + std::to_string(g.output_lanes) + "x" + std::to_string(g.pixel_lanes) + ", " + std::to_string(g.bank_rows) + " rows, " +
+         std::to_string(g.weight_steps) + " steps";
 }
 
 int random_segments(uint64_t seed, uint32_t segments) {
@@ -140,6 +146,7 @@ struct Extreme {
   Axis h, w;          // `out` is worked out
   uint32_t half, second;  // channels of a second source; half: the first lies at half resolution
   const char *refusal;    // words of it, or nullptr
+  bool pool = false;      // the largest of each 2 x 2 is stored
 };
 
 constexpr Axis POINT{1, 1, 1, 0, 0, 0}, THREE{3, 1, 1, 1, 1, 0};
@@ -172,6 +179,9 @@ const Extreme EXTREMES[] = {
     {"average pooling that does not count padding", Op::AVERAGE_POOL, 8, 8, 8, 8, THREE, THREE, 0, 0, "counts padding"},
     {"depthwise 5x5, stride 2", Op::DEPTHWISE, 28, 29, 150, 150, {5, 2, 1, 2, 2, 0}, {5, 2, 1, 2, 2, 0}, 0, 0, nullptr},
     {"depthwise 3x3, 960 channels", Op::DEPTHWISE, 14, 14, 960, 960, THREE, THREE, 0, 0, nullptr},
+    {"pooled 3x3, an odd row dropped", Op::CONV, 27, 52, 64, 40, THREE, THREE, 0, 0, nullptr, true},
+    {"pooled rows of 3000 results", Op::CONV, 6, 3000, 3, 8, THREE, THREE, 0, 0, nullptr, true},
+    {"pooled, and a block is longer than the ring", Op::CONV, 4, 4, 2048, 8, THREE, THREE, 0, 0, "fill more than the core's ring", true},
     {"op 9", 9, 1, 1, 1, 1, POINT, POINT, 0, 0, "does not know op 9"},
 };
 
@@ -184,13 +194,14 @@ int extremes() {
     for (const Geometry &g : {DEFAULT_GEOMETRY, Geometry{16, 1, 4096, 1024}}) {
       SegmentBuilder b(1);
       Axis h = e.h, w = e.w;
-      h.out = outputs_along(h, e.height, e.op == Op::DENSE);
-      w.out = outputs_along(w, e.width, e.op == Op::DENSE);
+      h.out = outputs_along(h, e.height, e.op == Op::DENSE) / (e.pool ? 2 : 1);
+      w.out = outputs_along(w, e.width, e.op == Op::DENSE) / (e.pool ? 2 : 1);
       Laid input = b.lay(e.half ? (e.height + 1) / 2 : e.height, e.half ? (e.width + 1) / 2 : e.width, e.channels);
       input.height = e.height;
       input.width = e.width;
       Descriptor d = b.layer(e.op, input, h, w, e.outputs);
       if (e.half) d.flags = DescriptorFlag::UPSAMPLE_FIRST;
+      if (e.pool) d.flags = uint16_t(d.flags | DescriptorFlag::POOL_OUTPUT);
       if (e.second > 0) {
         const Laid second = b.lay(e.height, e.width, e.second);
         d.second_offset = second.offset;
