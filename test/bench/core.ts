@@ -15,7 +15,10 @@ import { printed } from './core/report.ts';
 const { values, positionals } = parseArgs({ options: { json: { type: 'boolean', default: false }, nightly: { type: 'boolean', default: false }, model: { type: 'boolean', default: false } }, allowPositionals: true });
 const say = (line: string): void => void process.stderr.write(`bench: ${line}\n`);
 const unknown = positionals.find((id) => NETWORKS.every((network) => network.id !== id));
-if (unknown !== undefined) throw new Error(`no network '${unknown}'; there are ${NETWORKS.map(({ id }) => id).join(', ')}`);
+if (unknown !== undefined) {
+  say(`no network '${unknown}'; there are ${NETWORKS.map(({ id }) => id).join(', ')}`);
+  process.exit(1);
+}
 const chosen = NETWORKS.filter(({ id, extra }) => (positionals.length > 0 ? positionals.includes(id) : !extra));
 
 const counter = await Counter.start(say);
