@@ -67,6 +67,13 @@ class Bench {
     command(s, 1, 1, steps, Codes::LOWEST, 0);
   }
 
+  // Waits for what is in flight.
+  void finish() {
+    for (int i = 0; i < 100 && (!want.empty() || dut->busy); i++) idle();
+    dut.check("idle in the end", want.empty() && !dut->busy, true);
+    want.clear();
+  }
+
   // In the middle of a command, everything in flight is forgotten.
   void cut_off() {
     const Settings s = settings();
@@ -194,7 +201,7 @@ class Bench {
   }
 
   void apply(const Settings &s) {
-    while (!want.empty() || dut->busy) idle();
+    finish();
     now = s;
     dut->kind = uint8_t(s.kind);
     dut->use_table = s.table;
@@ -380,7 +387,7 @@ int main(int count, char **arguments) {
   bench.extreme(fl::CommandKind::REDUCE, 8200);      // 8,200 x 16 x 127 x 128 is just below 2^31
   bench.extreme(fl::CommandKind::DEPTHWISE, 65025);  // 255 x 255 taps
   bench.extreme(fl::CommandKind::MAXIMUM, 65025);
-  bench.command(1, 1, 1);                            // settings: waits for what was in flight
+  bench.finish();
   std::printf("%" PRIu64 " words\n", bench.words);
   return bench.device().report();
 }

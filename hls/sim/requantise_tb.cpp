@@ -14,6 +14,10 @@ struct Operands {
 };
 
 int32_t sum_of(Random &random) {
+  if (random.one_in(3)) {  // one or two bits: times a power of two, each place of the product matters alone
+    const int32_t value = int32_t(1) << random.below(31) | int32_t(random.below(2)) << random.below(31);
+    return random.one_in(2) ? value : -value;
+  }
   if (random.one_in(8)) return random.one_in(2) ? INT32_MIN + random.between(0, 2) : INT32_MAX - random.between(0, 2);
   return int32_t(random.next()) >> random.below(32);
 }
@@ -22,14 +26,16 @@ uint32_t multiplier_of(Random &random) {
   switch (random.below(8)) {
     case 0: return 0xffffff - random.below(3);
     case 1: return random.below(4);
-    case 2: return uint32_t(1) << random.below(24);  // many ties
+    case 2:
+    case 3:
+    case 4: return uint32_t(1) << random.below(24);  // many ties
     default: return 0x800000 | uint32_t(random.next() & 0x7fffff);
   }
 }
 
 // Mostly such that the result is no larger than a code or two.
 uint32_t shift_of(Random &random, int32_t sum, uint32_t multiplier) {
-  if (random.one_in(8)) return 1 + random.below(fl::MAX_SHIFT);
+  if (random.one_in(4)) return 1 + random.below(fl::MAX_SHIFT);
   const uint64_t product = uint64_t(std::llabs(int64_t(sum) * multiplier));
   uint32_t bits = 0;
   while (product >> bits) bits++;

@@ -63,9 +63,18 @@ async function noted(path, hash, make) {
   }
 }
 
-/** The objects of Verilator's own library that a model needs, as its makefile lists them. */
-function library(folder) {
-  return [...readFileSync(join(folder, 'Vdut_classes.mk'), 'utf8').matchAll(/^\t(verilated\w*) /gm)].map(([, name]) => `${name}.o`);
+/** The objects of Verilator's own library that a model needs. They differ by a few settings only, so models share them. */
+async function library(model, version, compiler) {
+  const makefile = readFileSync(join(model, 'Vdut_classes.mk'), 'utf8');
+  const names = [...makefile.matchAll(/^\t(verilated\w*) /gm)].map(([, name]) => `${name}.o`);
+  const hash = hashOf([version, compiler, MAKE, names, makefile.match(/^VM_\w+ = .*$/gm)], []);
+  const folder = join(OUT, 'verilated', `library-${hash.slice(0, 8)}`);
+  await noted(folder, hash, async (temporary) => {
+    await run('make', ['-C', model, ...MAKE, `CXX=${compiler}`, ...names]);
+    mkdirSync(temporary);
+    for (const name of names) renameSync(join(model, name), join(temporary, name));
+  });
+  return names.map((name) => join(folder, name));
 }
 
 /**
@@ -83,11 +92,12 @@ export async function verilate({ top, parameters = {}, sources, bench, flags = [
   const files = sources.map((file) => join(HLS, file));
   const model = join(OUT, 'verilated', [top, ...variant].join('-'));
   const arguments_ = [...MODEL, ...flags, ...(coverage ? [coverage === 'lines' ? '--coverage-line' : '--coverage'] : []), '--top-module', top, ...Object.entries(parameters).map(([key, value]) => `-G${key}=${value}`)];
-  const modelHash = hashOf([await run('verilator', ['--version']), compiler, arguments_, MAKE], files);
+  const version = await run('verilator', ['--version']);
+  const modelHash = hashOf([version, compiler, arguments_, MAKE], files);
   await noted(model, modelHash, async (temporary) => {
     log(`verilating ${basename(model)}`);
     await run('verilator', [...arguments_, '--Mdir', temporary, ...files]);
-    await run('make', ['-C', temporary, ...MAKE, `CXX=${compiler}`, 'Vdut__ALL.a', ...library(temporary)]);
+    await run('make', ['-C', temporary, ...MAKE, `CXX=${compiler}`, 'Vdut__ALL.a']);
   });
 
   const program = join(OUT, [basename(bench[0], '.cpp'), ...variant].join('-'));
@@ -97,7 +107,7 @@ export async function verilate({ top, parameters = {}, sources, bench, flags = [
     log(`compiling ${basename(program)}`);
     const root = (await run('verilator', ['--getenv', 'VERILATOR_ROOT'])).trim();
     const includes = ['-I', HLS, '-isystem', model, '-isystem', join(root, 'include'), '-isystem', join(root, 'include', 'vltstd')];
-    await run(compiler, [...BENCH, ...macros, ...includes, ...benches, join(model, 'Vdut__ALL.a'), ...library(model).map((file) => join(model, file)), '-o', temporary]);
+    await run(compiler, [...BENCH, ...macros, ...includes, ...benches, join(model, 'Vdut__ALL.a'), ...(await library(model, version, compiler)), '-o', temporary]);
   });
   return program;
 }
