@@ -1,8 +1,8 @@
 // Two output channels of one pixel lane: 16 input lanes in four chains, an adder tree, int32 accumulators.
 // A step is added 8 cycles after element 0 of its chains, in the cycle in which `add` is asserted for it, and is in the sums one later.
 // The borrow of a chain (the sign of its low sum, see fl_chain) rides on the carry inputs of the adders of the high sums.
-// Depthwise (EXTRA): chains 0 and 1 alone reach the ordinary sums, chains 2 and 3 have sums of their own. Those are 32 bits wide like the
-// others, so that one proof of the compiler, |sum| < 2^31, holds for every channel of a block whatever its kernel.
+// Depthwise (EXTRA): chains 0 and 1 alone reach the ordinary sums, chains 2 and 3 have sums of their own (chain 3 has no w0, so no borrow).
+// Those are 32 bits wide like the others, so that one proof of the compiler, |sum| < 2^31, holds for every channel whatever its kernel.
 module fl_pair #(parameter bit EXTRA = 1'b0) (
   input  logic clk,
   input  logic depthwise,
@@ -37,7 +37,7 @@ module fl_pair #(parameter bit EXTRA = 1'b0) (
   always_ff @(posedge clk) begin
     low    <= 19'(low01) + 19'(low_rest);
     high   <= 19'(({high01[17], high01, 1'b1} + {high_rest[17], high_rest, borrow1}) >> 1);
-    borrow <= borrow3 & ~depthwise;
+    borrow <= borrow3;
   end
 
   wire signed [31:0] from_low  = first ? 32'sd0 : sum_low;
@@ -49,17 +49,15 @@ module fl_pair #(parameter bit EXTRA = 1'b0) (
 
   if (EXTRA) begin : g_extra
     logic signed [17:0] x_low, x_high;
-    logic x_borrow;
     logic signed [31:0] extra_low, extra_high;
     wire signed [31:0] from_x_low  = first ? 32'sd0 : extra_low;
     wire signed [31:0] from_x_high = first ? 32'sd0 : extra_high;
     always_ff @(posedge clk) if (depthwise) begin
-      x_low    <= low23;
-      x_high   <= high23;
-      x_borrow <= borrow3;
+      x_low  <= low23;
+      x_high <= high23;
       if (add) begin
         extra_low  <= 32'(x_low) + from_x_low;
-        extra_high <= 32'(({{14{x_high[17]}}, x_high, 1'b1} + {from_x_high, x_borrow}) >> 1);
+        extra_high <= 32'(x_high) + from_x_high;
       end
     end
     assign extra = {extra_high, extra_low};
