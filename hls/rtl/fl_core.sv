@@ -82,9 +82,9 @@ module fl_core #(
   logic [1:0] m0_tag, m1_tag;
   logic m0_idle, m1_idle, store_idle;
   assign bus_idle = m0_idle && m1_idle && store_idle;
-  logic [15:0] range_layer, read_layer;
+  logic [15:0] range_layer, read_layer, m0_layer, m1_layer;
   assign range_layer = input_fault ? input_layer : weight_fault ? weight_layer : residual_fault ? residual_layer : store_layer;
-  assign read_layer = m0_error ? (m0_tag == 2'd0 ? input_layer : residual_layer) : m1_tag == 2'd0 ? weight_layer : oldest_layer;
+  assign read_layer = m0_error ? m0_layer : m1_layer;
 
   fl_registers #(.OC(OC), .PX(PX), .ROWS_LOG2(ROWS_LOG2), .STEPS_LOG2(STEPS_LOG2)) registers (
     .clk, .rst, .irq,
@@ -119,7 +119,7 @@ module fl_core #(
   fl_read_port m1 (
     .clk, .rst(unit_rst), .halt, .idle(m1_idle), .request({fetch_request, weight_request}), .granted(m1_granted),
     .address0(weight_address), .address1(fetch_address), .length0(weight_length), .length1(4'd15), .tag0(2'd0), .tag1(2'd1),
-    .valid(m1_valid), .tag(m1_tag), .data(m1_data), .ready(m1_tag == 2'd0 ? weight_ready : fetch_ready), .error(m1_error),
+    .layer0(weight_layer), .layer1(oldest_layer), .layer(m1_layer), .valid(m1_valid), .tag(m1_tag), .data(m1_data), .ready(m1_tag == 2'd0 ? weight_ready : fetch_ready), .error(m1_error),
     .araddr(m1_araddr), .arlen(m1_arlen), .arvalid(m1_arvalid), .arready(m1_arready), .rdata(m1_rdata), .rresp(m1_rresp), .rlast(m1_rlast),
     .rvalid(m1_rvalid), .rready(m1_rready));
 
@@ -148,7 +148,7 @@ module fl_core #(
     .clk, .rst(unit_rst), .halt, .idle(m0_idle), .request({residual_request, input_request}), .granted(m0_granted),
     .address0(input_address), .address1(residual_address), .length0(input_length), .length1(residual_length),
     .tag0(2'd0), .tag1({1'b1, residual_second}),
-    .valid(m0_valid), .tag(m0_tag), .data(m0_data), .ready(m0_tag == 2'd0 ? input_ready : 1'b1), .error(m0_error),
+    .layer0(input_layer), .layer1(residual_layer), .layer(m0_layer), .valid(m0_valid), .tag(m0_tag), .data(m0_data), .ready(m0_tag == 2'd0 ? input_ready : 1'b1), .error(m0_error),
     .araddr(m0_araddr), .arlen(m0_arlen), .arvalid(m0_arvalid), .arready(m0_arready), .rdata(m0_rdata), .rresp(m0_rresp), .rlast(m0_rlast),
     .rvalid(m0_rvalid), .rready(m0_rready));
 

@@ -45,6 +45,10 @@ module fl_fetch #(
     {h3, h2, h1, h0} = data;
     unique case (beat)
       4'(fabriclens_layout::COMMAND_KIND_BEAT): beat_bad = data[7:0] > fabriclens_layout::COMMAND_KIND_MAXIMUM || data[31:16] >= 16'(fabriclens_layout::MAX_CORE_LAYERS) || data[63:32] > {16'd0, index};
+      // Addresses and plane strides are of whole pixels, weights begin where a burst may.
+      4'(fabriclens_layout::COMMAND_A_ADDRESS_BEAT), 4'(fabriclens_layout::COMMAND_B_ADDRESS_BEAT), 4'(fabriclens_layout::COMMAND_OUT_ADDRESS_BEAT),
+      4'(fabriclens_layout::COMMAND_RESIDUAL_ADDRESS_BEAT): beat_bad = data[2:0] != '0 || data[34:32] != '0;
+      4'(fabriclens_layout::COMMAND_WEIGHT_ADDRESS_BEAT): beat_bad = data[6:0] != '0;
       4'(fabriclens_layout::COMMAND_A_PLANES_BEAT): beat_bad = h2 == '0;
       4'(fabriclens_layout::COMMAND_COLUMNS_BEAT): beat_bad = h0 == '0 || h2 == '0 || h3 == '0 || {1'b0, h1} + {1'b0, h2} > {1'b0, h0};
       4'(fabriclens_layout::COMMAND_MODE_BEAT): beat_bad = h1 == '0 || data[55:48] >= 8'(PX) || data[63:62] != 2'b00;

@@ -1,4 +1,5 @@
-// Shares one AXI read channel between two clients, client 1 first. Bursts come back in order; a tag says for whom and what they are.
+// Shares one AXI read channel between two clients, client 1 first. Bursts come back in order; a tag says for whom and what they are, and
+// the layer that they were asked for goes along, since a client may be at the next one when an error comes back.
 // With `halt` nothing new is requested and what comes back is thrown away, so that the bus is left clean.
 module fl_read_port (
   input  logic        clk,
@@ -11,9 +12,11 @@ module fl_read_port (
   input  logic [31:0] address0, address1,
   input  logic [3:0]  length0, length1,
   input  logic [1:0]  tag0, tag1,
+  input  logic [15:0] layer0, layer1,
   // Data, for the client that recognises the tag.
   output logic        valid,
   output logic [1:0]  tag,
+  output logic [15:0] layer,
   output logic [63:0] data,
   input  logic        ready,
   output logic        error,       // a response other than OKAY, with its tag
@@ -29,7 +32,7 @@ module fl_read_port (
   output logic        rready
 );
   localparam int OUTSTANDING_LOG2 = 3;
-  (* ram_style = "distributed" *) logic [1:0] tags[2**OUTSTANDING_LOG2];
+  (* ram_style = "distributed" *) logic [17:0] tags[2**OUTSTANDING_LOG2];
   logic [OUTSTANDING_LOG2:0] sent, finished, outstanding;
   assign outstanding = sent - finished;
 
@@ -55,10 +58,10 @@ module fl_read_port (
   always_ff @(posedge clk) if (granted != 2'b00) begin
     araddr <= granted[1] ? address1 : address0;
     arlen <= granted[1] ? length1 : length0;
-    tags[sent[OUTSTANDING_LOG2-1:0]] <= granted[1] ? tag1 : tag0;
+    tags[sent[OUTSTANDING_LOG2-1:0]] <= granted[1] ? {layer1, tag1} : {layer0, tag0};
   end
 
-  assign tag = tags[finished[OUTSTANDING_LOG2-1:0]];
+  assign {layer, tag} = tags[finished[OUTSTANDING_LOG2-1:0]];
   assign valid = rvalid && !halt;
   assign data = rdata;
   assign rready = halt || ready;

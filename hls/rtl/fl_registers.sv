@@ -180,11 +180,6 @@ module fl_registers #(
         else if (range_fault) {error_code, error_layer} <= {4'd2, range_layer};
         else {error_code, error_layer} <= {4'd5, oldest_layer};
       end
-      if (soft_reset) begin
-        halt <= 1'b1;
-        resetting <= 1'b1;
-        pending <= 1'b0;
-      end
       if (halt && bus_idle && !unit_rst) begin
         // One cycle in reset, then free again.
         unit_rst <= 1'b1;
@@ -198,6 +193,12 @@ module fl_registers #(
           error_code <= '0;
           error_layer <= '0;
         end
+      end
+      // Behind the end of an error's halt, which it may come together with.
+      if (soft_reset) begin
+        halt <= 1'b1;
+        resetting <= 1'b1;
+        pending <= 1'b0;
       end
     end
   end

@@ -75,7 +75,8 @@ module fl_store #(
       endcase
     end
   end
-  always_ff @(posedge clk) if (state == LOAD) begin
+  always_ff @(posedge clk) if (rst) load_layer <= '0;
+  else if (state == LOAD && command_ready) begin
     if (command_beat == 4'(fabriclens_layout::COMMAND_KIND_BEAT)) begin
       kind <= command_data[fabriclens_layout::COMMAND_KIND_BIT+:8];
       flags <= command_data[fabriclens_layout::COMMAND_FLAGS_BIT+:8];
