@@ -114,12 +114,12 @@ uint32_t CoreSim::read(uint32_t offset) {
 }
 
 // Address and data each come first at times.
-void CoreSim::write(uint32_t offset, uint32_t value) {
+void CoreSim::write(uint32_t offset, uint32_t value, uint8_t strobes) {
   Vdut &m = *model_;
   const uint32_t address_at = delay(), data_at = delay();
   m.s_awaddr = offset & 0xfff;
   m.s_wdata = value;
-  m.s_wstrb = 0xf;
+  m.s_wstrb = strobes;
   bool address = false, data = false;
   for (uint32_t i = 0; !address || !data; i++) {
     if (i == REGISTER_BOUND) throw ProtocolError("registers: a write is not taken");

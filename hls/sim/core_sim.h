@@ -37,7 +37,7 @@ class CoreSim {
 
   // Any of them throws ProtocolError where the core does not answer. Handshakes take some cycles, at random when asked for.
   uint32_t read(uint32_t offset);
-  void write(uint32_t offset, uint32_t value);
+  void write(uint32_t offset, uint32_t value, uint8_t strobes = 0xf);
   void shake_registers(uint64_t seed) { random_ = seed; }
   // From the next reset() on.
   void set_assertions(bool on) { assertions_ = on; }

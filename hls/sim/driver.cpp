@@ -13,7 +13,7 @@
 //    7 CHECK     u32 slot, u32 stage -> outputs of the network; DIFFERENT where they differ from the golden model's of this stage
 //    8 STEP      u64 cycles -> u32 interrupt
 //    9 PEEK      u32 offset -> u32 value
-//   10 POKE      u32 offset, u32 value -> nothing
+//   10 POKE      u32 offset, u32 value, u32 byte strobes -> nothing
 //   11 RESET     -> nothing: a soft reset, waited for
 //   12 COMMANDS  u32 slot, u32 stage -> the bytes of its commands
 //   13 PATCH     u32 slot, u32 stage, u32 size, bytes -> nothing: other commands in their place, not more than there were
@@ -205,8 +205,8 @@ class Harness {
   Writer peek() { return Writer().put(core_.read(take<uint32_t>())); }
 
   void poke() {
-    const uint32_t offset = take<uint32_t>();
-    core_.write(offset, take<uint32_t>());
+    const uint32_t offset = take<uint32_t>(), value = take<uint32_t>();
+    core_.write(offset, value, uint8_t(take<uint32_t>()));
   }
 
   void reset() { core_.soft_reset(); }

@@ -125,7 +125,7 @@ export class Simulated {
     const program = await verilate({
       top: 'fl_core',
       parameters: { OC: oc, PX: px, ...(rowsLog2 === undefined ? {} : { ROWS_LOG2: rowsLog2 }), ...(stepsLog2 === undefined ? {} : { STEPS_LOG2: stepsLog2 }) },
-      sources: SOURCES,
+      sources: coverage?.of === 'all' ? ['sim/coverage.vlt', ...SOURCES] : SOURCES,
       bench: BENCH,
       flags: asserts ? ['--assert'] : [],
       coverage: coverage?.of ?? false,
@@ -212,8 +212,9 @@ export class Simulated {
     return (await this.#demand(9, new Words().u32(offset))).readUInt32LE();
   }
 
-  async poke(offset: number, value: number): Promise<void> {
-    await this.#demand(10, new Words().u32(offset, value));
+  /** @param strobes which of the four bytes */
+  async poke(offset: number, value: number, strobes = 0xf): Promise<void> {
+    await this.#demand(10, new Words().u32(offset, value, strobes));
   }
 
   /** A soft reset. @throws Error where it does not end, or leaves transactions under way */

@@ -1,0 +1,404 @@
+/** The whole core in simulation against the golden model: every layer, whole networks, stalls, errors, resets, queues. */
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DescriptorFlag, Op, Register } from '../../src/contract/layout.ts';
+import { writeProgram } from '../../src/compiler/write.ts';
+import { resnet8 } from '../../test/bench/core/cifar.ts';
+import { inputOf } from '../../test/bench/core/networks.ts';
+import { yolov5s } from '../../test/bench/core/yolov5s.ts';
+import { inputCodes } from '../../test/support/random-network.ts';
+import { BUILD_TIMEOUT } from '../tests/golden.ts';
+import type { Layer } from '../tests/layer.ts';
+import { inputsOf, programOf, randomLayer } from '../tests/layer.ts';
+import { merge, pointsOf } from './coverage.mjs';
+import type { Geometry, Run, Setting } from './simulated.ts';
+import { ControlBit, DECERR, ErrorCode, Outcome, SLVERR, Simulated, StatusBit } from './simulated.ts';
+
+/** The default core, and the other array shape with buffers so small that most layers are cut into tiles. */
+const SHAPES: [string, Geometry][] = [['16 x 8 x 3', { oc: 8, px: 3 }], ['16 x 16 x 1, small buffers', { oc: 16, px: 1, rowsLog2: 9, stepsLog2: 8 }]];
+/** What coverage.mjs asks for. */
+const COVERED = process.env.FL_COVERAGE_OF === 'all' ? 'all' : 'lines';
+const LINES_FLOOR = 0.95;
+const STALLS = { ar: 300, r: 300, aw: 300, w: 300, b: 300 };
+const WATCHDOG = 200_000;
+const BOUND = 2_000_000;
+
+const started = new Map<string, Simulated>();
+const on = (name: string): Simulated => started.get(name) as Simulated;
+let core: Simulated;
+beforeAll(async () => {
+  for (const [name, geometry] of SHAPES) started.set(name, await Simulated.start(geometry, { asserts: true, coverage: { of: COVERED, name: `core-${geometry.oc}` } }));
+  core = on('16 x 8 x 3');
+}, BUILD_TIMEOUT);
+afterAll(async () => {
+  for (const one of started.values()) await one.end();
+});
+
+const layer = (values: Partial<Layer>): Layer => ({
+  op: Op.CONV, flags: 0, input: [8, 8, 16], second: 0, output: [8, 8, 16], kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0],
+  weights: new Int8Array(), parameters: [], table: Int8Array.from({ length: 256 }, (_, i) => 127 - i), add: { a: 2 ** 23, b: 2 ** 22, shift: 24, zeroA: 3, zeroB: -5, zeroOut: 1 },
+  inputZero: 0, stageZero: 0, min: -128, max: 127, slack: [0, 0], ...values,
+});
+
+/** A convolution with random weights whose results use the codes. */
+function convolution(height: number, width: number, channels: number, outputs: number, kernel: number, values: Partial<Layer> = {}): Layer {
+  const each = kernel * kernel * channels;
+  const pad = (kernel - 1) / 2;
+  return layer({
+    input: [height, width, channels], output: [height, width, outputs], kernel: [kernel, kernel], pads: [pad, pad, pad, pad],
+    weights: inputCodes(each * outputs, 5).map((w) => Math.max(-127, w)),
+    parameters: Array.from({ length: outputs }, (_, i) => ({ bias: 37 * i - 500, multiplier: 2 ** 23 + 9999 * i, shift: 31 + Math.round(Math.log2(each) / 2) })),
+    ...values,
+  });
+}
+
+const codesFor = (one: Layer, seed = 1): Int8Array => inputCodes(inputsOf(one), seed);
+
+/** Loads and runs a layer and expects what the golden model says. */
+async function right(one: Layer, codes = codesFor(one), simulated = core): Promise<Run> {
+  await simulated.load(programOf(one));
+  const run = await simulated.run(codes, { bound: BOUND });
+  expect(run.text).toBe('');
+  expect(run.outcome).toBe(Outcome.OK);
+  return run;
+}
+
+describe.each(SHAPES)('every layer on %s', (name, { oc, px }) => {
+  it('equals the golden model, with and without stalls on every channel', async () => {
+    const simulated = on(name);
+    expect((await simulated.configure()) & 0xffffff).toBe((px << 16) | (oc << 8) | 16);
+    const met = new Map<number, number>();
+    let refused = 0;
+    let values = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.integer(), fc.boolean(), fc.boolean(), async (seed, stalls, pool) => {
+        const one = randomLayer(seed, { pool });
+        const at = (shift: number): number => ((seed >>> shift) & 7) * 60;
+        await simulated.configure({ seed, watchdogCycles: WATCHDOG, ...(stalls ? { stalls: { ar: at(0), r: at(3), aw: at(6), w: at(9), b: at(12) } } : {}) });
+        try {
+          await simulated.load(programOf(one));
+        } catch (error) {
+          // The scheduler's refusals are its own tests' business; anything else is not.
+          expect((error as Error).message).toMatch(/^layer 0 of the segment: /);
+          refused++;
+          return;
+        }
+        const run = await simulated.run(codesFor(one, seed ^ 0x5eed), { bound: BOUND });
+        expect(run.text).toBe('');
+        met.set(one.op, (met.get(one.op) ?? 0) + 1);
+        values += run.outputs.length;
+      }),
+      { numRuns: 200 },
+    );
+    console.log(`${name}: ${values} values of ${[...met.values()].reduce((a, b) => a + b, 0)} layers, ${refused} refused`);
+    expect([...met.keys()].sort()).toEqual(Object.values(Op).sort());
+    expect(refused).toBeLessThan(50);
+  }, 120_000);
+
+  const ends = [[-127, -128], [-127, 127], [127, -128], [127, 127]] as const;
+  it.each(ends)('long sums of extremes: weights %i, codes %i', async (weight, code) => {
+    await on(name).configure({ watchdogCycles: WATCHDOG });
+    const kernels = [[3, 256, 0], [1, 512, 0], [7, 16, 127]] as const;
+    for (const [kernel, channels, zero] of kernels) {
+      const one = convolution(7, 8, channels, 5, kernel, { weights: new Int8Array(kernel * kernel * channels * 5).fill(weight), inputZero: zero, stageZero: -zero });
+      await right(one, new Int8Array(inputsOf(one)).fill(code), on(name));
+    }
+  });
+
+  it('weights of a block that the ring cannot hold: they stream by, tile for tile', async () => {
+    await on(name).configure({ watchdogCycles: WATCHDOG });
+    const [kernel, channels] = oc === 8 ? [7, 336] : [3, 464];
+    await right(convolution(3, 2, channels, 8, kernel), undefined, on(name));
+  });
+
+  it.each([-128, 127])('zero points of %i everywhere', async (zero) => {
+    await on(name).configure({ watchdogCycles: WATCHDOG });
+    const add = { a: 2 ** 24 - 1, b: 2 ** 24 - 1, shift: 24, zeroA: zero, zeroB: zero, zeroOut: zero };
+    await right(convolution(9, 7, 24, 24, 3, { inputZero: zero, stageZero: zero, add, flags: DescriptorFlag.HAS_TABLE | DescriptorFlag.HAS_RESIDUAL }), undefined, on(name));
+  });
+});
+
+describe('whole networks', () => {
+  it('ResNet-8 from one doorbell, at both speeds of the memory', async () => {
+    const net = resnet8();
+    for (const setting of [{}, { bytesPerSecond: 0.6e9, latencyNs: 800, clockMHz: 150 }]) {
+      await core.configure({ watchdogCycles: WATCHDOG, ...setting });
+      expect((await core.load(net.program)).stages).toHaveLength(1);
+      const run = await core.run(inputOf(net, 1));
+      expect(run.text).toBe('');
+      // Counters that fit together.
+      expect(run.layers).toHaveLength(net.layers.length);
+      expect(Math.min(...run.layers)).toBeGreaterThan(0);
+      const sum = run.layers.reduce((a, b) => a + b, 0);
+      expect(sum).toBeLessThanOrEqual(run.cycles);
+      expect(sum).toBeGreaterThan(run.cycles - 100);
+      expect(run.cycles).toBeGreaterThan(net.macs / 384);
+      expect(run.cycles).toBeLessThan((net.macs / 384) * 3);
+      expect(run.stallRead + run.stallWrite).toBeLessThan(run.cycles);
+      expect(run.traffic[0].bytesRead).toBeGreaterThan(net.input.reduce((a, b) => a * b, 1));
+      expect(run.traffic[0].bytesWritten).toBeGreaterThan(run.outputs.length);
+      expect(run.traffic[1].bytesWritten).toBe(0);
+      // A burst has at most 128 bytes, and the memory cannot have been faster than it is.
+      const [a, b] = run.traffic;
+      expect(a.readBursts * 128).toBeGreaterThanOrEqual(a.bytesRead);
+      const { bytesPerSecond = 1e9, clockMHz = 100 } = setting as Setting;
+      expect(a.bytesRead + a.bytesWritten + b.bytesRead).toBeLessThan((run.cycles * bytesPerSecond) / (clockMHz * 1e6));
+    }
+  }, 60_000);
+
+  it('YOLOv5s at 64 x 64 under stalls: upsampling, concatenation by address, spatial pyramid, tables, adds', async () => {
+    const net = yolov5s({ size: 64 });
+    await core.configure({ seed: 11, watchdogCycles: 2_000_000, stalls: { ar: 100, r: 100, aw: 100, w: 100, b: 100 } });
+    await core.load(net.program);
+    const run = await core.run(inputOf(net, 2));
+    expect(run.text).toBe('');
+  }, 120_000);
+
+  it('a network of which the processor runs some layers', async () => {
+    const { parts, ...net } = resnet8();
+    const descriptors = parts.descriptors.map((d, i) => ({ ...d, target: [0, 3, 4].includes(i) ? ('PS' as const) : d.target }));
+    await core.configure({ watchdogCycles: WATCHDOG });
+    const { stages } = await core.load(writeProgram({ ...parts, descriptors }));
+    expect(stages.map(({ onCore }) => onCore)).toEqual([false, true, false, true]);
+    const run = await core.run(inputOf({ parts, ...net }, 1));
+    expect(run.text).toBe('');
+    expect(run.layers.map((cycles) => cycles === 0)).toEqual(descriptors.map(({ target }) => target === 'PS'));
+  }, 60_000);
+
+  it('a layer that differs is named, with where it differs', async () => {
+    await core.configure({ watchdogCycles: WATCHDOG });
+    await core.load(programOf(convolution(8, 8, 16, 16, 1)));
+    const commands = await core.commands();
+    new DataView(commands.buffer).setInt8(82, 5); // out_max
+    await core.patch(commands);
+    const run = await core.run(codesFor(convolution(8, 8, 16, 16, 1)));
+    expect(run.outcome).toBe(Outcome.DIFFERENT);
+    expect(run.text).toMatch(/^layer 0 \(layer, conv\): \d+ of 1024 values differ, in channels .*\n {2}channel \d+ row \d+ column \d+: 5, not \d+/);
+  });
+});
+
+/** A layer that keeps every unit busy for some thousand cycles and all channels of the bus with it. */
+const BUSY = convolution(13, 11, 24, 24, 3, { flags: DescriptorFlag.HAS_RESIDUAL | DescriptorFlag.HAS_TABLE });
+
+/** After whatever was: a soft reset, no more errors, and the layer is right again. */
+async function recovers(one = BUSY): Promise<void> {
+  await core.reset();
+  await core.faults([]);
+  expect(await core.peek(Register.STATUS)).toBe(0);
+  expect(await core.peek(Register.ERROR_CODE)).toBe(ErrorCode.NONE);
+  expect(await core.step(1)).toBe(false);
+  await right(one);
+}
+
+describe('errors', () => {
+  it('on the bus stop the core with code, layer and interrupt; a soft reset brings it back', async () => {
+    await core.configure({ watchdogCycles: WATCHDOG });
+    await core.load(programOf(BUSY));
+    const { traffic } = await right(BUSY);
+    const met = new Map<number, number>();
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: 2 }), fc.nat(), fc.constantFrom(SLVERR, DECERR), fc.boolean(), async (channel, pick, response, stalls) => {
+        await core.configure({ seed: pick, watchdogCycles: WATCHDOG, ...(stalls ? { stalls: STALLS } : {}) });
+        const [write, port] = channel === 2 ? [true, 0] : [false, channel];
+        const bursts = write ? traffic[0].writeBursts : (traffic[port] as (typeof traffic)[0]).readBursts;
+        await core.faults([{ write, port, burst: pick % bursts, response }]);
+        const run = await core.run(codesFor(BUSY), { bound: BOUND });
+        expect(run.outcome).toBe(Outcome.FAILED);
+        expect(run.errorCode).toBe(write ? ErrorCode.WRITE : ErrorCode.READ);
+        expect(run.errorLayer).toBe(0);
+        met.set(channel, (met.get(channel) ?? 0) + 1);
+        await recovers();
+      }),
+      { numRuns: 30 },
+    );
+    expect(met.size).toBe(3);
+  }, 120_000);
+
+  it('name the layer of a network', async () => {
+    const net = resnet8();
+    await core.configure({ watchdogCycles: WATCHDOG });
+    await core.load(net.program);
+    const { layers } = await core.run(inputOf(net, 1));
+    expect(layers.length).toBeGreaterThan(5);
+    // The write of a late layer: reads run ahead of it by a layer at most.
+    const descriptor = net.parts.descriptors[5]?.values;
+    await core.faults([{ write: true, address: 0x10000000 + (descriptor?.outputOffset ?? 0), bytes: 8, response: SLVERR }]);
+    const run = await core.run(inputOf(net, 1));
+    expect(run.errorCode).toBe(ErrorCode.WRITE);
+    const writers = net.parts.descriptors.flatMap(({ values }, i) => (values.outputOffset === descriptor?.outputOffset ? [i] : []));
+    expect(writers).toContain(run.errorLayer);
+  });
+
+  it.each([
+    ['the arena ends too early', Register.ARENA_BYTES, 2048, ErrorCode.RANGE],
+    ['the weights end too early', Register.DATA_BYTES, 512, ErrorCode.RANGE],
+    ['the commands are nowhere', Register.COMMAND_ADDRESS, 0xf0000000, ErrorCode.READ],
+    ['there is no command', Register.COMMAND_COUNT, 0, ErrorCode.COMMAND],
+    ['no time at all', Register.WATCHDOG_CYCLES, 0, ErrorCode.WATCHDOG],
+    ['too little time', Register.WATCHDOG_CYCLES, 300, ErrorCode.WATCHDOG],
+  ] as const)('%s', async (_, register, value, code) => {
+    await core.configure({ watchdogCycles: WATCHDOG });
+    await core.load(programOf(BUSY));
+    await core.prepare(codesFor(BUSY));
+    await core.poke(register, value);
+    await core.poke(Register.DOORBELL, 1);
+    await core.wait(BOUND);
+    expect((await core.peek(Register.STATUS)) & (StatusBit.ERROR | StatusBit.DONE)).toBe(StatusBit.ERROR);
+    expect(await core.peek(Register.ERROR_CODE)).toBe(code);
+    expect(await core.peek(Register.ERROR_LAYER)).toBe(0);
+    // Deaf until it is reset.
+    await core.poke(register, await core.peek(register));
+    await core.poke(Register.DOORBELL, 1);
+    expect((await core.peek(Register.STATUS)) & StatusBit.QUEUE_FULL).toBe(0);
+    await core.configure({ watchdogCycles: WATCHDOG });
+    await recovers();
+  });
+
+  it.each([
+    ['a kind that there is not', 0, 9],
+    ['a pooled tile of odd columns', 1, 0x80],
+    ['an address within a pixel', 8, 4],
+    ['weights within a burst', 96, 64],
+    ['no columns', 32, 0],
+    ['no kernel', 56, 0],
+    ['no blocks', 70, 0],
+    ['add_shift beyond its end', 83, 56],
+  ] as const)('a malformed command: %s', async (_, byte, value) => {
+    await core.configure({ watchdogCycles: WATCHDOG, assertions: false });
+    await core.load(programOf(BUSY));
+    const commands = await core.commands();
+    commands[byte] = value;
+    if (value === 0) commands[byte + 1] = 0;
+    await core.patch(commands);
+    const run = await core.run(codesFor(BUSY), { bound: BOUND });
+    expect(run.errorCode).toBe(ErrorCode.COMMAND);
+    await recovers();
+  });
+
+  it('whatever the commands are, it ends', async () => {
+    const met = new Map<number, number>();
+    await fc.assert(
+      fc.asyncProperty(fc.integer(), fc.array(fc.tuple(fc.nat({ max: 127 }), fc.nat({ max: 255 })), { minLength: 1, maxLength: 40 }), fc.boolean(), async (seed, edits, stalls) => {
+        await core.configure({ seed, watchdogCycles: 5000, assertions: false, ...(stalls ? { stalls: STALLS } : {}) });
+        await core.load(programOf(BUSY));
+        const commands = await core.commands();
+        edits.forEach(([byte, value], i) => (commands[(i % (commands.length / 128)) * 128 + byte] = value));
+        await core.patch(commands);
+        const run = await core.run(codesFor(BUSY), { bound: BOUND });
+        met.set(run.errorCode, (met.get(run.errorCode) ?? 0) + 1);
+        await core.configure({ seed, watchdogCycles: WATCHDOG, assertions: false });
+        await recovers();
+      }),
+      { numRuns: 60 },
+    );
+    console.log(`ends of garbage, by error code: ${[...met].sort().map(([code, count]) => `${code}: ${count}`).join(', ')}`);
+    expect(met.size).toBeGreaterThan(2);
+  }, 120_000);
+});
+
+describe('soft reset', () => {
+  it('at any time drains the bus, and the next run is right', async () => {
+    await core.configure({ watchdogCycles: WATCHDOG });
+    const { cycles } = await right(BUSY);
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: cycles }), fc.integer(), fc.boolean(), async (at, seed, stalls) => {
+        await core.configure({ seed, watchdogCycles: WATCHDOG, ...(stalls ? { stalls: STALLS } : {}) });
+        await core.load(programOf(BUSY));
+        await core.prepare(codesFor(BUSY));
+        await core.poke(Register.DOORBELL, 1);
+        await core.step(at);
+        await recovers();
+      }),
+      { numRuns: 40 },
+    );
+  }, 120_000);
+
+  it('of an idle core changes nothing', async () => {
+    await core.configure({ watchdogCycles: WATCHDOG });
+    await recovers();
+  });
+});
+
+describe('the queue and the interrupt', () => {
+  const first = BUSY;
+  const second = convolution(9, 9, 33, 20, 3);
+
+  it('runs a second network right behind the first', async () => {
+    await core.configure({ watchdogCycles: WATCHDOG });
+    await core.load(programOf(first), { slot: 0 });
+    await core.load(programOf(second), { slot: 1 });
+    await core.prepare(codesFor(first), { slot: 0 });
+    await core.poke(Register.DOORBELL, 1);
+    expect(await core.peek(Register.STATUS)).toBe(StatusBit.BUSY);
+    await core.prepare(codesFor(second), { slot: 1 });
+    await core.poke(Register.DOORBELL, 1);
+    expect(await core.peek(Register.STATUS)).toBe(StatusBit.BUSY | StatusBit.QUEUE_FULL);
+    // A third is not heard.
+    await core.poke(Register.DOORBELL, 1);
+    await core.wait(BOUND);
+    expect(await core.peek(Register.COMPLETED)).toBe(1);
+    expect(await core.peek(Register.STATUS)).toBe(StatusBit.BUSY | StatusBit.DONE);
+    await core.check({ slot: 0 });
+    const firstCycles = await core.peek(Register.CYCLES_LOW);
+    await core.poke(Register.STATUS, StatusBit.DONE);
+    expect(await core.step(1)).toBe(false);
+    await core.wait(BOUND);
+    expect(await core.peek(Register.COMPLETED)).toBe(2);
+    expect(await core.peek(Register.STATUS)).toBe(StatusBit.DONE);
+    await core.check({ slot: 1 });
+    expect(await core.peek(Register.CYCLES_LOW)).not.toBe(firstCycles);
+    await core.step(2000);
+    expect(await core.peek(Register.COMPLETED)).toBe(2);
+  });
+
+  it('is silent until enabled', async () => {
+    await core.configure({ watchdogCycles: WATCHDOG });
+    await core.load(programOf(second));
+    await core.prepare(codesFor(second));
+    await core.poke(Register.CONTROL, 0);
+    await core.poke(Register.DOORBELL, 1);
+    await expect(core.wait(100_000)).rejects.toThrow(/no interrupt in 100000 cycles; STATUS 2,/);
+    expect(await core.peek(Register.STATUS)).toBe(StatusBit.DONE);
+    await core.poke(Register.CONTROL, ControlBit.INTERRUPT_ENABLE);
+    expect(await core.step(1)).toBe(true);
+    await core.check();
+  });
+});
+
+describe('registers', () => {
+  it('tell who the core is, and hold what is written', async () => {
+    await core.configure({ seed: 3 });
+    expect(await core.peek(Register.ID)).toBe(0x31504c46);
+    expect((await core.peek(Register.VERSION)) & 0xffff).toBe(1);
+    for (const [offset, mask] of [[Register.COMMAND_ADDRESS, ~127], [Register.ARENA_ADDRESS, ~127], [Register.DATA_ADDRESS, ~127], [Register.ARENA_BYTES, ~0], [Register.DATA_BYTES, ~0], [Register.WATCHDOG_CYCLES, ~0], [Register.COMMAND_COUNT, 0xffff], [Register.LAYER_SELECT, 0xffff]] as const) {
+      for (const value of [0xffffffff, 0x5a5a5a5a, 0]) {
+        await core.poke(offset, value);
+        expect(await core.peek(offset)).toBe((value & mask) >>> 0);
+      }
+    }
+    await core.poke(Register.ARENA_BYTES, 0x11223344);
+    await core.poke(Register.ARENA_BYTES, 0x55667788, 0b0101);
+    expect(await core.peek(Register.ARENA_BYTES)).toBe(0x11663388);
+    await core.poke(Register.CONTROL, ControlBit.INTERRUPT_ENABLE, 0b1110);
+    expect(await core.peek(Register.CONTROL)).toBe(ControlBit.INTERRUPT_ENABLE);
+    await core.poke(Register.CONTROL, 0, 0b1110);
+    expect(await core.peek(Register.CONTROL)).toBe(ControlBit.INTERRUPT_ENABLE);
+    for (const offset of [Register.ID, Register.COMPLETED, Register.CYCLES_LOW, 0xffc]) {
+      const before = await core.peek(offset);
+      await core.poke(offset, 0x12345678);
+      expect(await core.peek(offset)).toBe(before);
+    }
+  });
+});
+
+describe('coverage of the tests above', () => {
+  it(`reaches ${100 * LINES_FLOOR} % of the lines of the RTL`, async () => {
+    for (const one of started.values()) expect(await one.end()).toMatchObject({ code: 0 });
+    const files = pointsOf(merge(SHAPES.map(([, { oc }]) => `core-${oc}`)), 'line');
+    const [reached, all] = files.reduce(([r, a], file) => [r + file.reached, a + file.points], [0, 0]);
+    console.log(`${files.length} files, ${reached} of ${all} points reached\n${files.flatMap(({ name, missed }) => missed.map((point) => `  ${name}:${point}`)).join('\n')}`);
+    expect(files.length).toBeGreaterThan(10);
+    expect(all).toBeGreaterThan(300);
+    expect(reached / all).toBeGreaterThan(LINES_FLOOR);
+  });
+});
