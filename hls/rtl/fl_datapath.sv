@@ -1,5 +1,6 @@
-// The array and its output stage. Nothing in it stalls: from the last step of a group, its first codes leave after 24 cycles (REDUCE and
-// DEPTHWISE) or 16 (MAXIMUM), 2 later in commands with a table and 12 later in those with a residual, and from there on eight a cycle.
+// The array and its output stage. Nothing in it stalls: the first codes of a group leave 23 cycles after its last step (15 with MAXIMUM),
+// 2 later in commands with a table and 12 later in those with a residual, and from there on eight a cycle. The caller keeps last steps
+// pixels * planes cycles apart, and a header 17 cycles behind the last step of the block that used its bank before.
 // x should come from registers: MAXIMUM compares it before its first own one.
 module fl_datapath #(parameter int OC = 8, parameter int PX = 3) (
   input  logic clk,
