@@ -61,7 +61,7 @@ Estimate::Cost Estimate::cost_of(const Command &c) const {
 
 void Estimate::add(const Command &c) {
   Cost next = cost_of(c);
-  uint64_t free = latency_;  // cycles in which the memory can bring the next command's weights
+  uint64_t free = latency_;  // cycles in which the memory can bring weights before the next command starts
   if (count_ == 0) {
     start_ = 2 * latency_ + next.load;
   } else if (c.wait_stores == count_) {
@@ -75,7 +75,15 @@ void Estimate::add(const Command &c) {
     start_ += all;
     free = all - shared;
   }
-  next.traffic -= std::min({cycles_of(uint64_t(c.weight_steps) * LANES * geometry_.output_lanes), free, ring_});
+  free_[count_ % AHEAD] = free;
+  uint64_t early = std::min(cycles_of(uint64_t(c.weight_steps) * LANES * geometry_.output_lanes), ring_);
+  for (uint32_t back = 0; back < AHEAD; back++) {
+    uint64_t &left = free_[(count_ + AHEAD - back) % AHEAD];
+    const uint64_t used = std::min(left, early);
+    left -= used;
+    early -= used;
+    next.traffic -= used;
+  }
   last_ = next;
   count_++;
 }

@@ -28,6 +28,8 @@ class Estimate {
   uint64_t start_ = 0;  // of the last command's computation
   uint32_t count_ = 0;
   Cost last_{};
+  static constexpr uint32_t AHEAD = 4;  // commands that are fetched before they compute
+  uint64_t free_[AHEAD] = {};           // cycles of the memory that were left while the last few computed, for weights to come
 };
 
 }  // namespace fl

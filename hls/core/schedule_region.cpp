@@ -18,6 +18,12 @@ bool rows_meet(const Region &a, const Region &b, int64_t offset) {
 
 int64_t plane_bytes(const Region &r) { return (r.rows - 1) * r.row_stride + r.bytes; }
 
+// With the rows between its own too, where they are a multiple of `stride` apart: what a command with a stride skips.
+Region with_rows(const Region &r, int64_t stride) {
+  if (stride == 0 || r.row_stride <= stride || r.row_stride % stride != 0) return r;
+  return {r.start, r.plane_stride, stride, r.planes, (r.rows - 1) * (r.row_stride / stride) + 1, r.bytes};
+}
+
 bool same_strides(const Region &a, const Region &b) {
   const bool rows = a.row_stride == b.row_stride || (a.rows == 1 && b.rows == 1);
   return rows && (a.plane_stride == b.plane_stride || (a.planes == 1 && b.planes == 1));
@@ -29,8 +35,9 @@ Region region(uint32_t start, uint32_t plane_stride, uint32_t planes, uint32_t r
 
 }  // namespace
 
-bool overlap(const Region &a, const Region &b) {
-  if (end_of(a) <= b.start || end_of(b) <= a.start) return false;
+bool overlap(const Region &sparse_a, const Region &sparse_b) {
+  if (end_of(sparse_a) <= sparse_b.start || end_of(sparse_b) <= sparse_a.start) return false;
+  const Region a = with_rows(sparse_a, sparse_b.row_stride), b = with_rows(sparse_b, sparse_a.row_stride);
   if (!same_strides(a, b)) return true;
   const int64_t offset = b.start - a.start;
   if (a.plane_stride == 0 || (a.planes == 1 && b.planes == 1)) return rows_meet(a, b, offset);

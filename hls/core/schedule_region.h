@@ -10,7 +10,7 @@ struct Region {
 
 inline int64_t end_of(const Region &r) { return r.start + (r.planes - 1) * r.plane_stride + (r.rows - 1) * r.row_stride + r.bytes; }
 
-// Whether they share a byte: exact where both have the same strides, by their ends otherwise.
+// Whether they share a byte: exact where both have the same strides, rows that one skips counted in; by their ends otherwise.
 bool overlap(const Region &a, const Region &b);
 
 Region source_region(const Command &c, bool second);
