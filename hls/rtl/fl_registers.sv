@@ -115,7 +115,8 @@ module fl_registers #(
   logic [3:0]  error_code;
   logic [15:0] error_layer;
   logic        finished, late, fault;
-  assign finished = active && !halt && stored == running.command_count;
+  // Commands that are not a scheduler's may have asked for more than they use: the next segment begins with a clean bus.
+  assign finished = active && !halt && bus_idle && stored == running.command_count;
   assign late = active && watched > running.watchdog;
   assign fault = active && !halt && (command_fault || range_fault || read_error || write_error || late);
   assign start = !active && pending && !halt && !unit_rst;
