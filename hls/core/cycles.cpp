@@ -11,6 +11,7 @@ constexpr uint32_t SLOTS = 4;           // fl_command_queue
 constexpr uint32_t QUEUE_WORDS = 512;   // fl_fifo of results and residuals
 constexpr uint32_t OUTSTANDING = 8;     // bursts of a port
 constexpr uint32_t BLOCK_CYCLES = 32;   // fl_compute: from header to header
+constexpr int32_t AT_HAND = 64;         // and weight steps that are enough for the memory to be the window's
 constexpr uint32_t TO_ARRAY = 4;        // from a step's issue to the datapath
 // fl_datapath: from a group's last step to its first result, of sums and of maxima; more with a table, with a residual.
 constexpr uint32_t SUM_CYCLES = 24, MAXIMUM_CYCLES = 16, TABLE_CYCLES = 2, ADD_CYCLES = 12, POOL_CYCLES = 2;
@@ -28,6 +29,7 @@ struct Wires {
   uint32_t popped[UNITS];   // of them, done with by each unit
   uint32_t waiting, stored; // commands loaded and not computed; commands stored
   uint32_t written, released;
+  bool hold_weights;
   uint32_t level[2];        // results in the queues
   bool ready(Unit unit) const { return pushed != popped[unit]; }
 };
@@ -104,7 +106,7 @@ struct WeightLoader {
   uint32_t load = 0, left = 0, asked = 0, beat = 0, written = 0;
   bool running = false, part = false, pop = false;
 
-  bool request(const Wires &w) const { return running && left > 0 && ((halves == 2 && part) || uint16_t(asked - w.released) < steps); }
+  bool request(const Wires &w) const { return running && left > 0 && !w.hold_weights && ((halves == 2 && part) || uint16_t(asked - w.released) < steps); }
   void clock(const Wires &w, const Command &c, bool granted, bool valid) {
     pop = false;
     if (valid && ++beat == 16 * halves) {
@@ -441,7 +443,7 @@ struct Compute {
   enum { IDLE, SETTINGS, READY, TABLE, HEADER, RUN } state = IDLE;
   uint32_t load = 0, position = 0, kept = 0, released = 0, block = 0, block_start = 0, taken = 0, steps = 0, planes_left = 0;
   uint32_t block_timer = 0, drain_left = 0, table_timer = 0;
-  bool table_half = false, computed = false, stall_read = false, stall_write = false;
+  bool table_half = false, computed = false, hold_weights = false, stall_read = false, stall_write = false;
   uint32_t room[2] = {QUEUE_WORDS, QUEUE_WORDS}, residual[2] = {0, 0};
   uint64_t busy_until = 0;         // the datapath and the way to it are empty from this cycle on
   uint32_t lanes = 3, results_a_group = 0;
@@ -456,6 +458,7 @@ struct Compute {
     const bool use_residual = c.flags & CommandFlag::RESIDUAL;
     const uint32_t step_at = block_start + (uniform ? 0 : taken);
     const int32_t ahead = int32_t(w.written - (state == RUN ? step_at : position));
+    hold_weights = state == READY && w.waiting == 0 && ahead >= AT_HAND;
     const bool weights_there = (maximum && state == RUN) || ahead > 0;
     bool take = false;
     uint32_t set_aside = 0, planes = 1;
@@ -659,6 +662,7 @@ CycleCount count_cycles(const Command *commands, uint32_t count, const Geometry 
     w.stored = store.stored;
     w.written = weights.written;
     w.released = compute.released;
+    w.hold_weights = compute.hold_weights;
     for (uint32_t q = 0; q < 2; q++) {
       w.level[q] += results[q] - stored_beats[q];
       arrived[q] = pushed[q];

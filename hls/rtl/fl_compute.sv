@@ -25,6 +25,7 @@ module fl_compute #(
   // weights
   input  logic [15:0]           written,
   output logic [15:0]           released,
+  output logic                  hold_weights,  // the window is waited for and weights are at hand: the memory is the window's
   output logic [STEPS_LOG2-1:0] read_step,
   input  logic [OC/8*1024-1:0]  weights,
   // residual queues and results
@@ -39,6 +40,7 @@ module fl_compute #(
 );
   localparam int STEP_COLUMNS = 2 * OC;                  // beats of a weight step
   localparam int TABLE_STEPS = 256 / (16 * OC);
+  localparam int AT_HAND = 64;                           // steps
   localparam logic [5:0] BLOCK_CYCLES = 6'd32;           // from header to header: the parameters' two banks want that
 
   // --- the command ---
@@ -388,6 +390,8 @@ module fl_compute #(
   logic [63:0] result;
   fl_pool pooling (
     .clk, .start(walker_start || rst), .enable(pool), .columns(out_columns), .in_valid(result_valid), .in_data(result), .absorbed, .out_valid, .out_data);
+
+  always_ff @(posedge clk) hold_weights <= !rst && state == WAIT && !window_ready && !ahead[15] && ahead >= 16'(AT_HAND);
 
   // --- counters ---
   always_ff @(posedge clk) begin

@@ -130,13 +130,14 @@ module fl_core #(
     .fault_layer(command_layer));
 
   logic [15:0] written, released;
+  logic hold_weights;
   logic [STEPS_LOG2-1:0] read_step;
   logic [OC/8*1024-1:0] weights;
   fl_weights #(.OC(OC), .STEPS_LOG2(STEPS_LOG2)) loader_w (
     .clk, .rst(unit_rst), .command_ready(ready[1]), .command_beat(beats[4+:4]), .command_data(words[64+:64]), .command_pop(pop[1]),
     .data_base, .data_bytes, .request(weight_request), .granted(m1_granted[0]), .address(weight_address), .length(weight_length),
     .valid(m1_valid && m1_tag == 2'd0), .ready(weight_ready), .data(m1_data), .range_fault(weight_fault), .layer(weight_layer),
-    .written, .released, .read_step, .read_data(weights));
+    .written, .released, .hold(hold_weights), .read_step, .read_data(weights));
 
   // --- bus m0, reads ---
   logic input_request, input_ready, residual_request, residual_second, m0_valid;
@@ -186,7 +187,7 @@ module fl_core #(
   fl_compute #(.OC(OC), .PX(PX), .ROWS_LOG2(ROWS_LOG2), .STEPS_LOG2(STEPS_LOG2), .QUEUE_LOG2(QUEUE_LOG2)) compute (
     .clk, .rst(unit_rst), .command_ready(ready[2]), .command_beat(beats[8+:4]), .command_data(words[128+:64]), .command_pop(pop[2]),
     .window_ready(waiting != 2'd0), .computed, .write_half(buffer_half), .write_bank(buffer_bank), .write_row(buffer_row),
-    .write_data(buffer_data), .written, .released, .read_step, .weights, .residual_push, .residual_pop, .residual,
+    .write_data(buffer_data), .written, .released, .hold_weights, .read_step, .weights, .residual_push, .residual_pop, .residual,
     .out_valid, .out_data, .out_pop, .stall_read, .stall_write);
 
   // --- results to memory ---

@@ -26,6 +26,7 @@ module fl_weights #(
   // ring; step counts run on through a segment and wrap at 2^16
   output logic [15:0]           written,      // steps that are complete
   input  logic [15:0]           released,     // steps that may be overwritten
+  input  logic                  hold,         // nothing new is asked for
   input  logic [STEPS_LOG2-1:0] read_step,
   output logic [OC/8*1024-1:0]  read_data     // column j: 1 + j % 4 cycles after read_step
 );
@@ -46,7 +47,7 @@ module fl_weights #(
   logic [32:0] burst_end;
   assign burst_end = {1'b0, at} + 33'd128;
   assign range_fault = running && left != '0 && burst_end > {1'b0, data_bytes};
-  assign request = running && left != '0 && room && !range_fault;
+  assign request = running && left != '0 && room && !range_fault && !hold;
   assign address = data_base + at;
   assign length = 4'd15;
   assign command_pop = running && left == '0;
