@@ -14,7 +14,7 @@ constexpr uint32_t BLOCK_CYCLES = 32;   // fl_compute: from header to header
 constexpr int32_t AT_HAND = 64;         // and weight steps that are enough for the memory to be the window's
 constexpr uint32_t TO_ARRAY = 4;        // from a step's issue to the datapath
 // fl_datapath: from a group's last step to its first result, of sums and of maxima; more with a table, with a residual.
-constexpr uint32_t SUM_CYCLES = 24, MAXIMUM_CYCLES = 16, TABLE_CYCLES = 2, ADD_CYCLES = 12, POOL_CYCLES = 2;
+constexpr uint32_t SUM_CYCLES = 23, MAXIMUM_CYCLES = 15, TABLE_CYCLES = 2, ADD_CYCLES = 12, POOL_CYCLES = 2;
 constexpr uint32_t CALENDAR = 64;       // cycles that the datapath's future is kept for
 constexpr uint64_t PATIENCE = 1u << 20; // cycles in which nothing moves
 
