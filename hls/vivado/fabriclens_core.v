@@ -74,7 +74,7 @@ module fabriclens_core #(
   (* X_INTERFACE_INFO = "xilinx.com:interface:aximm:1.0 m_axi_activations BVALID" *) input  wire        m_axi_activations_bvalid,
   (* X_INTERFACE_INFO = "xilinx.com:interface:aximm:1.0 m_axi_activations BREADY" *) output wire        m_axi_activations_bready,
   // commands and weights: HP2
-  (* X_INTERFACE_PARAMETER = "XIL_INTERFACENAME m_axi_weights, PROTOCOL AXI3, ADDR_WIDTH 32, DATA_WIDTH 64, ID_WIDTH 6, READ_WRITE_MODE READ_ONLY, SUPPORTS_NARROW_BURST 0, MAX_BURST_LENGTH 16, NUM_READ_OUTSTANDING 8, NUM_WRITE_OUTSTANDING 0" *)
+  (* X_INTERFACE_PARAMETER = "XIL_INTERFACENAME m_axi_weights, PROTOCOL AXI3, ADDR_WIDTH 32, DATA_WIDTH 64, ID_WIDTH 6, READ_WRITE_MODE READ_ONLY, SUPPORTS_NARROW_BURST 0, MAX_BURST_LENGTH 16, NUM_READ_OUTSTANDING 8, NUM_WRITE_OUTSTANDING 1" *)
   (* X_INTERFACE_INFO = "xilinx.com:interface:aximm:1.0 m_axi_weights ARID" *) output wire [5:0]  m_axi_weights_arid,
   (* X_INTERFACE_INFO = "xilinx.com:interface:aximm:1.0 m_axi_weights ARADDR" *) output wire [31:0] m_axi_weights_araddr,
   (* X_INTERFACE_INFO = "xilinx.com:interface:aximm:1.0 m_axi_weights ARLEN" *) output wire [3:0]  m_axi_weights_arlen,
