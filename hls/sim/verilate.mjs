@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const HLS = join(dirname(fileURLToPath(import.meta.url)), '..');
 const OUT = join(HLS, '..', 'build', 'hls');
 const MODEL = ['--cc', '-Wall', '--prefix', 'Vdut', '--x-assign', 'fast', '--x-initial', 'unique'];
-const MAKE = ['-s', '-j', '2', '-f', 'Vdut.mk', 'OPT_FAST=-O2'];
+const MAKE = ['-s', '-j', '2', '-f', 'Vdut.mk'];
 const BENCH = ['-std=c++17', '-O2', '-Wall', '-Wextra', '-Wconversion', '-Werror', '-pthread'];
 const INSTALL = { verilator: 'apt-get install verilator', make: 'apt-get install make' };
 
@@ -67,10 +67,11 @@ async function noted(path, hash, make) {
 async function library(model, version, compiler) {
   const makefile = readFileSync(join(model, 'Vdut_classes.mk'), 'utf8');
   const names = [...makefile.matchAll(/^\t(verilated\w*) /gm)].map(([, name]) => `${name}.o`);
-  const hash = hashOf([version, compiler, MAKE, names, makefile.match(/^VM_\w+ = .*$/gm)], []);
+  const make = [...MAKE, 'OPT_FAST=-O3'];
+  const hash = hashOf([version, compiler, make, names, makefile.match(/^VM_\w+ = .*$/gm)], []);
   const folder = join(OUT, 'verilated', `library-${hash.slice(0, 8)}`);
   await noted(folder, hash, async (temporary) => {
-    await run('make', ['-C', model, ...MAKE, `CXX=${compiler}`, ...names]);
+    await run('make', ['-C', model, ...make, `CXX=${compiler}`, ...names]);
     mkdirSync(temporary);
     for (const name of names) renameSync(join(model, name), join(temporary, name));
   });
@@ -93,11 +94,12 @@ export async function verilate({ top, parameters = {}, sources, bench, flags = [
   const model = join(OUT, 'verilated', [top, ...variant].join('-'));
   const arguments_ = [...MODEL, ...flags, ...(coverage ? [coverage === 'lines' ? '--coverage-line' : '--coverage'] : []), '--top-module', top, ...Object.entries(parameters).map(([key, value]) => `-G${key}=${value}`)];
   const version = await run('verilator', ['--version']);
-  const modelHash = hashOf([version, compiler, arguments_, MAKE], files);
+  const make = [...MAKE, `OPT_FAST=${coverage === 'all' ? '-O1' : '-O3'}`];
+  const modelHash = hashOf([version, compiler, arguments_, make], files);
   await noted(model, modelHash, async (temporary) => {
     log(`verilating ${basename(model)}`);
     await run('verilator', [...arguments_, '--Mdir', temporary, ...files]);
-    await run('make', ['-C', temporary, ...MAKE, `CXX=${compiler}`, 'Vdut__ALL.a']);
+    await run('make', ['-C', temporary, ...make, `CXX=${compiler}`, 'Vdut__ALL.a']);
   });
 
   const program = join(OUT, [basename(bench[0], '.cpp'), ...variant].join('-'));
