@@ -6,6 +6,7 @@ import { writeProgram } from '../../src/compiler/write.ts';
 import { resnet8 } from '../../test/bench/core/cifar.ts';
 import { inputOf } from '../../test/bench/core/networks.ts';
 import { yolov5s } from '../../test/bench/core/yolov5s.ts';
+import { random } from '../../test/support/qdq.ts';
 import { inputCodes } from '../../test/support/random-network.ts';
 import { BUILD_TIMEOUT } from '../tests/golden.ts';
 import type { Layer } from '../tests/layer.ts';
@@ -18,7 +19,7 @@ import { ControlBit, DECERR, ErrorCode, Outcome, SLVERR, Simulated, StatusBit } 
 const SHAPES: [string, Geometry][] = [['16 x 8 x 3', { oc: 8, px: 3 }], ['16 x 16 x 1, small buffers', { oc: 16, px: 1, rowsLog2: 9, stepsLog2: 8 }]];
 /** What coverage.mjs asks for. */
 const COVERED = process.env.FL_COVERAGE_OF === 'all' ? 'all' : 'lines';
-const LINES_FLOOR = 0.95;
+const LINES_FLOOR = 0.98;
 const STALLS = { ar: 300, r: 300, aw: 300, w: 300, b: 300 };
 const WATCHDOG = 200_000;
 const BOUND = 2_000_000;
@@ -76,8 +77,9 @@ describe.each(SHAPES)('every layer on %s', (name, { oc, px }) => {
     await fc.assert(
       fc.asyncProperty(fc.integer(), fc.boolean(), fc.boolean(), async (seed, stalls, pool) => {
         const one = randomLayer(seed, { pool });
-        const at = (shift: number): number => ((seed >>> shift) & 7) * 60;
-        await simulated.configure({ seed, watchdogCycles: WATCHDOG, ...(stalls ? { stalls: { ar: at(0), r: at(3), aw: at(6), w: at(9), b: at(12) } } : {}) });
+        const next = random(seed ^ 0x57a11);
+        const pick = (): number => [0, 0, 100, 300, 600, 950][Math.floor(6 * next())] as number;
+        await simulated.configure({ seed, watchdogCycles: WATCHDOG, ...(stalls ? { stalls: { ar: pick(), r: pick(), ar1: pick(), r1: pick(), aw: pick(), w: pick(), b: pick() } } : {}) });
         try {
           await simulated.load(programOf(one));
         } catch (error) {
@@ -260,7 +262,7 @@ describe('errors', () => {
     expect((await core.peek(Register.STATUS)) & (StatusBit.ERROR | StatusBit.DONE)).toBe(StatusBit.ERROR);
     expect(await core.peek(Register.ERROR_CODE)).toBe(code);
     expect(await core.peek(Register.ERROR_LAYER)).toBe(0);
-    // Deaf until it is reset.
+    // Deaf while the error stands.
     await core.poke(register, await core.peek(register));
     await core.poke(Register.DOORBELL, 1);
     expect((await core.peek(Register.STATUS)) & StatusBit.QUEUE_FULL).toBe(0);
@@ -311,6 +313,21 @@ describe('errors', () => {
 });
 
 describe('soft reset', () => {
+  it('is not needed once an error has drained the bus and its bit is cleared', async () => {
+    await core.configure({ watchdogCycles: 300 });
+    await core.load(programOf(BUSY));
+    expect(await core.run(codesFor(BUSY))).toMatchObject({ outcome: Outcome.FAILED, errorCode: ErrorCode.WATCHDOG });
+    while ((await core.peek(Register.STATUS)) & StatusBit.BUSY) await core.step(10);
+    await core.poke(Register.STATUS, StatusBit.DONE);
+    expect(await core.step(1)).toBe(true);
+    await core.poke(Register.STATUS, StatusBit.ERROR);
+    expect(await core.step(1)).toBe(false);
+    expect(await core.peek(Register.ERROR_CODE)).toBe(ErrorCode.WATCHDOG);
+    await core.poke(Register.WATCHDOG_CYCLES, WATCHDOG);
+    await right(BUSY);
+  });
+
+
   it('at any time drains the bus, and the next run is right', async () => {
     await core.configure({ watchdogCycles: WATCHDOG });
     const { cycles } = await right(BUSY);

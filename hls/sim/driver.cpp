@@ -1,8 +1,8 @@
 // Test program: the Verilated core, its memory and the golden model behind a pipe. Requests on stdin, answers on stdout, little-endian.
 // An answer is: i32 status (Outcome), u32 length, text, u32 length, payload; the payload is as told here, empty unless the status is OK or
 // else said. Slots 0 and 1 each hold a network in memory.
-//    1 CONFIGURE u32 clock kHz, u64 bytes/s, u32 latency ns, u64 seed, 5 x u32 stalls of 1000 (AR R AW W B), u32 watchdog cycles,
-//                u32 assertions -> u32 CAPABILITY. Resets core and memory. seed 0: all at round addresses and no random pauses on the register port.
+//    1 CONFIGURE u32 clock kHz, u64 bytes/s, u32 latency ns, u64 seed, 7 x u32 stalls of 1000 (AR and R of m0, of m1, AW W B),
+//                u32 watchdog cycles, u32 assertions -> u32 CAPABILITY. Resets core and memory. seed 0: all at round addresses and no random pauses on the register port.
 //                Without assertions, those of the RTL are not looked at: for commands that no scheduler makes
 //    2 FAULTS    u32 count, each: u32 write, port, burst, address, bytes, response (Fault of memory.h) -> nothing
 //    3 LOAD      u32 slot, u32 single (a doorbell a layer), u32 size, bytes
@@ -109,7 +109,7 @@ class Harness {
     config.latency_ns = take<uint32_t>();
     seed_ = take<uint64_t>();
     Stalls stalls;
-    for (uint32_t *s : {&stalls.ar, &stalls.r, &stalls.aw, &stalls.w, &stalls.b}) *s = take<uint32_t>();
+    for (uint32_t *s : {&stalls.ar[0], &stalls.r[0], &stalls.ar[1], &stalls.r[1], &stalls.aw, &stalls.w, &stalls.b}) *s = take<uint32_t>();
     const uint32_t watchdog = take<uint32_t>();
     core_.memory.configure(config, stalls, seed_);
     core_.memory.set_faults({});

@@ -124,8 +124,8 @@ void AxiMemory::drive() {
 void AxiMemory::drive_read(uint32_t port) {
   Reader &reader = readers_[port];
   ReadWires &wires = read[port];
-  wires.arready = reader.count < SLOTS && !chance(stalls_.ar);
-  if (!reader.showing && reader.count > 0 && reader.beat_at <= now_ && !chance(stalls_.r)) {
+  wires.arready = reader.count < SLOTS && !chance(stalls_.ar[port]);
+  if (!reader.showing && reader.count > 0 && reader.beat_at <= now_ && !chance(stalls_.r[port])) {
     ReadBurst &burst = reader.bursts[reader.head];
     if (!burst.taken && burst.data) std::memcpy(&burst.words[reader.beat], burst.data + 8 * reader.beat, 8);
     reader.showing = true;

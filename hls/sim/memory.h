@@ -40,10 +40,10 @@ struct WriteWires {
   uint8_t bresp;
 };
 
-// Of 1000 cycles, in how many a channel is not ready, or holds back what it could give.
+// Of 1000 cycles, in how many a channel is not ready, or holds back what it could give. Reads of each port.
 struct Stalls {
-  uint32_t ar = 0, r = 0, aw = 0, w = 0, b = 0;
-  bool any() const { return (ar | r | aw | w | b) != 0; }
+  uint32_t ar[2] = {0, 0}, r[2] = {0, 0}, aw = 0, w = 0, b = 0;
+  bool any() const { return (ar[0] | ar[1] | r[0] | r[1] | aw | w | b) != 0; }
 };
 
 // Every burst that fits gets `response` (a read on one beat alone).

@@ -171,7 +171,7 @@ const Scenario SCENARIOS[] = {
        return first + ", " + respond(b);
      }},
     {"stalls keep what is shown", [](Bench &b) {
-       b.memory.configure({}, {500, 500, 500, 500, 500}, 7);
+       b.memory.configure({}, {{500, 500}, {500, 500}, 500, 500, 500}, 7);
        for (uint32_t i = 0; i < 50; i++) {
          b.address(BASE + 128 * (i % 8), 16);
          uint64_t shown = 0;

@@ -17,7 +17,7 @@ export const ANY = 0xffffffff;
 
 /** Output and pixel lanes, log2 of buffer rows a bank and of weight steps. */
 export type Geometry = { oc: 8 | 16; px: 1 | 3; rowsLog2?: number; stepsLog2?: number };
-export type Stalls = { ar: number; r: number; aw: number; w: number; b: number };
+export type Stalls = { ar: number; r: number; aw: number; w: number; b: number; /** Of m1; as m0's unless said. */ ar1?: number; r1?: number };
 export type Setting = {
   clockMHz?: number;
   bytesPerSecond?: number;
@@ -156,8 +156,8 @@ export class Simulated {
 
   /** Resets core and memory; networks stay loaded. @returns register CAPABILITY */
   async configure({ clockMHz = 100, bytesPerSecond = 1e9, latencyNs = 400, seed = 0, stalls = {}, watchdogCycles = 10_000_000, assertions = true }: Setting = {}): Promise<number> {
-    const { ar = 0, r = 0, aw = 0, w = 0, b = 0 } = stalls;
-    const words = new Words().u32(Math.round(clockMHz * 1000)).u64(bytesPerSecond).u32(latencyNs).u64(seed >>> 0).u32(ar, r, aw, w, b, watchdogCycles, assertions ? 1 : 0);
+    const { ar = 0, r = 0, aw = 0, w = 0, b = 0, ar1 = ar, r1 = r } = stalls;
+    const words = new Words().u32(Math.round(clockMHz * 1000)).u64(bytesPerSecond).u32(latencyNs).u64(seed >>> 0).u32(ar, r, ar1, r1, aw, w, b, watchdogCycles, assertions ? 1 : 0);
     return (await this.#demand(1, words)).readUInt32LE();
   }
 
