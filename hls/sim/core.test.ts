@@ -11,8 +11,9 @@ import { inputCodes } from '../../test/support/random-network.ts';
 import { BUILD_TIMEOUT } from '../tests/golden.ts';
 import type { Layer } from '../tests/layer.ts';
 import { inputsOf, programOf, randomLayer } from '../tests/layer.ts';
+import { manySmall, randomNetwork } from '../tests/network.ts';
 import { merge, pointsOf } from './coverage.mjs';
-import type { Geometry, Run, Setting } from './simulated.ts';
+import type { Geometry, Run, Setting, Stalls } from './simulated.ts';
 import { ControlBit, DECERR, ErrorCode, Outcome, SLVERR, Simulated, StatusBit } from './simulated.ts';
 
 /** The default core, and the other array shape with buffers so small that most layers are cut into tiles. */
@@ -56,6 +57,13 @@ function convolution(height: number, width: number, channels: number, outputs: n
   });
 }
 
+/** Each channel in its own way, some hardly moving. */
+function randomStalls(seed: number): Stalls {
+  const next = random(seed ^ 0x57a11);
+  const pick = (): number => [0, 0, 100, 300, 600, 950][Math.floor(6 * next())] as number;
+  return { ar: pick(), r: pick(), ar1: pick(), r1: pick(), aw: pick(), w: pick(), b: pick() };
+}
+
 const codesFor = (one: Layer, seed = 1): Int8Array => inputCodes(inputsOf(one), seed);
 
 /** Loads and runs a layer and expects what the golden model says. */
@@ -77,9 +85,7 @@ describe.each(SHAPES)('every layer on %s', (name, { oc, px }) => {
     await fc.assert(
       fc.asyncProperty(fc.integer(), fc.boolean(), fc.boolean(), async (seed, stalls, pool) => {
         const one = randomLayer(seed, { pool });
-        const next = random(seed ^ 0x57a11);
-        const pick = (): number => [0, 0, 100, 300, 600, 950][Math.floor(6 * next())] as number;
-        await simulated.configure({ seed, watchdogCycles: WATCHDOG, ...(stalls ? { stalls: { ar: pick(), r: pick(), ar1: pick(), r1: pick(), aw: pick(), w: pick(), b: pick() } } : {}) });
+        await simulated.configure({ seed, watchdogCycles: WATCHDOG, ...(stalls ? { stalls: randomStalls(seed) } : {}) });
         try {
           await simulated.load(programOf(one));
         } catch (error) {
@@ -124,6 +130,29 @@ describe.each(SHAPES)('every layer on %s', (name, { oc, px }) => {
 });
 
 describe('whole networks', () => {
+  it.each(SHAPES)('random ones, with and without stalls, on %s', async (name) => {
+    let layers = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.integer(), fc.boolean(), async (seed, stalls) => {
+        const net = randomNetwork(seed);
+        await on(name).configure({ seed, watchdogCycles: 1_000_000, ...(stalls ? { stalls: randomStalls(seed) } : {}) });
+        await on(name).load(net.program);
+        const run = await on(name).run(inputOf(net, seed), { bound: 20_000_000 });
+        expect(run.text).toBe('');
+        layers += net.layers.length;
+      }),
+      { numRuns: 30 },
+    );
+    console.log(`${name}: ${layers} layers of networks`);
+  }, 120_000);
+
+  it('many layers that need not wait, when writes are answered late', async () => {
+    const net = manySmall(30);
+    await core.configure({ watchdogCycles: WATCHDOG, stalls: { b: 990 } });
+    await core.load(net.program);
+    expect((await core.run(inputOf(net, 1))).text).toBe('');
+  });
+
   it('ResNet-8 from one doorbell, at both speeds of the memory', async () => {
     const net = resnet8();
     for (const setting of [{}, { bytesPerSecond: 0.6e9, latencyNs: 800, clockMHz: 150 }]) {

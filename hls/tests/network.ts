@@ -1,0 +1,67 @@
+/** Random small networks for the simulated core: layers that lean on one another in every way, and layers that could run at once. */
+import { NetworkBuilder, type Activation, type Network, type Source } from '../../test/bench/core/builder.ts';
+import type { Act } from '../../test/bench/core/requantise.ts';
+import { random } from '../../test/support/qdq.ts';
+
+const ACTS: readonly Act[] = ['none', 'relu', 'silu'];
+
+/** All of it is given by the seed. Every tensor has memory of its own, so that each layer's output can be looked at in the end. */
+export function randomNetwork(seed: number): Network {
+  const next = random(seed);
+  const int = (low: number, high: number): number => low + Math.floor(next() * (high - low + 1));
+  const pick = <T>(list: readonly T[]): T => list[int(0, list.length - 1)] as T;
+  const net = new NetworkBuilder(`random ${seed}`, seed);
+  const all: Activation[] = [net.input(int(1, 20), int(1, 20), pick([1, 2, 3, 8, 16, 24, 40]))];
+  const size = ({ place }: Activation): readonly [number, number, number] => [place.tensor.height, place.tensor.width, place.tensor.channels];
+  const like = (other: Activation): Activation[] => all.filter((one) => size(one).join() === size(other).join());
+  const conv = (from: Source | readonly [Source, Source], more: { into?: { room: ReturnType<NetworkBuilder['room']>; at: number }; out?: number } = {}): Activation =>
+    net.conv(from, { out: int(1, 40), kernel: pick([1, 1, 3, 5]), act: pick(ACTS), ...more });
+  const steps: (() => Activation | null)[] = [
+    () => conv(pick(all)),
+    () => net.conv(pick(all), { out: int(1, 40), kernel: 3, stride: 2, pad: 1, act: pick(ACTS) }),
+    // With an earlier tensor of its output's shape on top: often the one before last.
+    () => {
+      const other = pick(all);
+      const [height, width, channels] = size(other);
+      const inputs = all.filter((one) => size(one)[0] === height && size(one)[1] === width);
+      return net.conv(pick(inputs), { out: channels, kernel: pick([1, 3]), act: pick(ACTS), residual: { other, relu: next() < 0.5 } });
+    },
+    () => net.depthwise(pick(all), { kernel: pick([1, 3, 5]), act: pick(ACTS) }),
+    () => {
+      const from = pick(all);
+      const kernel = pick([2, 3]);
+      return size(from)[0] < kernel || size(from)[1] < kernel ? null : net.maxPool(from, kernel, pick([1, 2]));
+    },
+    () => {
+      const from = pick(all);
+      return net.add(from, { other: pick(like(from)), relu: next() < 0.5 });
+    },
+    // Two sources, the first at half resolution where that fits.
+    () => {
+      const second = pick(all);
+      const [height, width] = size(second);
+      const first = all.filter((one) => size(one)[2] % 8 === 0).flatMap((one): Source[] => (size(one)[0] === height && size(one)[1] === width ? [one] : 2 * size(one)[0] === height && 2 * size(one)[1] === width ? [{ half: one }] : []));
+      return first.length === 0 ? null : conv([pick(first), second]);
+    },
+    // Two layers side by side in one tensor.
+    () => {
+      const from = pick(all);
+      const [height, width] = size(from);
+      const room = net.room(height, width, 32);
+      all.push(conv(from, { out: 8, into: { room, at: 0 } }), conv(from, { out: 24, into: { room, at: 8 } }));
+      return net.whole(room);
+    },
+  ];
+  for (let left = int(3, 9); left > 0; left--) {
+    const made = pick(steps)();
+    if (made !== null) all.push(made);
+  }
+  return net.build([conv(all.at(-1) as Activation)]);
+}
+
+/** So many layers that need not wait for one another, each of a single burst. */
+export function manySmall(count: number): Network {
+  const net = new NetworkBuilder('many small', count);
+  const x = net.input(1, 1, 8);
+  return net.build(Array.from({ length: count }, () => net.conv(x, { out: 8 })));
+}
