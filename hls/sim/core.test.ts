@@ -380,6 +380,7 @@ describe('soft reset', () => {
 });
 
 describe('the queue and the interrupt', () => {
+  // It keeps the core busy for longer than a driver needs to describe the next one.
   const first = BUSY;
   const second = convolution(9, 9, 33, 20, 3);
 
@@ -409,6 +410,25 @@ describe('the queue and the interrupt', () => {
     expect(await core.peek(Register.CYCLES_LOW)).not.toBe(firstCycles);
     await core.step(2000);
     expect(await core.peek(Register.COMPLETED)).toBe(2);
+  });
+
+  it.each([
+    ['an error of the first', async () => core.wait(BOUND)],
+    ['a soft reset', async () => core.reset()],
+  ])('is emptied by %s', async (_, end) => {
+    await core.configure({ watchdogCycles: 300 });
+    await core.load(programOf(first), { slot: 0 });
+    for (let i = 0; i < 2; i++) {
+      await core.prepare(codesFor(first));
+      await core.poke(Register.DOORBELL, 1);
+    }
+    expect((await core.peek(Register.STATUS)) & StatusBit.QUEUE_FULL).toBe(StatusBit.QUEUE_FULL);
+    await end();
+    await core.step(2000);
+    expect((await core.peek(Register.STATUS)) & (StatusBit.BUSY | StatusBit.QUEUE_FULL | StatusBit.DONE)).toBe(0);
+    expect(await core.peek(Register.COMPLETED)).toBe(0);
+    await core.poke(Register.WATCHDOG_CYCLES, WATCHDOG);
+    await recovers();
   });
 
   it('is silent until enabled', async () => {
