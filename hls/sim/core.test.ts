@@ -20,9 +20,13 @@ import { ControlBit, DECERR, ErrorCode, Outcome, SLVERR, Simulated, StatusBit } 
 const SHAPES: [string, Geometry][] = [['16 x 8 x 3', { oc: 8, px: 3 }], ['16 x 16 x 1, small buffers', { oc: 16, px: 1, rowsLog2: 9, stepsLog2: 8 }]];
 /** What coverage.mjs asks for. */
 const COVERED = process.env.FL_COVERAGE_OF === 'all' ? 'all' : 'lines';
+/** Models that count toggles take minutes to compile, and some times as long to run. */
+const PATIENCE = COVERED === 'all' ? 5 : 1;
 const LINES_FLOOR = 0.98;
 const STALLS = { ar: 300, r: 300, aw: 300, w: 300, b: 300 };
 const WATCHDOG = 200_000;
+/** For channels that hardly move. */
+const PATIENT = 10_000_000;
 const BOUND = 2_000_000;
 /** Where driver.cpp puts slot 0 with seed 0. */
 const ARENA_BASE = 0x10000000;
@@ -34,7 +38,7 @@ let core: Simulated;
 beforeAll(async () => {
   for (const [name, geometry] of SHAPES) started.set(name, await Simulated.start(geometry, { asserts: true, coverage: { of: COVERED, name: `core-${geometry.oc}` } }));
   core = on('16 x 8 x 3');
-}, COVERED === 'all' ? 6 * BUILD_TIMEOUT : BUILD_TIMEOUT);
+}, BUILD_TIMEOUT * PATIENCE);
 afterAll(async () => {
   for (const one of started.values()) await one.end();
 });
@@ -82,29 +86,30 @@ describe.each(SHAPES)('every layer on %s', (name, { oc, px }) => {
     const met = new Map<number, number>();
     let refused = 0;
     let values = 0;
-    await fc.assert(
-      fc.asyncProperty(fc.integer(), fc.boolean(), fc.boolean(), async (seed, stalls, pool) => {
-        const one = randomLayer(seed, { pool });
-        await simulated.configure({ seed, watchdogCycles: WATCHDOG, ...(stalls ? { stalls: randomStalls(seed) } : {}) });
-        try {
-          await simulated.load(programOf(one));
-        } catch (error) {
-          // The scheduler's refusals are its own tests' business; anything else is not.
-          expect((error as Error).message).toMatch(/^layer 0 of the segment: /);
-          refused++;
-          return;
-        }
-        const run = await simulated.run(codesFor(one, seed ^ 0x5eed), { bound: BOUND });
-        expect(run.text).toBe('');
-        met.set(one.op, (met.get(one.op) ?? 0) + 1);
-        values += run.outputs.length;
-      }),
-      { numRuns: 200 },
-    );
+    const attempt = async (seed: number, stalls: boolean, pool: boolean): Promise<void> => {
+      const one = randomLayer(seed, { pool });
+      await simulated.configure({ seed, watchdogCycles: PATIENT, ...(stalls ? { stalls: randomStalls(seed) } : {}) });
+      try {
+        await simulated.load(programOf(one));
+      } catch (error) {
+        // The scheduler's refusals are its own tests' business; anything else is not.
+        expect((error as Error).message).toMatch(/^layer 0 of the segment: /);
+        refused++;
+        return;
+      }
+      const run = await simulated.run(codesFor(one, seed ^ 0x5eed), { bound: 2 * PATIENT });
+      expect(run.text).toBe('');
+      met.set(one.op, (met.get(one.op) ?? 0) + 1);
+      values += run.outputs.length;
+    };
+    await fc.assert(fc.asyncProperty(fc.integer(), fc.boolean(), fc.boolean(), attempt), { numRuns: 200 });
+    // Most random pooling is not the core's.
+    const all = Object.values(Op);
+    for (let seed = 1; met.size < all.length && seed < 200; seed++) await attempt(seed, false, false);
     console.log(`${name}: ${values} values of ${[...met.values()].reduce((a, b) => a + b, 0)} layers, ${refused} refused`);
-    expect([...met.keys()].sort()).toEqual(Object.values(Op).sort());
-    expect(refused).toBeLessThan(50);
-  }, 120_000);
+    expect(met.size).toBe(all.length);
+    expect(refused).toBeLessThan(60);
+  }, 120_000 * PATIENCE);
 
   const ends = [[-127, -128], [-127, 127], [127, -128], [127, 127]] as const;
   it.each(ends)('long sums of extremes: weights %i, codes %i', async (weight, code) => {
@@ -135,16 +140,16 @@ describe('whole networks', () => {
     await fc.assert(
       fc.asyncProperty(fc.integer(), fc.boolean(), async (seed, stalls) => {
         const net = randomNetwork(seed);
-        await on(name).configure({ seed, watchdogCycles: 1_000_000, ...(stalls ? { stalls: randomStalls(seed) } : {}) });
+        await on(name).configure({ seed, watchdogCycles: PATIENT, ...(stalls ? { stalls: randomStalls(seed) } : {}) });
         await on(name).load(net.program);
-        const run = await on(name).run(inputOf(net, seed), { bound: 20_000_000 });
+        const run = await on(name).run(inputOf(net, seed), { bound: 20 * PATIENT });
         expect(run.text).toBe('');
         layers += net.layers.length;
       }),
       { numRuns: 30 },
     );
     console.log(`${name}: ${layers} layers of networks`);
-  }, 120_000);
+  }, 120_000 * PATIENCE);
 
   it('many layers that need not wait, when writes are answered late', async () => {
     const net = manySmall(30);
@@ -178,7 +183,7 @@ describe('whole networks', () => {
       const { bytesPerSecond = 1e9, clockMHz = 100 } = setting as Setting;
       expect(a.bytesRead + a.bytesWritten + b.bytesRead).toBeLessThan((run.cycles * bytesPerSecond) / (clockMHz * 1e6));
     }
-  }, 60_000);
+  }, 60_000 * PATIENCE);
 
   it('YOLOv5s at 64 x 64 under stalls: upsampling, concatenation by address, spatial pyramid, tables, adds', async () => {
     const net = yolov5s({ size: 64 });
@@ -186,7 +191,7 @@ describe('whole networks', () => {
     await core.load(net.program);
     const run = await core.run(inputOf(net, 2));
     expect(run.text).toBe('');
-  }, 120_000);
+  }, 120_000 * PATIENCE);
 
   it('a network of which the processor runs some layers', async () => {
     const { parts, ...net } = resnet8();
@@ -197,7 +202,7 @@ describe('whole networks', () => {
     const run = await core.run(inputOf({ parts, ...net }, 1));
     expect(run.text).toBe('');
     expect(run.layers.map((cycles) => cycles === 0)).toEqual(descriptors.map(({ target }) => target === 'PS'));
-  }, 60_000);
+  }, 60_000 * PATIENCE);
 
   it('a layer that differs is named, with where it differs', async () => {
     await core.configure({ watchdogCycles: WATCHDOG });
@@ -246,7 +251,7 @@ describe('errors', () => {
       { numRuns: 30 },
     );
     expect(met.size).toBe(3);
-  }, 120_000);
+  }, 120_000 * PATIENCE);
 
   it('name the layer of a network', async () => {
     const net = resnet8();
@@ -272,7 +277,7 @@ describe('errors', () => {
       expect(await core.run(inputOf(net, 1))).toMatchObject({ outcome: Outcome.FAILED, errorCode: ErrorCode.WRITE, errorLayer: first });
       await core.reset();
     }
-  }, 60_000);
+  }, 60_000 * PATIENCE);
 
   it.each([
     ['the arena ends too early', Register.ARENA_BYTES, 2048, ErrorCode.RANGE],
@@ -338,7 +343,7 @@ describe('errors', () => {
     );
     console.log(`ends of garbage, by error code: ${[...met].sort().map(([code, count]) => `${code}: ${count}`).join(', ')}`);
     expect(met.size).toBeGreaterThan(2);
-  }, 120_000);
+  }, 120_000 * PATIENCE);
 });
 
 describe('soft reset', () => {
@@ -371,7 +376,7 @@ describe('soft reset', () => {
       }),
       { numRuns: 40 },
     );
-  }, 120_000);
+  }, 120_000 * PATIENCE);
 
   it('of an idle core changes nothing', async () => {
     await core.configure({ watchdogCycles: WATCHDOG });

@@ -96,7 +96,7 @@ void answer(Outcome outcome, const std::string &text, const Bytes &payload) {
   Writer head;
   head.put(int32_t(outcome)).put(Bytes(Writer().put(uint32_t(text.size())).bytes)).put(Bytes(text.begin(), text.end())).put(uint32_t(payload.size()));
   std::fwrite(head.bytes.data(), 1, head.bytes.size(), answers);
-  std::fwrite(payload.data(), 1, payload.size(), answers);
+  if (!payload.empty()) std::fwrite(payload.data(), 1, payload.size(), answers);
   std::fflush(answers);
 }
 
