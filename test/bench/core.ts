@@ -1,7 +1,9 @@
 /**
- * `npm run bench:core [-- --json] [-- --nightly] [-- --model] [-- NAME…]`: whole networks on the simulated core, no sampling.
- * Without --nightly the longest (YOLOv5s) runs once, at the first setting; --model counts cycles with the cycle model alone, in seconds.
+ * `npm run bench:core [-- --json] [-- --nightly] [-- --model] [-- --record] [-- NAME…]`: whole networks on the simulated core, no sampling.
+ * Without --nightly the longest (YOLOv5s) runs once, at the first setting; --model counts cycles with the cycle model alone, in seconds;
+ * --record keeps the figures in hls/results/core.json, which hls/README.md's tables are held against.
  */
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Simulated } from '../../hls/sim/simulated.ts';
@@ -10,9 +12,10 @@ import { Golden } from '../../hls/tests/golden.ts';
 import { verdicts } from './core/aims.ts';
 import { byModel, byRtl, goldenSeconds, SETTINGS, type Measured, type NetworkResult } from './core/measure.ts';
 import { NETWORKS, type BenchNetwork } from './core/networks.ts';
+import { recorded } from './core/record.ts';
 import { printed } from './core/report.ts';
 
-const { values, positionals } = parseArgs({ options: { json: { type: 'boolean', default: false }, nightly: { type: 'boolean', default: false }, model: { type: 'boolean', default: false } }, allowPositionals: true });
+const { values, positionals } = parseArgs({ options: { json: { type: 'boolean', default: false }, nightly: { type: 'boolean', default: false }, model: { type: 'boolean', default: false }, record: { type: 'boolean', default: false } }, allowPositionals: true });
 const say = (line: string): void => void process.stderr.write(`bench: ${line}\n`);
 const unknown = positionals.find((id) => NETWORKS.every((network) => network.id !== id));
 if (unknown !== undefined) {
@@ -52,5 +55,9 @@ await Promise.all([counter.end(), golden.end(), core?.end()]);
 const machine = { cpu: cpus()[0]?.model.trim() ?? '', cores: cpus().length, node: process.version };
 if (values.json) process.stdout.write(`${JSON.stringify({ machine, geometry: DEFAULT_GEOMETRY, networks: results.map((result) => ({ ...result, verdicts: verdicts(result) })) }, null, 2)}\n`);
 else process.stdout.write(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}. Cycles of source rtl are the Verilated core's, of source model the cycle model's; no board has run this.\n`);
+if (values.record) {
+  mkdirSync('hls/results', { recursive: true });
+  writeFileSync('hls/results/core.json', `${JSON.stringify({ networks: results.map(recorded) }, null, 1)}\n`);
+}
 // A difference from the golden model is no figure but a fault.
 if (results.some(({ measured }) => measured.some(({ difference }) => difference !== ''))) process.exitCode = 1;

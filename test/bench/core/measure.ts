@@ -6,7 +6,7 @@ import type { LayerNote, Network } from './builder.ts';
 import { inputOf } from './networks.ts';
 
 /** The memory as DESIGN.md states it, at both clocks, and a slow one. */
-export const SETTINGS: readonly [Memory, ...Memory[]] = [
+export const SETTINGS: readonly [Memory, Memory, Memory, Memory] = [
   { clockMHz: 100, bytesPerSecond: 1e9, latencyNs: 400 },
   { clockMHz: 150, bytesPerSecond: 1e9, latencyNs: 400 },
   { clockMHz: 100, bytesPerSecond: 0.6e9, latencyNs: 800 },
