@@ -325,6 +325,26 @@ describe('errors', () => {
     await recovers();
   });
 
+  it.each([
+    ['activations', 8, 8],
+    ['weights', 96, 128],
+    ['results', 104, 8],
+    ['residuals', 112, 8],
+  ] as const)('%s out of range: just behind the end, and where addresses begin anew', async (_, byte, step) => {
+    await core.configure({ watchdogCycles: WATCHDOG });
+    await core.load(programOf(BUSY));
+    await core.prepare(null);
+    const end = await core.peek(byte === 96 ? Register.DATA_BYTES : Register.ARENA_BYTES);
+    for (const address of [end, 2 ** 32 - step]) {
+      await core.load(programOf(BUSY));
+      const commands = await core.commands();
+      new DataView(commands.buffer).setUint32(byte, address, true);
+      await core.patch(commands);
+      expect(await core.run(codesFor(BUSY), { bound: BOUND })).toMatchObject({ outcome: Outcome.FAILED, errorCode: ErrorCode.RANGE, errorLayer: 0 });
+      await recovers();
+    }
+  });
+
   it('whatever the commands are, it ends', async () => {
     const met = new Map<number, number>();
     await fc.assert(
