@@ -97,7 +97,7 @@ package fabriclens_layout;
   localparam logic [11:0] REGISTER_VERSION = 12'd4;  // ro: layout version in bits 0-15, core version in bits 16-31
   localparam logic [11:0] REGISTER_CAPABILITY = 12'd8;  // ro: input lanes (0-7), output lanes (8-15), pixel lanes (16-23), log2 of buffer rows a bank (24-27), log2 of weight steps (28-31)
   localparam logic [11:0] REGISTER_CONTROL = 12'd12;  // rw: bit 0 soft reset (drains AXI, then clears itself), bit 1 interrupt enable
-  localparam logic [11:0] REGISTER_STATUS = 12'd16;  // w1c: bit 0 busy (ro), bit 1 done (W1C), bit 2 error (W1C after a reset), bit 3 queue full (ro), bit 4 resetting (ro)
+  localparam logic [11:0] REGISTER_STATUS = 12'd16;  // w1c: bit 0 busy (ro), bit 1 done (W1C), bit 2 error (W1C; the bus is clean once bit 0 is 0), bit 3 queue full (ro), bit 4 resetting (ro)
   localparam logic [11:0] REGISTER_ERROR_CODE = 12'd20;  // ro: 0 none, 1 command, 2 address range, 3 bus read, 4 bus write, 5 watchdog
   localparam logic [11:0] REGISTER_ERROR_LAYER = 12'd24;  // ro: Command.layer of the command at fault
   localparam logic [11:0] REGISTER_WATCHDOG_CYCLES = 12'd28;  // rw: bound of one layer, from the end of the one before; 0 is refused with error 5

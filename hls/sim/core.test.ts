@@ -8,6 +8,7 @@ import { inputOf } from '../../test/bench/core/networks.ts';
 import { yolov5s } from '../../test/bench/core/yolov5s.ts';
 import { random } from '../../test/support/qdq.ts';
 import { inputCodes } from '../../test/support/random-network.ts';
+import { Counter } from '../tests/counter.ts';
 import { BUILD_TIMEOUT } from '../tests/golden.ts';
 import type { Layer } from '../tests/layer.ts';
 import { inputsOf, programOf, randomLayer } from '../tests/layer.ts';
@@ -35,12 +36,15 @@ const DATA_BASE = 0x60000000;
 const started = new Map<string, Simulated>();
 const on = (name: string): Simulated => started.get(name) as Simulated;
 let core: Simulated;
+let counter: Counter;
 beforeAll(async () => {
+  counter = await Counter.start();
   for (const [name, geometry] of SHAPES) started.set(name, await Simulated.start(geometry, { asserts: true, coverage: { of: COVERED, name: `core-${geometry.oc}` } }));
   core = on('16 x 8 x 3');
 }, BUILD_TIMEOUT * PATIENCE);
 afterAll(async () => {
   for (const one of started.values()) await one.end();
+  await counter.end();
 });
 
 const layer = (values: Partial<Layer>): Layer => ({
@@ -79,8 +83,8 @@ async function right(one: Layer, codes = codesFor(one), simulated = core): Promi
   return run;
 }
 
-describe.each(SHAPES)('every layer on %s', (name, { oc, px }) => {
-  it('equals the golden model, with and without stalls on every channel', async () => {
+describe.each(SHAPES)('every layer on %s', (name, { oc, px, rowsLog2 = 12, stepsLog2 = 10 }) => {
+  it('equals the golden model, with and without stalls on every channel, in the cycles that the cycle model counts', async () => {
     const simulated = on(name);
     expect((await simulated.configure()) & 0xffffff).toBe((px << 16) | (oc << 8) | 16);
     const met = new Map<number, number>();
@@ -99,6 +103,10 @@ describe.each(SHAPES)('every layer on %s', (name, { oc, px }) => {
       }
       const run = await simulated.run(codesFor(one, seed ^ 0x5eed), { bound: 2 * PATIENT });
       expect(run.text).toBe('');
+      if (!stalls) {
+        const geometry = { outputLanes: oc, pixelLanes: px, bankRows: 2 ** rowsLog2, weightSteps: 2 ** stepsLog2 };
+        expect((await counter.count(programOf(one), geometry, { clockMHz: 100, bytesPerSecond: 1e9, latencyNs: 400 })).cycles).toBe(run.cycles);
+      }
       met.set(one.op, (met.get(one.op) ?? 0) + 1);
       values += run.outputs.length;
     };

@@ -476,7 +476,7 @@ export const Register = {
   CAPABILITY: 8,
   /** rw: bit 0 soft reset (drains AXI, then clears itself), bit 1 interrupt enable */
   CONTROL: 12,
-  /** w1c: bit 0 busy (ro), bit 1 done (W1C), bit 2 error (W1C after a reset), bit 3 queue full (ro), bit 4 resetting (ro) */
+  /** w1c: bit 0 busy (ro), bit 1 done (W1C), bit 2 error (W1C; the bus is clean once bit 0 is 0), bit 3 queue full (ro), bit 4 resetting (ro) */
   STATUS: 16,
   /** ro: 0 none, 1 command, 2 address range, 3 bus read, 4 bus write, 5 watchdog */
   ERROR_CODE: 20,
