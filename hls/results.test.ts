@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { SETTINGS } from '../test/bench/core/measure.ts';
-import { NETWORKS } from '../test/bench/core/networks.ts';
 import type { RecordedNetwork, RecordedRun } from '../test/bench/core/record.ts';
+import { BENCHED } from '../test/bench/core/shipped.ts';
 import { ROOT } from '../test/support/data.ts';
 import { Counter, DEFAULT_GEOMETRY } from './tests/counter.ts';
 import { BUILD_TIMEOUT } from './tests/golden.ts';
@@ -51,7 +51,7 @@ describe('recorded figures of the core', () => {
     const counter = await Counter.start();
     const [setting] = SETTINGS;
     for (const { id, runs } of networks) {
-      const network = NETWORKS.find((n) => n.id === id);
+      const network = BENCHED.find((n) => n.id === id);
       if (network === undefined) throw new Error(`no network '${id}'`);
       expect((await counter.count(network.make().program, DEFAULT_GEOMETRY, setting)).cycles, id).toBe(runs[0]?.modelCycles);
     }

@@ -207,7 +207,7 @@ describe('whole networks', () => {
     await core.configure({ watchdogCycles: WATCHDOG });
     const { stages } = await core.load(writeProgram({ ...parts, descriptors }));
     expect(stages.map(({ onCore }) => onCore)).toEqual([false, true, false, true]);
-    const run = await core.run(inputOf({ parts, ...net }, 1));
+    const run = await core.run(inputOf(net, 1));
     expect(run.text).toBe('');
     expect(run.layers.map((cycles) => cycles === 0)).toEqual(descriptors.map(({ target }) => target === 'PS'));
   }, 60_000 * PATIENCE);

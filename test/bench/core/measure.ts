@@ -2,8 +2,8 @@
 import { Outcome, type Simulated } from '../../../hls/sim/simulated.ts';
 import { DEFAULT_GEOMETRY, type Counter, type Memory, type NetworkCount } from '../../../hls/tests/counter.ts';
 import type { Golden } from '../../../hls/tests/golden.ts';
-import type { LayerNote, Network } from './builder.ts';
-import { inputOf } from './networks.ts';
+import type { LayerNote } from './builder.ts';
+import { inputOf, type Benched } from './networks.ts';
 
 /** The memory as DESIGN.md states it, at both clocks, and a slow one. */
 export const SETTINGS: readonly [Memory, Memory, Memory, Memory] = [
@@ -44,7 +44,7 @@ export type NetworkResult = {
   readonly measured: readonly Measured[];
 };
 
-export async function goldenSeconds(golden: Golden, network: Network): Promise<number> {
+export async function goldenSeconds(golden: Golden, network: Benched): Promise<number> {
   const { status, text, layers } = await golden.load(network.program);
   if (status !== 0) throw new Error(`${network.name}: ${text}`);
   return Math.min(...(await golden.time(inputOf(network, 1), GOLDEN_REPEATS, layers)).totals) / 1e9;
@@ -52,7 +52,7 @@ export async function goldenSeconds(golden: Golden, network: Network): Promise<n
 
 const milliseconds = (cycles: number, { clockMHz }: Memory): number => cycles / clockMHz / 1000;
 
-export async function byModel(counter: Counter, network: Network, setting: Memory): Promise<{ measured: Measured; plan: NetworkCount['layers'] }> {
+export async function byModel(counter: Counter, network: Benched, setting: Memory): Promise<{ measured: Measured; plan: NetworkCount['layers'] }> {
   const start = performance.now();
   const { cycles, bytesRead, bytesWritten, stallRead, stallWrite, layers } = await counter.count(network.program, DEFAULT_GEOMETRY, setting);
   const measured: Measured = {
@@ -63,7 +63,7 @@ export async function byModel(counter: Counter, network: Network, setting: Memor
 }
 
 /** @throws Error where the core ends with an error, hangs or breaks a rule of AXI; a difference is told in the result */
-export async function byRtl(core: Simulated, network: Network, model: Measured): Promise<Measured> {
+export async function byRtl(core: Simulated, network: Benched, model: Measured): Promise<Measured> {
   const { setting } = model;
   const start = performance.now();
   await core.configure({ ...setting, watchdogCycles: BOUND_CYCLES });

@@ -7,10 +7,12 @@ import { resnet18 } from './resnet18.ts';
 import { tinyYolov3 } from './tiny-yolov3.ts';
 import { yolov5s } from './yolov5s.ts';
 
-export type BenchNetwork = {
+/** What is measured of a network. */
+export type Benched = Pick<Network, 'name' | 'program' | 'layers' | 'macs' | 'input'>;
+export type BenchNetwork<Made extends Benched = Network> = {
   /** On the command line. */
   readonly id: string;
-  readonly make: () => Network;
+  readonly make: () => Made;
   /** Multiply-accumulates in millions as published, where they are. */
   readonly mmac?: number;
   /** Takes minutes to simulate. */
@@ -31,7 +33,7 @@ export const NETWORKS: readonly BenchNetwork[] = [
 ];
 
 /** Random codes for a network's input. */
-export function inputOf({ input: [height, width, channels] }: Network, seed: number): Int8Array {
+export function inputOf({ input: [height, width, channels] }: Pick<Network, 'input'>, seed: number): Int8Array {
   const next = random(seed);
   return Int8Array.from({ length: height * width * channels }, () => Math.floor(next() * 256) - 128);
 }
