@@ -362,8 +362,17 @@ describe('where there is no Python, and so no virtual board', () => {
     await page.getByTestId('failed-board').getByText(/Python/).waitFor();
     await page.getByTestId('verdict').getByText('2 of 3 engines answered, and they agree').waitFor();
     expect(await axe(page)).toEqual([]);
+    // Here a run may end before anyone polls for it: the page itself watches.
+    const ran = page.evaluate(() => new Promise<void>((resolve) => {
+      const observer = new MutationObserver(() => {
+        if (document.querySelector('[data-testid="running"]') === null) return;
+        observer.disconnect();
+        resolve();
+      });
+      observer.observe(document.body, { childList: true, subtree: true });
+    }));
     await page.getByTestId('failed-board').getByRole('button', { name: 'Try again' }).click();
-    await page.getByTestId('running').waitFor();
+    await ran;
     await page.getByTestId('running').waitFor({ state: 'detached' });
     await page.getByTestId('failed-board').waitFor();
     await page.getByTestId('rail-workspace.boards').click();
