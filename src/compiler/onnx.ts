@@ -9,9 +9,9 @@ import { CompileError } from './error.ts';
 type Reader = protobuf.Reader;
 
 /** TensorProto.DataType, those that are read. */
-export const OnnxType = { FLOAT: 1, UINT8: 2, INT8: 3, INT32: 6, INT64: 7 } as const;
+export const OnnxType = { FLOAT: 1, UINT8: 2, INT8: 3, INT32: 6, INT64: 7, BOOL: 9, DOUBLE: 11 } as const;
 
-export type TensorData = Float32Array | Uint8Array | Int8Array | Int32Array | BigInt64Array;
+export type TensorData = Float32Array | Float64Array | Uint8Array | Int8Array | Int32Array | BigInt64Array;
 export type OnnxTensor = { name: string; dataType: number; dims: number[]; data: TensorData };
 export type OnnxAttribute = { name: string; f?: number; i?: number; s?: string; t?: OnnxTensor; floats: number[]; ints: number[] };
 export type OnnxNode = { name: string; opType: string; domain: string; inputs: string[]; outputs: string[]; attributes: Map<string, OnnxAttribute> };
@@ -23,8 +23,19 @@ const MAX_FILE_BYTES = 1 << 30;
 const MAX_ENTRIES = 500_000;
 const MAX_RANK = 8;
 
+/**
+ * The bytes of an external data file that a tensor refers to. The host looks the location up inside the model's folder, after realpath, and
+ * throws where it leads out of it. `length` is what the file asks for, null where it means "to the end".
+ */
+export type ExternalData = (location: string, offset: number, length: number | null) => Uint8Array;
+
 class Budget {
+  readonly external: ExternalData | null;
   #left = MAX_ENTRIES;
+
+  constructor(external: ExternalData | null) {
+    this.external = external;
+  }
 
   take(count: number, what: string): void {
     this.#left -= count;
@@ -70,7 +81,7 @@ function floats(reader: Reader, wire: number, into: number[], budget: Budget): v
   while (packed.pos < packed.len) into.push(packed.float());
 }
 
-const WIDTH: Record<number, number> = { [OnnxType.FLOAT]: 4, [OnnxType.UINT8]: 1, [OnnxType.INT8]: 1, [OnnxType.INT32]: 4, [OnnxType.INT64]: 8 };
+const WIDTH: Record<number, number> = { [OnnxType.FLOAT]: 4, [OnnxType.UINT8]: 1, [OnnxType.INT8]: 1, [OnnxType.INT32]: 4, [OnnxType.INT64]: 8, [OnnxType.BOOL]: 1, [OnnxType.DOUBLE]: 8 };
 
 /** Elements of a shape; refuses what no file could hold. */
 function elementsOf(dims: number[], name: string): number {
@@ -90,20 +101,22 @@ function rawData(raw: Uint8Array, dataType: number, count: number, name: string)
   // A copy of its own: raw is unaligned, and a Buffer's slice() is no copy.
   const copy = new Uint8Array(raw).buffer;
   if (dataType === OnnxType.FLOAT) return new Float32Array(copy);
+  if (dataType === OnnxType.DOUBLE) return new Float64Array(copy);
   if (dataType === OnnxType.INT8) return new Int8Array(copy);
   if (dataType === OnnxType.INT32) return new Int32Array(copy);
   if (dataType === OnnxType.INT64) return new BigInt64Array(copy);
   return new Uint8Array(copy);
 }
 
-type TypedParts = { bytes: Uint8Array; varint: boolean }[];
+type TypedParts = { bytes: Uint8Array; kind: 'varint' | 'float' | 'double' }[];
 
-/** float_data, int32_data or int64_data: packed runs, decoded only when their count is known. */
+/** float_data, double_data, int32_data or int64_data: packed runs, decoded only when their count is known. */
 function typedData(parts: TypedParts, dataType: number, count: number, name: string): TensorData {
   const total = parts.reduce((sum, part) => sum + part.bytes.byteLength, 0);
   if (total < count) throw new CompileError(`Tensor '${name}' has fewer values than its shape needs (${count}).`);
   const into: TensorData =
     dataType === OnnxType.FLOAT ? new Float32Array(count)
+    : dataType === OnnxType.DOUBLE ? new Float64Array(count)
     : dataType === OnnxType.INT8 ? new Int8Array(count)
     : dataType === OnnxType.INT32 ? new Int32Array(count)
     : dataType === OnnxType.INT64 ? new BigInt64Array(count)
@@ -113,7 +126,7 @@ function typedData(parts: TypedParts, dataType: number, count: number, name: str
     const reader = protobuf.Reader.create(part.bytes);
     while (reader.pos < reader.len) {
       if (at === count) throw new CompileError(`Tensor '${name}' has more values than its shape needs (${count}).`);
-      const value = part.varint ? int64(reader) : reader.float();
+      const value = part.kind === 'varint' ? int64(reader) : part.kind === 'float' ? reader.float() : reader.double();
       if (into instanceof BigInt64Array) into[at++] = BigInt(value);
       else into[at++] = value;
     }
@@ -128,25 +141,50 @@ function readTensor(bytes: Uint8Array, budget: Budget): OnnxTensor {
   let dataType = 0;
   let raw: Uint8Array | null = null;
   let external = false;
+  const place = new Map<string, string>();
   const dims: number[] = [];
   const typed: TypedParts = [];
   message(bytes, (number, wire, reader) => {
     if (number === 1) int64s(reader, wire, dims, budget);
     else if (number === 2 && wire === 0) dataType = reader.int32();
-    else if ((number === 4 || number === 5 || number === 7) && wire === 2) typed.push({ bytes: reader.bytes(), varint: number !== 4 });
-    else if (number === 4 && wire === 5) typed.push({ bytes: readSlice(reader, 4), varint: false });
-    else if ((number === 5 || number === 7) && wire === 0) typed.push({ bytes: readVarint(reader), varint: true });
+    else if ((number === 4 || number === 5 || number === 7) && wire === 2) typed.push({ bytes: reader.bytes(), kind: number === 4 ? 'float' : 'varint' });
+    else if (number === 10 && wire === 2) typed.push({ bytes: reader.bytes(), kind: 'double' });
+    else if (number === 4 && wire === 5) typed.push({ bytes: readSlice(reader, 4), kind: 'float' });
+    else if ((number === 5 || number === 7) && wire === 0) typed.push({ bytes: readVarint(reader), kind: 'varint' });
     else if (number === 8 && wire === 2) name = reader.string();
     else if (number === 9 && wire === 2) raw = reader.bytes();
+    else if (number === 13 && wire === 2) readEntry(reader.bytes(), place);
     else if (number === 14 && wire === 0) external = reader.int32() === 1;
     else return false;
     budget.take(1, 'tensor fields');
     return true;
   });
-  if (external) throw new CompileError(`Tensor '${name}' keeps its data in an external file; save the model as one file (onnx.save_model(..., save_as_external_data=False)).`);
   const count = elementsOf(dims, name);
+  if (external) raw = externalData(name, place, count * (WIDTH[dataType] ?? 0), budget.external);
   const data = WIDTH[dataType] === undefined ? new Uint8Array(0) : raw !== null ? rawData(raw, dataType, count, name) : typedData(typed, dataType, count, name);
   return { name, dataType, dims, data };
+}
+
+function readEntry(bytes: Uint8Array, into: Map<string, string>): void {
+  let key = '';
+  let value = '';
+  message(bytes, (number, wire, reader) => {
+    if (wire !== 2 || number > 2) return false;
+    if (number === 1) key = reader.string();
+    else value = reader.string();
+    return true;
+  });
+  into.set(key, value);
+}
+
+function externalData(name: string, place: Map<string, string>, bytes: number, read: ExternalData | null): Uint8Array {
+  if (read === null) throw new CompileError(`Tensor '${name}' keeps its data in an external file; save the model as one file (onnx.save_model(..., save_as_external_data=False)).`);
+  const offset = Number(place.get('offset') ?? 0);
+  const length = place.has('length') ? Number(place.get('length')) : null;
+  if (![offset, length ?? 0].every((n) => Number.isSafeInteger(n) && n >= 0)) throw new CompileError(`Tensor '${name}' has external data at no readable place.`);
+  // Before a byte is read: what the shape needs is what is asked for.
+  if (length !== null && length !== bytes) throw new CompileError(`Tensor '${name}' has ${length} bytes of external data, its shape needs ${bytes}.`);
+  return read(place.get('location') ?? '', offset, bytes);
 }
 
 function readSlice(reader: Reader, count: number): Uint8Array {
@@ -255,13 +293,13 @@ function readGraph(bytes: Uint8Array, model: OnnxModel, budget: Budget): void {
 }
 
 /**
- * Reads a model of one file. Initializers that are also listed as inputs (IR version 3) are no inputs.
+ * Reads a model, of one file unless `external` fetches the others. Initializers that are also listed as inputs (IR version 3) are no inputs.
  * @throws CompileError naming the tensor or the cause; never another error
  */
-export function readOnnx(bytes: Uint8Array): OnnxModel {
+export function readOnnx(bytes: Uint8Array, external: ExternalData | null = null): OnnxModel {
   if (bytes.byteLength > MAX_FILE_BYTES) throw new CompileError(`The ONNX file has ${bytes.byteLength} bytes, more than ${MAX_FILE_BYTES}.`);
   const model: OnnxModel = { opset: 0, nodes: [], inputs: [], outputs: [], initializers: new Map() };
-  const budget = new Budget();
+  const budget = new Budget(external);
   try {
     message(bytes, (number, wire, reader) => {
       if (number === 7 && wire === 2) readGraph(reader.bytes(), model, budget);
