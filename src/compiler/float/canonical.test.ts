@@ -1,11 +1,13 @@
 /** The canonical network computes what the exported one does (ONNX Runtime runs both), in each exporter's manner of writing. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../../test/support/data.ts';
 import type { Feeds } from '../../../test/support/fp32.ts';
 import { channelsFirst, Fp32, runFp32 } from '../../../test/support/fp32.ts';
 import { random } from '../../../test/support/qdq.ts';
+import { network, recipes } from '../../../test/support/random-fp32.ts';
 import { CompileError } from '../error.ts';
 import type { OnnxModel } from '../onnx.ts';
 import { OnnxType, readOnnx } from '../onnx.ts';
@@ -239,5 +241,107 @@ describe('what is refused', () => {
     ['an old opset', { ...of('Relu'), opset: 9 }, /opset 9/],
   ])('%s', (_, model, message) => {
     expect(refusal(model).message).toMatch(message);
+  });
+});
+
+describe('any network', () => {
+  it('random ones compute the same', async () => {
+    const seed = Number(process.env['FL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+    console.log(`canonical: property seed ${seed} (FL_SEED=${seed})`);
+    await fc.assert(fc.asyncProperty(recipes, async (recipe) => {
+      await proven(network(recipe), recipe.seed);
+    }), { numRuns: Number(process.env['FL_RUNS'] ?? 150), seed });
+  }, 120_000);
+});
+
+describe('hostile files', () => {
+  const FILES = 240;
+  it(`${FILES} truncated and mutated ones end in an error or a network, at once and in little memory`, () => {
+    const seed = Number(process.env['FL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+    console.log(`canonical: fuzz seed ${seed} (FL_SEED=${seed})`);
+    const next = random(seed);
+    const pick = (below: number): number => Math.floor(next() * below);
+    const recipe = fc.sample(recipes, { numRuns: 12, seed });
+    const sources = recipe.map((r) => writeOnnx(network(r)));
+    let refused = 0;
+    for (let n = 0; n < FILES; n++) {
+      const source = sources[n % sources.length]!;
+      const bytes = n % 3 === 0 ? source.slice(0, pick(source.length)) : source.slice();
+      if (n % 3 !== 0) for (let k = 1 + pick(8); k > 0; k--) bytes[pick(bytes.length)] = pick(256);
+      const start = performance.now();
+      try {
+        writeOnnx(canonical(readOnnx(bytes)).model);
+      } catch (error) {
+        expect(error).toBeInstanceOf(CompileError);
+        refused++;
+      }
+      expect(performance.now() - start).toBeLessThan(2000);
+    }
+    console.log(`canonical: ${refused} of ${FILES} refused`);
+    expect(refused).toBeGreaterThan(FILES / 3);
+    expect(process.memoryUsage().rss).toBeLessThan(2 ** 31);
+  }, 120_000);
+
+  const expectRefused = (make: (g: Fp32, x: string) => string, message: RegExp): void => {
+    const g = new Fp32(17);
+    const start = performance.now();
+    expect(refusal(g.build([make(g, g.input([1, 3, 8, 8]))])).message).toMatch(message);
+    expect(performance.now() - start).toBeLessThan(3000);
+  };
+  it('small files that ask for much', () => {
+    expectRefused((g) => g.node('ConstantOfShape', [g.ints(2 ** 20, 2 ** 20)]), /constant of shape/);
+    expectRefused((g) => g.node('Range', [g.scalar(0), g.scalar(1e9), g.scalar(1e-9)]), /constant of shape/);
+    expectRefused((g) => g.node('Expand', [g.scalar(0), g.ints(2 ** 15, 2 ** 15)]), /constant of shape/);
+    expectRefused((g, x) => {
+      let v = x;
+      for (let i = 0; i < 20; i++) v = g.node('Resize', [v, '', g.floats(1, 1, 8, 8)], { mode: 'nearest', coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' });
+      return v;
+    }, /only whole factors|makes a tensor/);
+    expectRefused((g, x) => {
+      let v = x;
+      for (let i = 0; i < 40; i++) v = g.node('Concat', [v, v], { axis: 1 });
+      return v;
+    }, /makes a tensor/);
+    expectRefused((g, x) => {
+      const w = g.weights([3, 3, 512, 512]);
+      let v = x;
+      for (let i = 0; i < 500; i++) v = g.node('Conv', [v, w], { pads: [511, 511, 511, 511], dilations: [1, 1] });
+      return v;
+    }, /more than \d+ elements|makes a tensor|named twice|kernel/);
+  });
+
+  it('a chain of 20,000 nodes takes no longer than it should', async () => {
+    const g = new Fp32(17);
+    let x = g.conv(g.input([1, 3, 8, 8]), 3, 64);
+    for (let i = 0; i < 20_000; i++) x = g.node(i % 2 === 0 ? 'Add' : 'Mul', [x, g.scalar(1)]);
+    const start = performance.now();
+    expect(await proven(g.build([x]))).toEqual(['Conv']);
+    expect(performance.now() - start).toBeLessThan(10_000);
+  });
+});
+
+describe('external data', () => {
+  it('is asked for by place, and has to have the size that the shape needs', () => {
+    const text = (field: number, value: string): number[] => [(field << 3) | 2, value.length, ...Buffer.from(value)];
+    const inside = (field: number, bytes: number[]): number[] => [(field << 3) | 2, bytes.length, ...bytes];
+    const entry = (key: string, value: string): number[] => inside(13, [...text(1, key), ...text(2, value)]);
+    const file = (...place: number[]): Uint8Array => {
+      const tensor = [8, 2, 16, 1, ...text(8, 'w'), ...place, (14 << 3) | 0, 1];
+      const node = [...text(1, 'w'), ...text(2, 'y'), ...text(4, 'Identity')];
+      return Uint8Array.from(inside(7, [...inside(1, node), ...inside(5, tensor)]));
+    };
+    const asked: [string, number, number | null][] = [];
+    const values = Float32Array.of(1.5, -2);
+    const read = (location: string, offset: number, length: number | null): Uint8Array => {
+      asked.push([location, offset, length]);
+      return new Uint8Array(values.buffer);
+    };
+    const whole = [...entry('location', 'model.data'), ...entry('offset', '64'), ...entry('length', '8')];
+    expect(readOnnx(file(...whole), read).initializers.get('w')?.data).toEqual(values);
+    expect(asked).toEqual([['model.data', 64, 8]]);
+    expect(() => readOnnx(file(...whole))).toThrow(/external file/);
+    expect(() => readOnnx(file(...entry('location', 'x'), ...entry('length', '9')), read)).toThrow(/9 bytes/);
+    expect(() => readOnnx(file(...entry('location', 'x'), ...entry('offset', '-1')), read)).toThrow(/no readable place/);
+    expect(() => readOnnx(file(...whole), () => new Uint8Array(3))).toThrow(/3 bytes/);
   });
 });
