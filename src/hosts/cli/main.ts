@@ -3,6 +3,7 @@ import { BoardError } from '../../board/index.ts';
 import { EngineError } from '../../engines/index.ts';
 import { resolveResources, rootOf, type Resources } from '../resources.ts';
 import { compile } from './compile.ts';
+import { compileModel } from './compile-model.ts';
 import { infer } from './infer.ts';
 import { models } from './models.ts';
 import { HELP, parseCommand, UsageError } from './options.ts';
@@ -54,6 +55,8 @@ async function run(argv: readonly string[], resources: Resources, terminal: Term
         return await infer(command, resources, terminal, signal);
       case 'models':
         return await models(command, resources, terminal);
+      case 'compile':
+        return await compileModel(command, resources, terminal, signal);
       case 'compile-program':
         return await compile(command, terminal);
     }

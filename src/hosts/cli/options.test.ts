@@ -14,6 +14,12 @@ describe('parseCommand', () => {
     expect(parseCommand(['infer', '--', '--odd-name.dcm'])).toMatchObject({ paths: ['--odd-name.dcm'] });
   });
 
+  test('compile', () => {
+    expect(parseCommand(['compile', 'm.onnx', '--calibrate', 'd', '--out', 'p', '--metadata', 'x.json', '--method', 'entropy', '--float', 'a,b', '--float', 'c', '--samples', '7', '--json'])).toEqual({
+      command: 'compile', model: 'm.onnx', calibrate: 'd', out: 'p', metadata: 'x.json', method: 'entropy', float: ['a', 'b', 'c'], samples: 7, json: true, progress: undefined,
+    });
+  });
+
   test.each([
     [[], 'Say what to do'],
     [['look'], 'There is no command "look"'],
@@ -29,13 +35,18 @@ describe('parseCommand', () => {
     [['infer', 'a', '--board-token-file', 't'], '--board-token-file belongs to --board'],
     [['models', 'x'], '--models DIR'],
     [['compile-program'], 'one model package folder'],
+    [['compile', '--calibrate', 'd', '--out', 'o'], 'one ONNX file'],
+    [['compile', 'm.onnx', '--out', 'o'], '--calibrate DIR'],
+    [['compile', 'm.onnx', '--calibrate', 'd'], '--out PKG'],
+    [['compile', 'm.onnx', '--calibrate', 'd', '--out', 'o', '--method', 'mean'], 'There is no method "mean". There are minmax, percentile, entropy.'],
+    [['compile', 'm.onnx', '--calibrate', 'd', '--out', 'o', '--samples', '0'], '--samples takes a number from 1 to 10000'],
   ])('%j is refused with a word on what is wrong', (argv, message) => {
     expect(() => parseCommand(argv)).toThrow(UsageError);
     expect(() => parseCommand(argv)).toThrow(message);
   });
 
   test('the help names every command and option and fits a terminal', () => {
-    for (const word of [...SUBCOMMANDS, '--engine', '--board', '--board-token-file', '--model', '--models', '--repeat', '--frame', '--json', '--progress', '--help', '--version']) expect(HELP).toContain(word);
+    for (const word of [...SUBCOMMANDS, '--engine', '--board', '--board-token-file', '--model', '--models', '--repeat', '--frame', '--json', '--progress', '--calibrate', '--out', '--metadata', '--method', '--float', '--samples', '--help', '--version']) expect(HELP).toContain(word);
     for (const line of HELP.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
     expect(parseCommand(['infer', '--help'])).toEqual({ command: 'help' });
     expect(parseCommand(['-V'])).toEqual({ command: 'version' });

@@ -1,6 +1,7 @@
 /** The command line's words, and what they mean. */
 import { parseArgs } from 'node:util';
 import { parseBoardAddress } from '../../board/index.ts';
+import { METHODS, type Method } from '../../compiler/quantise/index.ts';
 import { EngineId, ENGINE_IDS } from '../../contract/engine.ts';
 
 export interface InferCommand {
@@ -29,7 +30,22 @@ export interface CompileCommand {
   command: 'compile-program';
   packageDir: string;
 }
-export type Command = InferCommand | ModelsCommand | CompileCommand | { command: 'help' } | { command: 'version' };
+export interface CompileModelCommand {
+  command: 'compile';
+  /** ONNX file. */
+  model: string;
+  calibrate: string;
+  out: string;
+  metadata: string | undefined;
+  /** Undefined: the best of all. */
+  method: Method | undefined;
+  /** Names of nodes that stay in fp32. */
+  float: string[] | undefined;
+  samples: number | undefined;
+  json: boolean;
+  progress: boolean | undefined;
+}
+export type Command = InferCommand | ModelsCommand | CompileCommand | CompileModelCommand | { command: 'help' } | { command: 'version' };
 
 /** The command line does not make sense; exit code 2. */
 export class UsageError extends Error {
@@ -37,9 +53,10 @@ export class UsageError extends Error {
 }
 
 /** Subcommands, for hosts that must tell them from files to open. */
-export const SUBCOMMANDS: readonly string[] = ['infer', 'models', 'compile-program'];
+export const SUBCOMMANDS: readonly string[] = ['infer', 'models', 'compile', 'compile-program'];
 
 const MAX_REPEATS = 200;
+const MAX_SAMPLES = 10_000;
 
 /** @param argv words after the program's name. Throws UsageError. */
 export function parseCommand(argv: readonly string[]): Command {
@@ -49,7 +66,7 @@ export function parseCommand(argv: readonly string[]): Command {
   const [command, ...rest] = positionals;
   switch (command) {
     case undefined:
-      throw new UsageError('Say what to do: infer, models or compile-program.');
+      throw new UsageError('Say what to do: infer, models, compile or compile-program.');
     case 'infer':
       if (rest.length === 0) throw new UsageError('infer needs at least one file, folder or DICOMDIR.');
       if (values['board-token-file'] !== undefined && values.board === undefined) throw new UsageError('--board-token-file belongs to --board HOST:PORT; the virtual board has a token of its own.');
@@ -62,11 +79,21 @@ export function parseCommand(argv: readonly string[]): Command {
     case 'models':
       if (rest.length > 0) throw new UsageError('models takes no paths; name another folder with --models DIR.');
       return { command, modelsDir: values.models, json: values.json ?? false };
+    case 'compile': {
+      const { calibrate, out } = values;
+      if (rest.length !== 1) throw new UsageError('compile needs one ONNX file.');
+      if (calibrate === undefined) throw new UsageError('compile needs calibration images: --calibrate DIR (DICOM, .npy, PNG or JPEG files, as the model will see).');
+      if (out === undefined) throw new UsageError('compile needs a folder to make: --out PKG.');
+      return {
+        command, model: rest[0]!, calibrate, out, metadata: values.metadata, method: method(values.method), float: values.float?.flatMap((word) => word.split(',')),
+        samples: values.samples === undefined ? undefined : count('--samples', values.samples, MAX_SAMPLES), json: values.json ?? false, progress: values.progress,
+      };
+    }
     case 'compile-program':
       if (rest.length !== 1) throw new UsageError('compile-program needs one model package folder.');
       return { command, packageDir: rest[0]! };
     default:
-      throw new UsageError(`There is no command "${command}". There are infer, models and compile-program.`);
+      throw new UsageError(`There is no command "${command}". There are infer, models, compile and compile-program.`);
   }
 }
 
@@ -83,6 +110,12 @@ function parse(argv: readonly string[]) {
         models: { type: 'string' },
         repeat: { type: 'string' },
         frame: { type: 'string' },
+        calibrate: { type: 'string' },
+        out: { type: 'string' },
+        metadata: { type: 'string' },
+        method: { type: 'string' },
+        float: { type: 'string', multiple: true },
+        samples: { type: 'string' },
         json: { type: 'boolean' },
         progress: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -105,6 +138,12 @@ function engines(words: string[] | undefined): EngineId[] | undefined {
   });
 }
 
+function method(word: string | undefined): Method | undefined {
+  const known = METHODS.find((name) => name === word);
+  if (word !== undefined && known === undefined) throw new UsageError(`There is no method "${word}". There are ${METHODS.join(', ')}.`);
+  return known;
+}
+
 function board(address: string | undefined): { host: string; port: number } | undefined {
   try {
     return address === undefined ? undefined : parseBoardAddress(address);
@@ -124,6 +163,8 @@ Not for diagnostic use.
 
   npx fabriclens infer PATH… [options]       files, folders and DICOMDIRs; one result an image
   npx fabriclens models [--models DIR]       the model packages there are
+  npx fabriclens compile MODEL.onnx --calibrate DIR --out PKG [options]
+                                             an fp32 ONNX model to a model package
   npx fabriclens compile-program PKG_DIR     model.int8.onnx to program.bin, for the board
 
 Options of infer
@@ -137,11 +178,23 @@ Options of infer
   --frame N|all     of a multi-frame image, from 1 (1)
   --json            JSON Lines on stdout: docs/cli.md describes them
   --progress        progress on stderr even when that is no terminal
+
+Options of compile
+  --calibrate DIR   images as the model will see them: DICOM, .npy, PNG, JPEG; 100 are plenty
+  --out PKG         folder to make; its name becomes the model's
+  --metadata FILE   metadata.json (MONAI's, with "fabriclens" as far as it is known)
+  --method NAME     minmax, percentile or entropy (the best of all three)
+  --float NAMES     nodes that stay in fp32, with commas
+  --samples N       calibration samples at most, 1 to 10000 (128)
+  --json            one JSON object on stdout: docs/cli.md describes it
+  --progress        as above
+
   --help  --version
 
 Exit codes
-  0  every image was read and every engine answered
-  1  some file could not be read or some engine failed; all other results are printed
+  0  every image was read and every engine answered; the package is written
+  1  some file could not be read or some engine failed; all other results are printed;
+     or the model could not be compiled: nothing is written
   2  the command line makes no sense, or nothing to do (no image, no usable model)
   130  interrupted; what was done by then is printed
 
