@@ -50,10 +50,23 @@ export type MaxPoolLayer = Common & { readonly kind: 'maxPool'; readonly window:
 export type AveragePoolLayer = Common & { readonly kind: 'averagePool'; readonly window: Window; readonly countIncludePad: boolean };
 /** input + other */
 export type AddLayer = Common & { readonly kind: 'add'; readonly other: QTensor };
-/** The same values on other codes: a lone Relu, Clip or rescale. */
-export type RescaleLayer = Common & { readonly kind: 'rescale' };
+/** The output's code for each of the input's 256, -128 first: an activation, a rescale, a lone Relu or Clip. */
+export type TableLayer = Common & { readonly kind: 'table'; readonly codes: Int8Array };
+/** The same codes elsewhere. No graph has one: the partition adds them where an address alone does not do. */
+export type CopyLayer = Common & { readonly kind: 'copy' };
 
-export type QLayer = ConvLayer | DenseLayer | MaxPoolLayer | AveragePoolLayer | AddLayer | RescaleLayer;
+/** Channels of one tensor behind those of another; all have the output's quantisation. input is the first part. */
+export type ConcatLayer = Common & { readonly kind: 'concat'; readonly parts: readonly QTensor[] };
+/** Channels `from` and up, as many as the output has. */
+export type SliceLayer = Common & { readonly kind: 'slice'; readonly from: number };
+/** Twice as many rows and columns: pixel (y / 2, x / 2). */
+export type UpsampleLayer = Common & { readonly kind: 'upsample' };
+
+/** Something computes or copies it. */
+export type WorkLayer = ConvLayer | DenseLayer | MaxPoolLayer | AveragePoolLayer | AddLayer | TableLayer | CopyLayer;
+/** Who reads it looks elsewhere, and nothing is computed. */
+export type ViewLayer = ConcatLayer | SliceLayer | UpsampleLayer;
+export type QLayer = WorkLayer | ViewLayer;
 
 /** A graph input or output under its ONNX name and shape; the graph's own type is FP32 where it (de)quantises by itself. */
 export type GraphPort = { readonly name: string; readonly tensor: QTensor; readonly dataType: 'FP32' | 'INT8'; readonly shape: readonly number[] };
@@ -66,6 +79,15 @@ export type QGraph = {
   /** What was changed on the way in, for the report. */
   readonly notes: readonly string[];
 };
+
+export const isView = (layer: QLayer): layer is ViewLayer => layer.kind === 'concat' || layer.kind === 'slice' || layer.kind === 'upsample';
+
+export function inputsOf(layer: QLayer): readonly QTensor[] {
+  if (layer.kind === 'concat') return layer.parts;
+  return layer.kind === 'add' ? [layer.input, layer.other] : [layer.input];
+}
+
+export const sameCodes = (a: QTensor, b: QTensor): boolean => a.scale === b.scale && a.zeroPoint === b.zeroPoint;
 
 export const NO_BOUNDS: Bounds = { min: -Infinity, max: Infinity };
 

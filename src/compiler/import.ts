@@ -4,17 +4,26 @@
  */
 import { MAX_BINDINGS, MAX_DESCRIPTORS } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
-import type { GraphPort, QGraph, QLayer, QTensor } from './graph.ts';
-import { NO_BOUNDS } from './graph.ts';
+import type { GraphPort, QGraph, QLayer, QTensor, WorkLayer } from './graph.ts';
+import { NO_BOUNDS, sameCodes } from './graph.ts';
 import type { OnnxModel, OnnxNode, OnnxTensor } from './onnx.ts';
 import { OnnxType } from './onnx.ts';
 import { OPERATORS } from './operators.ts';
-import type { RealValue, Value, WeightsValue } from './values.ts';
-import { dimsOf } from './values.ts';
+import { clamped, codeBounds, IDENTITY, quantise, rescaleTable, valuesOf } from './tables.ts';
+import type { FunctionValue, JoinedValue, PendingValue, RealValue, Value, WeightsValue } from './values.ts';
+import { dimsOf, dimsOfTensor } from './values.ts';
 
 /** Nodes may share constants: a small file can ask for any number of copies of them. */
 const MAX_WEIGHTS = 2 ** 29;
 const MAX_PARAMETERS = 2 ** 20;
+/** Each is 256 numbers. */
+const MAX_FUNCTIONS = 2 ** 15;
+/** Tables that are followed back from one tensor to another. */
+const MAX_CHAIN = 16;
+
+type Parameters = { readonly scale: number; readonly zeroPoint: number };
+/** A tensor that is a table of another. */
+type Derived = { readonly from: QTensor; readonly codes: Int8Array };
 
 export class Importer {
   readonly #values = new Map<string, Value>();
@@ -22,9 +31,11 @@ export class Importer {
   readonly #layers: QLayer[] = [];
   readonly #inputs: GraphPort[] = [];
   readonly #notes: string[] = [];
+  readonly #derived = new Map<number, Derived>();
   #tensors = 0;
   #weightCount = 0;
   #parameterCount = 0;
+  #functions = 0;
 
   constructor(model: OnnxModel) {
     for (const tensor of model.initializers.values()) this.#values.set(tensor.name, { kind: 'constant', tensor });
@@ -53,7 +64,7 @@ export class Importer {
     const name = node.inputs[index] ?? '';
     const value = this.#values.get(name);
     if (value === undefined) throw new CompileError(name === '' ? `${node.opType} lacks its input ${index}.` : `reads '${name}', which no earlier node makes.`, node.name);
-    if (value.kind === 'pending' && (this.#uses.get(name) ?? 0) > 1) {
+    if (value.kind === 'pending' && value.draft.kind !== 'rescale' && (this.#uses.get(name) ?? 0) > 1) {
       throw new CompileError(`its result '${name}' is read by several nodes before it is quantised; put QuantizeLinear and DequantizeLinear right behind it.`, value.node);
     }
     return value;
@@ -78,15 +89,18 @@ export class Importer {
 
   add(model: OnnxModel): QGraph {
     for (const node of model.nodes) {
-      const value = this.#visit(node);
-      const name = node.outputs[0] ?? '';
-      if (this.#values.has(name)) throw new CompileError(`makes '${name}', which is already there.`, node.name);
-      this.#values.set(name, value);
+      const made = this.#visit(node);
+      const values = Array.isArray(made) ? made : [made];
+      values.forEach((value, i) => {
+        const name = node.outputs[i] ?? '';
+        if (this.#values.has(name)) throw new CompileError(`makes '${name}', which is already there.`, node.name);
+        this.#values.set(name, value);
+      });
     }
     return { inputs: this.#inputs, outputs: model.outputs.map((o) => this.#output(o.name)), layers: this.#layers, notes: this.#notes };
   }
 
-  #visit(node: OnnxNode): Value {
+  #visit(node: OnnxNode): Value | Value[] {
     if (node.domain !== '' && node.domain !== 'ai.onnx') throw new CompileError(`operator ${node.opType} of domain '${node.domain}' is not a standard ONNX operator.`, node.name);
     if (node.opType === 'QuantizeLinear') return this.#quantise(node);
     if (node.opType === 'DequantizeLinear') return this.#dequantise(node);
@@ -110,42 +124,149 @@ export class Importer {
     return { scale: value, zeroPoint: Number(zero.data[0]) };
   }
 
-  #tensor(name: string, dims: readonly [number, number, number], parameters: { scale: number; zeroPoint: number }): QTensor {
+  tensor(name: string, dims: readonly [number, number, number], { scale, zeroPoint }: Parameters): QTensor {
     const [channels, height, width] = dims;
-    return { id: this.#tensors++, name, channels, height, width, ...parameters };
+    return { id: this.#tensors++, name, channels, height, width, scale, zeroPoint };
+  }
+
+  dims(shape: readonly number[], node: OnnxNode): [number, number, number] {
+    return dimsOf(shape, node.name);
+  }
+
+  push(layer: QLayer): void {
+    if (this.#layers.length >= MAX_DESCRIPTORS) throw new CompileError(`the network has more than ${MAX_DESCRIPTORS} layers.`, layer.name);
+    this.#layers.push(layer);
+  }
+
+  /** A layer of `from`'s codes alone. */
+  #table(layer: { name: string; operator: string; bounds: PendingValue['bounds'] }, from: QTensor, codes: Int8Array, output: QTensor): void {
+    this.push({ kind: 'table', input: from, codes, output, ...layer });
+    this.#derived.set(output.id, { from, codes: clamped(codes, codeBounds(layer.bounds, output)) });
+  }
+
+  /** The value as a function of one tensor's codes. @throws CompileError where it is none */
+  #function(node: OnnxNode, value: Value): FunctionValue {
+    if (value.kind === 'function') return value;
+    if (value.kind === 'pending' && value.draft.kind === 'rescale') {
+      const { min, max } = value.bounds;
+      const { node: name, operator, shape } = value;
+      return { kind: 'function', source: value.draft.input, values: valuesOf(value.draft.input).map((v) => Math.max(min, Math.min(max, v))), node: name, operator, shape };
+    }
+    if (value.kind === 'real') return { kind: 'function', source: value.tensor, values: valuesOf(value.tensor), node: '', operator: '', shape: value.shape };
+    const what = value.kind === 'pending' ? `the result of ${value.operator} as it is before quantisation; put QuantizeLinear and DequantizeLinear between the two` : 'what is not quantised';
+    throw new CompileError(`${node.opType} reads ${what}.`, node.name);
+  }
+
+  made(node: OnnxNode, base: FunctionValue, values: Float64Array): FunctionValue {
+    if (++this.#functions > MAX_FUNCTIONS) throw new CompileError(`the network has more than ${MAX_FUNCTIONS} functions up to here.`, node.name);
+    return { ...base, values, node: node.name, operator: base.operator === '' ? node.opType : `${base.operator} + ${node.opType}` };
+  }
+
+  /** f of a value that is a function of one tensor's codes. */
+  mapped(node: OnnxNode, value: Value, f: (x: number) => number): FunctionValue {
+    const base = this.#function(node, value);
+    return this.made(node, base, base.values.map((x) => f(x)));
+  }
+
+  /** The tensors that a value is a function of: the nearest first. */
+  #chain(value: FunctionValue): FunctionValue[] {
+    const chain = [value];
+    for (let last = value; chain.length < MAX_CHAIN;) {
+      const derived = this.#derived.get(last.source.id);
+      if (derived === undefined) break;
+      const { values } = last;
+      last = { ...last, source: derived.from, values: Float64Array.from(derived.codes, (code) => values[code + 128] as number) };
+      chain.push(last);
+    }
+    return chain;
+  }
+
+  /** Both values as functions of one tensor; null where there is none. */
+  common(a: Value, b: Value): [FunctionValue, FunctionValue] | null {
+    const pointwise = (value: Value): boolean => value.kind === 'real' || value.kind === 'function' || (value.kind === 'pending' && value.draft.kind === 'rescale');
+    if (!pointwise(a) || !pointwise(b)) return null;
+    const nowhere = { opType: '', name: '' } as OnnxNode;
+    const others = this.#chain(this.#function(nowhere, b));
+    for (const left of this.#chain(this.#function(nowhere, a))) {
+      const right = others.find((other) => other.source.id === left.source.id);
+      if (right === undefined) continue;
+      const operator = [left.operator, right.operator].filter((text) => text !== '').join(', ');
+      return [{ ...left, operator }, right];
+    }
+    return null;
+  }
+
+  /** Bounds on a result that is not quantised yet, or a layer of its own on a quantised tensor. */
+  bounded(node: OnnxNode, value: Value, min: number, max: number): Value {
+    const clip = (x: number): number => Math.min(Math.max(x, min), max);
+    if (value.kind === 'function') return this.mapped(node, value, clip);
+    if (value.kind !== 'pending' && value.kind !== 'real') throw new CompileError(`${node.opType} of a value that is not quantised; put QuantizeLinear and DequantizeLinear in front.`, node.name);
+    const before: PendingValue = value.kind === 'pending' ? value : {
+      kind: 'pending', draft: { kind: 'rescale', input: value.tensor }, node: node.name, operator: '', bounds: NO_BOUNDS, dims: dimsOfTensor(value.tensor), shape: value.shape,
+    };
+    // Clip(Clip(x)): the later bounds win where the two do not overlap.
+    const operator = before.operator === '' ? node.opType : `${before.operator} + ${node.opType}`;
+    return { ...before, bounds: { min: clip(before.bounds.min), max: clip(before.bounds.max) }, operator };
+  }
+
+  /** Tensors behind one another, each rescaled first where its codes are others. */
+  joined({ node, operator, parts, dims, shape }: Omit<JoinedValue, 'kind'>, name: string, parameters: Parameters): RealValue {
+    const output = this.tensor(name, dims, parameters);
+    const same = parts.map(({ tensor }, i) => {
+      if (sameCodes(tensor, output)) return tensor;
+      const rescaled = this.tensor(`${name} (${i})`, dimsOfTensor(tensor), parameters);
+      this.#table({ name: node.name, operator: 'Rescale', bounds: NO_BOUNDS }, tensor, rescaleTable(tensor, rescaled) ?? IDENTITY, rescaled);
+      return rescaled;
+    });
+    this.push({ kind: 'concat', name: node.name, operator, input: same[0] as QTensor, parts: same, output, bounds: NO_BOUNDS });
+    return { kind: 'real', tensor: output, shape };
   }
 
   #quantise(node: OnnxNode): Value {
-    if (this.#layers.length >= MAX_DESCRIPTORS) throw new CompileError(`the network has more than ${MAX_DESCRIPTORS} layers.`, node.name);
     const value = this.value(node, 0);
+    if (value.kind === 'host') return value;
     const parameters = this.#quantisation(node);
     const name = node.outputs[0] ?? '';
     if (value.kind === 'input') {
       if (value.elementType !== OnnxType.FLOAT) throw new CompileError(`input '${value.name}' must be float32 to be quantised.`, node.name);
-      const tensor = this.#tensor(name, dimsOf(value.shape, node.name), parameters);
+      const tensor = this.tensor(name, dimsOf(value.shape, node.name), parameters);
       this.#inputs.push({ name: value.name, tensor, dataType: 'FP32', shape: value.shape });
       return { kind: 'codes', tensor, shape: value.shape };
     }
+    if (value.kind === 'joined') return { ...this.joined(value, name, parameters), kind: 'codes' };
     if (value.kind === 'real') {
       const { tensor, shape } = value;
-      if (tensor.scale === parameters.scale && tensor.zeroPoint === parameters.zeroPoint) return { kind: 'codes', tensor, shape };
-      const output = this.#tensor(name, [tensor.channels, tensor.height, tensor.width], parameters);
-      this.#layers.push({ kind: 'rescale', name: node.name, operator: 'QuantizeLinear', input: tensor, output, bounds: NO_BOUNDS });
-      return { kind: 'codes', tensor: output, shape };
+      if (sameCodes(tensor, { ...tensor, ...parameters })) return { kind: 'codes', tensor, shape };
+      return { kind: 'codes', tensor: this.#rescaled({ name: node.name, operator: 'QuantizeLinear', bounds: NO_BOUNDS }, tensor, name, parameters), shape };
+    }
+    if (value.kind === 'function') {
+      if (value.values.some(Number.isNaN)) throw new CompileError(`${value.operator} has no number as its result for some of its input's codes.`, value.node);
+      const output = this.tensor(name, dimsOfTensor(value.source), parameters);
+      this.#table({ name: value.node, operator: value.operator, bounds: NO_BOUNDS }, value.source, quantise(value.values, parameters), output);
+      return { kind: 'codes', tensor: output, shape: value.shape };
     }
     if (value.kind !== 'pending') throw new CompileError(`'${node.inputs[0]}' is a constant or already quantised.`, node.name);
-    const output = this.#tensor(name, value.dims, parameters);
-    this.#layers.push({ ...value.draft, name: value.node, operator: value.operator, output, bounds: value.bounds } as QLayer);
+    const { draft, bounds, operator } = value;
+    if (draft.kind === 'rescale') return { kind: 'codes', tensor: this.#rescaled({ name: value.node, operator, bounds }, draft.input, name, parameters), shape: value.shape };
+    const output = this.tensor(name, value.dims, parameters);
+    this.push({ ...draft, name: value.node, operator, output, bounds } as WorkLayer);
     return { kind: 'codes', tensor: output, shape: value.shape };
+  }
+
+  #rescaled(layer: { name: string; operator: string; bounds: PendingValue['bounds'] }, from: QTensor, name: string, parameters: Parameters): QTensor {
+    const output = this.tensor(name, dimsOfTensor(from), parameters);
+    this.#table(layer, from, rescaleTable(from, output) ?? IDENTITY, output);
+    return output;
   }
 
   #dequantise(node: OnnxNode): Value {
     const value = this.value(node, 0);
     if (value.kind === 'constant') return this.#weights(node, value.tensor);
+    if (value.kind === 'host') return value;
     const parameters = this.#quantisation(node);
     if (value.kind === 'input') {
       if (value.elementType !== OnnxType.INT8) throw new CompileError(`input '${value.name}' must be int8 to be dequantised.`, node.name);
-      const tensor = this.#tensor(value.name, dimsOf(value.shape, node.name), parameters);
+      const tensor = this.tensor(value.name, dimsOf(value.shape, node.name), parameters);
       this.#inputs.push({ name: value.name, tensor, dataType: 'INT8', shape: value.shape });
       this.#values.set(value.name, { kind: 'codes', tensor, shape: value.shape });
       return { kind: 'real', tensor, shape: value.shape };
@@ -164,20 +285,23 @@ export class Importer {
     const scales = scale.data as Float32Array;
     if (scales.some((s) => !(s > 0) || !Number.isFinite(s))) throw new CompileError('a weight scale is not a positive number.', node.name);
     if (tensor.dataType !== OnnxType.INT8 && tensor.dataType !== OnnxType.INT32) throw new CompileError(`constant '${tensor.name}' must be int8 (weights) or int32 (bias).`, node.name);
-    if (this.has(node, 2) && [...this.constant(node, 2).data].some((zero) => Number(zero) !== 0)) {
-      throw new CompileError(`weights '${tensor.name}' have a zero point other than 0; quantise them symmetrically.`, node.name);
-    }
+    const zeros = this.has(node, 2) ? [...this.constant(node, 2).data].map(Number) : [];
     const rank = tensor.dims.length;
     const given = node.attributes.get('axis')?.i ?? 1;
     const axis = given < 0 ? given + rank : given;
     if (scales.length !== 1 && tensor.dims[axis] !== scales.length) throw new CompileError(`has ${scales.length} scales for axis ${axis} of shape ${tensor.dims.join('×')}.`, node.name);
-    return { kind: 'weights', tensor, scales, axis };
+    if (zeros.length > 1 && zeros.length !== scales.length) throw new CompileError(`has ${zeros.length} zero points for ${scales.length} scales.`, node.name);
+    return { kind: 'weights', tensor, scales, zeros, axis };
   }
 
   #output(name: string): GraphPort {
     const value = this.#values.get(name);
     if (value?.kind === 'real') return { name, tensor: value.tensor, dataType: 'FP32', shape: value.shape };
     if (value?.kind === 'codes') return { name, tensor: value.tensor, dataType: 'INT8', shape: value.shape };
+    if (value?.kind === 'host') {
+      this.note(`Node '${value.node}': ${value.operator} at the end is left to whoever reads the output, which is its input '${value.name}'.`);
+      return { name: value.name, tensor: value.input.tensor, dataType: 'FP32', shape: value.input.shape };
+    }
     if (value === undefined) throw new CompileError(`The graph's output '${name}' is made by no node.`);
     throw new CompileError(`The graph's output '${name}' is not quantised; it must come from QuantizeLinear or DequantizeLinear.`, value.kind === 'pending' ? value.node : '');
   }

@@ -2,11 +2,12 @@
 import { ALIGNMENT, DescriptorFlag, NONE, Op } from '../contract/layout.ts';
 import type { Arena, Place } from './arena.ts';
 import { CompileError } from './error.ts';
-import type { AveragePoolLayer, ConvLayer, DenseLayer, QLayer, QTensor, Window } from './graph.ts';
-import type { Stage } from './partition.ts';
-import { codeBounds, isDepthwise } from './partition.ts';
-import type { FixedPoint, Ratio } from './scale.ts';
-import { divide, fixedPoint, fixedPoints, multiply, ratioOf, roundHalfEven } from './scale.ts';
+import type { AveragePoolLayer, ConvLayer, DenseLayer, QTensor, Window, WorkLayer } from './graph.ts';
+import { isDepthwise } from './partition.ts';
+import type { FixedPoint } from './scale.ts';
+import { divide, fixedPoint, fixedPoints, multiply, ratioOf } from './scale.ts';
+import { IDENTITY } from './tables.ts';
+import type { Source, Step } from './views.ts';
 import type { Values } from './write.ts';
 import type { Descriptor } from '../contract/layout.ts';
 
@@ -85,30 +86,17 @@ function averageParameters(layer: AveragePoolLayer): Parameter[] {
   });
 }
 
-/** Code of the same real value in another quantisation, for all 256 codes; null where both are the same. */
-function rescaleTable(input: QTensor, output: QTensor): Int8Array | null {
-  if (input.scale === output.scale && input.zeroPoint === output.zeroPoint) return null;
-  const ratio: Ratio = divide(ratioOf(input.scale), ratioOf(output.scale));
-  return Int8Array.from({ length: 256 }, (_, i) => {
-    const steps = roundHalfEven(BigInt(i - 128 - input.zeroPoint) * ratio.numerator, ratio.denominator);
-    const code = steps + BigInt(output.zeroPoint);
-    return Number(code < -128n ? -128n : code > 127n ? 127n : code);
-  });
-}
-
 const NO_WINDOW: Window = { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] };
 
+type Operation = { op: number; flags: number; weights: number; parameters: number; window: Window };
+
 /** What the operation itself needs; the rest of a descriptor is the same for all. */
-function operation(layer: QLayer, data: Data): { op: number; flags: number; weights: number; parameters: number; table: number; window: Window } {
-  const bare = { flags: 0, weights: NONE, parameters: NONE, table: NONE, window: NO_WINDOW };
-  const tableOf = (): { flags: number; table: number } => {
-    const table = rescaleTable(layer.input, layer.output);
-    return table === null ? { flags: 0, table: NONE } : { flags: DescriptorFlag.HAS_TABLE, table: data.add(asBytes(table)) };
-  };
+function operation(layer: WorkLayer, data: Data): Operation {
+  const bare = { flags: 0, weights: NONE, parameters: NONE, window: NO_WINDOW };
   if (layer.kind === 'conv' || layer.kind === 'dense') {
     const outputs = layer.output.channels;
-    const pixels = layer.kind === 'conv' ? layer.window.kernel[0] * layer.window.kernel[1] : layer.input.height * layer.input.width;
     const depthwise = isDepthwise(layer);
+    const pixels = layer.weights.codes.length / (depthwise ? outputs : outputs * layer.input.channels);
     const parameters = channelParameters(layer);
     // Depthwise, a channel's only "input" is itself: its taps are to the layer what a pixel's channels are to one output.
     const packed = depthwise ? channelsLast(layer.weights.codes, 1, outputs, pixels) : channelsLast(layer.weights.codes, outputs, layer.input.channels, pixels);
@@ -116,14 +104,12 @@ function operation(layer: QLayer, data: Data): { op: number; flags: number; weig
     const op = depthwise ? Op.DEPTHWISE : layer.kind === 'conv' ? Op.CONV : Op.DENSE;
     return { ...bare, op, weights, parameters: data.add(packParameters(parameters)), window: layer.kind === 'conv' ? layer.window : NO_WINDOW };
   }
-  if (layer.kind === 'maxPool') return { ...bare, op: Op.MAX_POOL, window: layer.window, ...tableOf() };
+  if (layer.kind === 'maxPool') return { ...bare, op: Op.MAX_POOL, window: layer.window };
   if (layer.kind === 'averagePool') {
     const flags = layer.countIncludePad ? DescriptorFlag.COUNT_INCLUDE_PAD : 0;
     return { ...bare, op: Op.AVERAGE_POOL, flags, parameters: data.add(packParameters(averageParameters(layer))), window: layer.window };
   }
-  if (layer.kind === 'add') return { ...bare, op: Op.ADD };
-  const identity = Int8Array.from({ length: 256 }, (_, i) => i - 128);
-  return { ...bare, op: Op.TABLE, flags: DescriptorFlag.HAS_TABLE, table: data.add(asBytes(rescaleTable(layer.input, layer.output) ?? identity)) };
+  return { ...bare, op: layer.kind === 'add' ? Op.ADD : layer.kind === 'copy' ? Op.COPY : Op.TABLE };
 }
 
 type AddFields = Pick<Values<typeof Descriptor>, 'addMultiplierA' | 'addMultiplierB' | 'addShift' | 'addZeroA' | 'addZeroB' | 'addZeroOut'>;
@@ -141,31 +127,44 @@ function addFields(a: QTensor, b: QTensor, out: QTensor, node: string): AddField
 
 const NO_ADD: AddFields = { addMultiplierA: 0, addMultiplierB: 0, addShift: 0, addZeroA: 0, addZeroB: 0, addZeroOut: 0 };
 
+type Area = { offset: number; planeStride: number; rowStride: number };
+
+function areaOf({ tensor, plane }: Source, arena: Arena): Area {
+  const { offset, planeStride, rowStride } = arena.places.get(tensor.id) as Place;
+  return { offset: offset + plane * planeStride, planeStride, rowStride };
+}
+
+function flagsOf({ stage: { pool }, sources: [first, second], other }: Step, table: boolean): number {
+  return (table ? DescriptorFlag.HAS_TABLE : 0) | (other === null ? 0 : DescriptorFlag.HAS_RESIDUAL) | (pool === null ? 0 : DescriptorFlag.POOL_OUTPUT) |
+    (first?.half === true ? DescriptorFlag.UPSAMPLE_FIRST : 0) | (second?.half === true ? DescriptorFlag.UPSAMPLE_SECOND : 0);
+}
+
 /** All fields but the name's place in STRINGS. */
-export function lower(stage: Stage, arena: Arena, tensorIndex: ReadonlyMap<number, number>, data: Data): Omit<Values<typeof Descriptor>, 'nameOffset' | 'nameBytes'> {
-  const { layer, residual, pool, output } = stage;
-  const place = (tensor: QTensor): Place => arena.places.get(tensor.id) as Place;
-  const { op, flags, weights, parameters, table, window } = operation(layer, data);
-  const last = residual?.add ?? layer;
-  const other = residual?.other ?? (layer.kind === 'add' ? layer.other : null);
-  const bounds = codeBounds(last.bounds, output);
-  const from = place(layer.input);
-  const to = place(output);
-  const beside = other === null ? null : place(other);
-  const first = layer.kind === 'add' ? layer.input : layer.output;
+export function lower(step: Step, arena: Arena, tensorIndex: ReadonlyMap<number, number>, data: Data): Omit<Values<typeof Descriptor>, 'nameOffset' | 'nameBytes'> {
+  const { stage, sources, other } = step;
+  const { layer, residual, result, bounds, output } = stage;
+  const { op, flags, weights, parameters, window } = operation(layer, data);
+  const table = stage.table ?? (layer.kind === 'table' ? IDENTITY : null);
+  const [first, second] = sources as [Source, Source | undefined];
+  const from = areaOf(first, arena);
+  const behind = second === undefined ? null : areaOf(second, arena);
+  const to = arena.places.get(output.id) as Place;
+  const beside = other === null ? null : areaOf(other, arena);
+  // A lone add's first operand is its input.
+  const [a, b] = layer.kind === 'add' ? [layer.input, layer.other] : [result, residual?.other];
   return {
     op,
-    flags: flags | (other === null ? 0 : DescriptorFlag.HAS_RESIDUAL) | (pool === null ? 0 : DescriptorFlag.POOL_OUTPUT),
+    flags: flags | flagsOf(step, table !== null),
     inputOffset: from.offset,
     inputPlaneStride: from.planeStride,
     inputRowStride: from.rowStride,
     inputHeight: layer.input.height,
     inputWidth: layer.input.width,
-    inputChannels: layer.input.channels,
-    secondOffset: NONE,
-    secondPlaneStride: 0,
-    secondRowStride: 0,
-    secondChannels: 0,
+    inputChannels: sources.reduce((sum, source) => sum + source.channels, 0),
+    secondOffset: behind?.offset ?? NONE,
+    secondPlaneStride: behind?.planeStride ?? 0,
+    secondRowStride: behind?.rowStride ?? 0,
+    secondChannels: second?.channels ?? 0,
     outputOffset: to.offset,
     outputPlaneStride: to.planeStride,
     outputRowStride: to.rowStride,
@@ -184,11 +183,11 @@ export function lower(stage: Stage, arena: Arena, tensorIndex: ReadonlyMap<numbe
     padRight: window.pads[3],
     weightsOffset: weights,
     parametersOffset: parameters,
-    tableOffset: table,
+    tableOffset: table === null ? NONE : data.add(asBytes(table)),
     residualOffset: beside?.offset ?? NONE,
     residualPlaneStride: beside?.planeStride ?? 0,
     residualRowStride: beside?.rowStride ?? 0,
-    ...(other === null ? NO_ADD : addFields(first, other, output, last.name)),
+    ...(b === undefined ? NO_ADD : addFields(a, b, output, (residual?.add ?? layer).name)),
     inputZeroPoint: layer.input.zeroPoint,
     stageZeroPoint: layer.output.zeroPoint,
     outputMin: bounds.min,

@@ -1,15 +1,19 @@
 /** ONNX operators that a canonical QDQ network may use between DequantizeLinear and QuantizeLinear: this table is the whole set. */
 import { CompileError } from './error.ts';
+import { binary, prelu, unary } from './elementwise.ts';
+import { FUNCTIONS } from './functions.ts';
 import type { Weights, Window } from './graph.ts';
 import { NO_BOUNDS } from './graph.ts';
 import type { Importer } from './import.ts';
 import type { OnnxNode } from './onnx.ts';
 import { OnnxType } from './onnx.ts';
+import { concat, flatten, reshape, resize, slice, split, squeeze, transpose, unsqueeze } from './moves.ts';
 import { multiply, nearly, ratioOf } from './scale.ts';
 import type { LayerDraft, PendingValue, RealValue, Value } from './values.ts';
-import { dimsOf } from './values.ts';
+import { dimsOf, dimsOfTensor } from './values.ts';
 
-export type Operator = (importer: Importer, node: OnnxNode) => Value;
+/** One value, or one for each of the node's outputs. */
+export type Operator = (importer: Importer, node: OnnxNode) => Value | Value[];
 
 const ints = (node: OnnxNode, name: string): number[] | undefined => node.attributes.get(name)?.ints;
 const integer = (node: OnnxNode, name: string, otherwise: number): number => node.attributes.get(name)?.i ?? otherwise;
@@ -79,11 +83,12 @@ function windowOf(node: OnnxNode, input: RealValue, kernel: [number, number]): {
 /** Weights in [output][column] order and one scale an output; -128 becomes -127, which is noted. */
 function weightsOf(importer: Importer, node: OnnxNode, value: Value, outputAxis: number, bias: Value | null, input: RealValue): Weights {
   if (value.kind !== 'weights' || value.tensor.dataType !== OnnxType.INT8) throw new CompileError(`weights of ${node.opType} must be int8 constants behind a DequantizeLinear.`, node.name);
+  if (value.zeros.some((zero) => zero !== 0)) throw new CompileError(`weights '${value.tensor.name}' have a zero point other than 0; quantise them symmetrically.`, node.name);
   if (value.scales.length > 1 && value.axis !== outputAxis) throw new CompileError(`weights of ${node.opType} have scales along axis ${value.axis}, not one an output channel (axis ${outputAxis}).`, node.name);
   const { dims, data } = value.tensor;
   const outputs = dims[outputAxis] as number;
   importer.charge(node, data.length, outputs);
-  const codes = outputAxis === 0 ? Int8Array.from(data as Int8Array) : transpose(data as Int8Array, dims[0] as number, outputs);
+  const codes = outputAxis === 0 ? Int8Array.from(data as Int8Array) : turned(data as Int8Array, dims[0] as number, outputs);
   let changed = 0;
   codes.forEach((code, i) => {
     if (code !== -128) return;
@@ -95,7 +100,7 @@ function weightsOf(importer: Importer, node: OnnxNode, value: Value, outputAxis:
   return { codes, scales, bias: bias === null ? new Int32Array(outputs) : biasOf(node, bias, outputs, scales, input) };
 }
 
-function transpose(data: Int8Array, rows: number, columns: number): Int8Array {
+function turned(data: Int8Array, rows: number, columns: number): Int8Array {
   const out = new Int8Array(data.length);
   for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c * rows + r] = data[r * columns + c] as number;
   return out;
@@ -104,6 +109,7 @@ function transpose(data: Int8Array, rows: number, columns: number): Int8Array {
 function biasOf(node: OnnxNode, value: Value, outputs: number, scales: Float32Array, input: RealValue): Int32Array {
   if (value.kind !== 'weights' || value.tensor.dataType !== OnnxType.INT32) throw new CompileError(`bias of ${node.opType} must be int32 behind a DequantizeLinear, at scale (input scale × weight scale).`, node.name);
   const { tensor } = value;
+  if (value.zeros.some((zero) => zero !== 0)) throw new CompileError(`bias '${tensor.name}' has a zero point other than 0.`, node.name);
   if (tensor.data.length !== outputs) throw new CompileError(`${node.opType} has a bias of ${tensor.data.length} values for ${outputs} outputs.`, node.name);
   for (let c = 0; c < outputs; c++) {
     const wanted = multiply(ratioOf(input.tensor.scale), ratioOf(scales[c] as number));
@@ -156,25 +162,13 @@ const add: Operator = (importer, node) => {
     const weights = { ...draft.weights, bias: biasOf(node, bias, draft.weights.bias.length, draft.weights.scales, input) };
     return { ...product, draft: { ...draft, weights }, operator: 'MatMul + Add' };
   }
-  const left = importer.real(node, 0);
-  const right = importer.real(node, 1);
-  if (left.shape.join() !== right.shape.join() || dimsOfTensor(left).join() !== dimsOfTensor(right).join()) {
+  if (a.kind !== 'real' || b.kind !== 'real') return binary(importer, node);
+  const [left, right] = [a, b];
+  if (left.shape.join() !== right.shape.join() || dimsOfTensor(left.tensor).join() !== dimsOfTensor(right.tensor).join()) {
     throw new CompileError(`Add of shapes ${left.shape.join('×')} and ${right.shape.join('×')}: they must be equal (no broadcasting).`, node.name);
   }
-  return { ...pending(node, { kind: 'add', input: left.tensor, other: right.tensor }, left.shape), dims: dimsOfTensor(left) };
+  return { ...pending(node, { kind: 'add', input: left.tensor, other: right.tensor }, left.shape), dims: dimsOfTensor(left.tensor) };
 };
-
-const dimsOfTensor = ({ tensor }: RealValue): [number, number, number] => [tensor.channels, tensor.height, tensor.width];
-
-/** Bounds on a result not yet quantised, or a layer of its own on a quantised tensor. */
-function bounded(importer: Importer, node: OnnxNode, min: number, max: number): Value {
-  const value = importer.value(node, 0);
-  const before = value.kind === 'pending' ? value : { ...pending(node, { kind: 'rescale', input: importer.real(node, 0).tensor }, importer.real(node, 0).shape), dims: dimsOfTensor(importer.real(node, 0)), operator: '' };
-  // Clip(Clip(x)): the later bounds win where the two do not overlap.
-  const clip = (x: number): number => Math.min(Math.max(x, min), max);
-  const operator = before.operator === '' ? node.opType : `${before.operator} + ${node.opType}`;
-  return { ...before, bounds: { min: clip(before.bounds.min), max: clip(before.bounds.max) }, operator };
-}
 
 const clip: Operator = (importer, node) => {
   const bound = (index: number, otherwise: number): number => {
@@ -186,7 +180,7 @@ const clip: Operator = (importer, node) => {
   const min = bound(1, -Infinity);
   const max = bound(2, Infinity);
   if (min > max) throw new CompileError(`Clip has a minimum of ${min} above its maximum of ${max}.`, node.name);
-  return bounded(importer, node, min, max);
+  return importer.bounded(node, importer.value(node, 0), min, max);
 };
 
 function pool(importer: Importer, node: OnnxNode): { input: RealValue; window: Window; shape: number[] } {
@@ -216,34 +210,25 @@ const globalAveragePool: Operator = (importer, node) => {
   return pending(node, { kind: 'averagePool', input: input.tensor, window, countIncludePad: true }, [1, channels, 1, 1]);
 };
 
-/** The same elements in the same order under another shape: only [1, …] → [1, product], or a change of nothing but 1s. */
-function reshaped(importer: Importer, node: OnnxNode, shapeOf: (shape: number[]) => number[]): Value {
-  const value = importer.value(node, 0);
-  if (value.kind !== 'real' && value.kind !== 'pending' && value.kind !== 'codes') throw new CompileError(`${node.opType} of a value that is not quantised.`, node.name);
-  const shape = shapeOf(value.shape);
-  const count = (dims: number[]): number => dims.reduce((product, d) => product * d, 1);
-  if (count(shape) !== count(value.shape)) throw new CompileError(`${node.opType} turns ${value.shape.join('×')} into ${shape.join('×')}, which has another number of elements.`, node.name);
-  const bare = (dims: number[]): string => dims.filter((d) => d !== 1).join();
-  if (!(shape.length === 2 && shape[0] === 1) && bare(shape) !== bare(value.shape)) throw new CompileError(`${node.opType} to ${shape.join('×')} would move elements; only flattening is supported.`, node.name);
-  if (shape.length < 2 || shape.length > 4 || shape[0] !== 1) throw new CompileError(`${node.opType} to ${shape.join('×')}: the batch of 1 must stay in front.`, node.name);
-  return { ...value, shape };
-}
-
-const flatten: Operator = (importer, node) => {
-  const axis = integer(node, 'axis', 1);
-  if (axis !== 1) throw new CompileError(`Flatten with axis ${axis}; only 1 is supported.`, node.name);
-  return reshaped(importer, node, (shape) => [1, shape.reduce((product, d) => product * d, 1)]);
+const globalMaxPool: Operator = (importer, node) => {
+  const input = importer.real(node, 0);
+  requireImage(node, input);
+  const { channels, height, width } = input.tensor;
+  return pending(node, { kind: 'maxPool', input: input.tensor, window: { kernel: [height, width], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] } }, [1, channels, 1, 1]);
 };
 
-const reshape: Operator = (importer, node) => {
-  const wanted = importer.constant(node, 1);
-  if (wanted.dataType !== OnnxType.INT64 || wanted.data.length > 8) throw new CompileError('Reshape needs a constant int64 shape.', node.name);
-  return reshaped(importer, node, (shape) => {
-    const dims = [...wanted.data].map((d, i) => (Number(d) === 0 ? (shape[i] ?? 1) : Number(d)));
-    const known = dims.filter((d) => d !== -1).reduce((product, d) => product * d, 1);
-    return dims.map((d) => (d === -1 ? shape.reduce((product, x) => product * x, 1) / known : d));
-  });
+/** Over rows and columns: global average pooling under another name. */
+const reduceMean: Operator = (importer, node) => {
+  const { shape } = importer.real(node, 0);
+  const axes = ints(node, 'axes') ?? (importer.has(node, 1) ? [...importer.constant(node, 1).data].map(Number) : []);
+  const over = axes.map((axis) => (axis < 0 ? axis + shape.length : axis)).sort((a, b) => a - b).join();
+  if (shape.length !== 4 || over !== '2,3') throw new CompileError(`ReduceMean of ${shape.join('×')} over axes ${axes.join(', ')}; only rows and columns (2, 3) are supported.`, node.name);
+  const made = globalAveragePool(importer, node) as PendingValue;
+  return integer(node, 'keepdims', 1) === 0 ? { ...made, shape: made.shape.slice(0, 2) } : made;
 };
+
+/** At the end of the network only: whoever reads the output gets what goes in. */
+const host: Operator = (importer, node) => ({ kind: 'host', node: node.name, operator: node.opType, name: node.inputs[0] ?? '', input: importer.real(node, 0) });
 
 const constant: Operator = (_importer, node) => {
   const tensor = node.attributes.get('value')?.t;
@@ -258,13 +243,32 @@ export const OPERATORS: Readonly<Record<string, Operator>> = {
   Gemm: gemm,
   MatMul: (importer, node) => dense(importer, node, false, null),
   Add: add,
-  Relu: (importer, node) => bounded(importer, node, 0, Infinity),
+  Relu: (importer, node) => importer.bounded(node, importer.value(node, 0), 0, Infinity),
   Clip: clip,
+  ...Object.fromEntries(Object.keys(FUNCTIONS).map((name) => [name, unary])),
+  PRelu: prelu,
+  Sub: binary,
+  Mul: binary,
+  Div: binary,
+  Pow: binary,
+  Min: binary,
+  Max: binary,
   MaxPool: maxPool,
+  GlobalMaxPool: globalMaxPool,
   AveragePool: averagePool,
   GlobalAveragePool: globalAveragePool,
+  ReduceMean: reduceMean,
+  Concat: concat,
+  Slice: slice,
+  Split: split,
+  Resize: resize,
   Flatten: flatten,
   Reshape: reshape,
+  Squeeze: squeeze,
+  Unsqueeze: unsqueeze,
+  Transpose: transpose,
+  Softmax: host,
+  LogSoftmax: host,
   Constant: constant,
   Identity: identity,
   Dropout: identity,

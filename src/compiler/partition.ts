@@ -1,45 +1,36 @@
-/** QGraph → stages: who runs each layer, and which adds and poolings ride in another layer's output stage. One stage becomes one descriptor. */
+/** QGraph → stages: who runs each layer, and which tables, adds and poolings ride in another layer's output stage. One stage becomes one descriptor. */
 import { MAX_CHANNELS, MAX_KERNEL, MAX_POOL_KERNEL } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
-import type { AddLayer, Bounds, ConvLayer, MaxPoolLayer, QGraph, QLayer, QTensor, Window } from './graph.ts';
-import { macsOf } from './graph.ts';
-import { ratioOf, roundHalfEven } from './scale.ts';
+import type { AddLayer, Bounds, ConvLayer, MaxPoolLayer, QGraph, QLayer, QTensor, TableLayer, ViewLayer, Window, WorkLayer } from './graph.ts';
+import { inputsOf, isView, macsOf, sameCodes } from './graph.ts';
+import { clamped, codeBounds, compose, IDENTITY, isIdentity, rescaleTable } from './tables.ts';
 
 export type Target = 'PL' | 'PS';
+/** What one descriptor computes. */
 export type Stage = {
   readonly target: Target;
-  readonly layer: QLayer;
+  readonly layer: WorkLayer;
+  /** Looked up behind the layer's own result, whose quantisation is layer.output's; bounds before it are in it. */
+  readonly table: Int8Array | null;
+  /** Quantisation of what the table gives, and of the add's operand a. */
+  readonly result: QTensor;
   /** An add fused behind the layer: its other operand. */
   readonly residual: { readonly add: AddLayer; readonly other: QTensor } | null;
   /** A pooling fused behind the layer, which has no residual then: the largest of each 2 x 2 is all that is written. */
   readonly pool: MaxPoolLayer | null;
+  /** Codes of the final clamp. */
+  readonly bounds: Bounds;
   readonly output: QTensor;
+  /** All that it computes, in order: a row of the report each. */
+  readonly layers: readonly WorkLayer[];
 };
-
-/** Codes between which a real-valued bound keeps a tensor: Relu gives [zero point, 127]. */
-export function codeBounds(bounds: Bounds, tensor: QTensor): { min: number; max: number } {
-  const codeOf = (bound: number): number => {
-    if (!Number.isFinite(bound)) return bound;
-    const steps = bound === 0 ? 0n : quantised(bound, tensor.scale);
-    return Math.min(127, Math.max(-128, tensor.zeroPoint + Number(steps)));
-  };
-  return { min: Math.max(-128, codeOf(bounds.min)), max: Math.min(127, codeOf(bounds.max)) };
-}
-
-function quantised(value: number, scale: number): bigint {
-  const a = ratioOf(Math.abs(value));
-  const b = ratioOf(scale);
-  const numerator = a.numerator * b.denominator;
-  return roundHalfEven(value < 0 ? -numerator : numerator, a.denominator * b.numerator);
-}
 
 /** Layers that some output needs, in order. */
 function live(graph: QGraph): QLayer[] {
   const needed = new Set(graph.outputs.map((o) => o.tensor.id));
   const kept = [...graph.layers].reverse().filter((layer) => {
     if (!needed.has(layer.output.id)) return false;
-    needed.add(layer.input.id);
-    if (layer.kind === 'add') needed.add(layer.other.id);
+    for (const input of inputsOf(layer)) needed.add(input.id);
     return true;
   });
   return kept.reverse();
@@ -90,22 +81,27 @@ function requireRunnable(layer: QLayer): void {
   }
 }
 
-const isUnbounded = (layer: QLayer): boolean => {
-  const { min, max } = codeBounds(layer.bounds, layer.output);
-  return min === -128 && max === 127;
-};
+const ANY_CODE: Bounds = { min: -128, max: 127 };
+const isAny = ({ min, max }: Bounds): boolean => min <= -128 && max >= 127;
+const boundsOf = (layer: QLayer): Bounds => codeBounds(layer.bounds, layer.output);
 
-/** The layer into whose output stage `add` fits, and the operand that stays: a convolution or dense layer that only the add reads. */
-function host(add: AddLayer, layers: readonly QLayer[], readers: ReadonlyMap<number, number>): { layer: QLayer; other: QTensor } | null {
-  if (add.input.id === add.other.id) return null;
-  const candidates = layers.filter((layer) => {
-    if (layer.output.id !== add.input.id && layer.output.id !== add.other.id) return false;
-    if ((layer.kind !== 'conv' && layer.kind !== 'dense') || readers.get(layer.output.id) !== 1) return false;
-    // The output stage clamps only after the add.
-    return isUnbounded(layer);
-  });
-  const layer = candidates.at(-1);
-  return layer === undefined ? null : { layer, other: layer.output.id === add.input.id ? add.other : add.input };
+/** The table of a layer that has one by itself; a max pooling's where its output has other codes. */
+function tableOf(layer: WorkLayer): Int8Array | null {
+  if (layer.kind === 'table') return layer.codes;
+  return layer.kind === 'maxPool' ? rescaleTable(layer.input, layer.output) : null;
+}
+
+export const isStage = (item: Stage | ViewLayer): item is Stage => 'target' in item;
+
+export function alone(layer: WorkLayer): Stage {
+  return { target: targetOf(layer), layer, table: tableOf(layer), result: layer.output, residual: null, pool: null, bounds: boundsOf(layer), output: layer.output, layers: [layer] };
+}
+
+/** Clamp and table become one table: what is looked up is clamped already. */
+function looked(stage: Stage, codes: Int8Array, bounds: Bounds): Int8Array | null {
+  const before = clamped(stage.table ?? IDENTITY, stage.bounds);
+  const table = clamped(compose(codes, before), bounds);
+  return isIdentity(table) ? null : table;
 }
 
 /** Whether it takes the largest of each 2 x 2 and an odd last row or column is left out: padding behind is then never looked at. */
@@ -131,44 +127,80 @@ function hasRoomToPool(layer: ConvLayer): boolean {
   return pixels * words <= MAX_POOLED_WORDS;
 }
 
-/** The convolution whose results `pool` can take on their way to memory: only the pool reads them, and as they are. */
-function convolutionOf(pool: MaxPoolLayer, layers: readonly QLayer[], readers: ReadonlyMap<number, number>): QLayer | null {
-  const { input, output } = pool;
-  if (!halves(pool) || !isUnbounded(pool) || input.scale !== output.scale || input.zeroPoint !== output.zeroPoint || readers.get(input.id) !== 1) return null;
-  return layers.find((layer) => layer.output.id === input.id && layer.kind === 'conv' && hasRoomToPool(layer)) ?? null;
-}
+/** Stages so far, by the tensor that each writes. */
+class Stages {
+  readonly #open = new Map<number, Stage | ViewLayer>();
+  readonly #readers: ReadonlyMap<number, number>;
 
-/** The stage that `layer` shares with one before it; null where it has its own. */
-function fused(layer: QLayer, layers: readonly QLayer[], readers: ReadonlyMap<number, number>): Stage | null {
-  const bare = { target: 'PL', residual: null, pool: null, output: layer.output } as const;
-  if (layer.kind === 'add') {
-    const found = host(layer, layers, readers);
-    return found && { ...bare, layer: found.layer, residual: { add: layer, other: found.other } };
+  constructor(readers: ReadonlyMap<number, number>) {
+    this.#readers = readers;
   }
-  if (layer.kind !== 'maxPool') return null;
-  const convolution = convolutionOf(layer, layers, readers);
-  return convolution && { ...bare, layer: convolution, pool: layer };
+
+  /** The stage whose result only one layer reads, and into whose output stage something more fits. */
+  #host(tensor: QTensor): Stage | null {
+    const stage = this.#open.get(tensor.id);
+    return stage !== undefined && isStage(stage) && this.#readers.get(tensor.id) === 1 && stage.residual === null && stage.pool === null ? stage : null;
+  }
+
+  #into(stage: Stage, more: Partial<Stage>, layer: WorkLayer): Stage {
+    this.#open.delete(stage.output.id);
+    return { ...stage, ...more, output: layer.output, layers: [...stage.layers, layer] };
+  }
+
+  /** A table behind any layer but an add, which it would have to precede. */
+  #table(layer: TableLayer): Stage | null {
+    const stage = this.#host(layer.input);
+    if (stage === null || stage.layer.kind === 'add') return null;
+    return this.#into(stage, { table: looked(stage, layer.codes, boundsOf(layer)), result: layer.output, bounds: ANY_CODE }, layer);
+  }
+
+  /** An add behind a convolution, dense layer or lone table: the last of its two operands that can take it. */
+  #add(layer: AddLayer): Stage | null {
+    if (layer.input.id === layer.other.id) return null;
+    const order = [...this.#open.keys()];
+    const [stage] = [layer.input, layer.other]
+      .flatMap((tensor) => this.#host(tensor) ?? [])
+      .filter(({ layer: { kind } }) => kind === 'conv' || kind === 'dense' || kind === 'table')
+      .sort((a, b) => order.indexOf(b.output.id) - order.indexOf(a.output.id));
+    if (stage === undefined) return null;
+    const other = stage.output.id === layer.input.id ? layer.other : layer.input;
+    // The output stage clamps only after the add; before it, a table does.
+    const table = isAny(stage.bounds) ? stage.table : looked(stage, IDENTITY, ANY_CODE);
+    return this.#into(stage, { table, residual: { add: layer, other }, bounds: boundsOf(layer) }, layer);
+  }
+
+  /** A pooling on the way of a convolution's results to memory: only the pool reads them, and as they are. */
+  #pool(layer: MaxPoolLayer): Stage | null {
+    const stage = this.#host(layer.input);
+    if (stage?.layer.kind !== 'conv' || !halves(layer) || !isAny(boundsOf(layer)) || !sameCodes(layer.input, layer.output) || !hasRoomToPool(stage.layer)) return null;
+    return this.#into(stage, { pool: layer }, layer);
+  }
+
+  take(layer: QLayer): void {
+    if (isView(layer)) {
+      this.#open.set(layer.output.id, layer);
+      return;
+    }
+    const shared = layer.kind === 'table' ? this.#table(layer) : layer.kind === 'add' ? this.#add(layer) : layer.kind === 'maxPool' ? this.#pool(layer) : null;
+    this.#open.set(layer.output.id, shared ?? alone(layer));
+  }
+
+  all(): (Stage | ViewLayer)[] {
+    return [...this.#open.values()];
+  }
 }
 
 /**
- * Stages in an order of execution, each with who runs it.
+ * Stages, and views between them, in an order of execution.
  * @throws CompileError naming the layer that nobody can run
  */
-export function partition(graph: QGraph): Stage[] {
+export function partition(graph: QGraph): (Stage | ViewLayer)[] {
   const layers = live(graph);
   layers.forEach(requireRunnable);
   const readers = new Map<number, number>();
   const read = (tensor: QTensor): void => void readers.set(tensor.id, (readers.get(tensor.id) ?? 0) + 1);
-  for (const layer of layers) {
-    read(layer.input);
-    if (layer.kind === 'add') read(layer.other);
-  }
-  for (const output of graph.outputs) read(output.tensor);
-
-  const shared = layers.map((layer) => fused(layer, layers, readers));
-  const absorbed = new Set(shared.map((stage) => stage?.layer));
-  return layers.flatMap((layer, i): Stage[] => {
-    if (absorbed.has(layer)) return [];
-    return [shared[i] ?? { target: targetOf(layer), layer, residual: null, pool: null, output: layer.output }];
-  });
+  for (const tensor of [...layers.flatMap(inputsOf), ...graph.outputs.map((o) => o.tensor)]) read(tensor);
+  const stages = new Stages(readers);
+  for (const layer of layers) stages.take(layer);
+  return stages.all();
 }

@@ -1,15 +1,15 @@
 /** What an ONNX value is while a graph is imported. */
 import { MAX_CHANNELS, MAX_DIMENSION } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
-import type { Bounds, QLayer, QTensor } from './graph.ts';
-import type { OnnxTensor } from './onnx.ts';
+import type { Bounds, QTensor, WorkLayer } from './graph.ts';
+import type { OnnxNode, OnnxTensor } from './onnx.ts';
 
-type Draft<L> = L extends QLayer ? Omit<L, 'output' | 'bounds' | 'operator' | 'name'> : never;
-/** A layer without its output. */
-export type LayerDraft = Draft<QLayer>;
+type Draft<L> = L extends WorkLayer ? Omit<L, 'output' | 'bounds' | 'operator' | 'name'> : never;
+/** A layer without its output. 'rescale': the input's values, whatever codes they get. */
+export type LayerDraft = Draft<WorkLayer> | { readonly kind: 'rescale'; readonly input: QTensor };
 
-/** An int8 or int32 constant behind a DequantizeLinear. scales has one entry, or one for each index of axis. */
-export type WeightsValue = { kind: 'weights'; tensor: OnnxTensor; scales: Float32Array; axis: number };
+/** An int8 or int32 constant behind a DequantizeLinear. scales and zeros have one entry, or one for each index of axis. */
+export type WeightsValue = { kind: 'weights'; tensor: OnnxTensor; scales: Float32Array; zeros: readonly number[]; axis: number };
 /** A dequantised int8 activation. shape is ONNX's; [1, C·H·W] for a flattened tensor. */
 export type RealValue = { kind: 'real'; tensor: QTensor; shape: number[] };
 /** The exact result of a layer, before QuantizeLinear; dims are [channels, height, width]. */
@@ -22,13 +22,24 @@ export type PendingValue = {
   dims: [number, number, number];
   shape: number[];
 };
+/** A function of one tensor's codes, not yet quantised: its value for each of the 256. */
+export type FunctionValue = { kind: 'function'; source: QTensor; values: Float64Array; node: string; operator: string; shape: number[] };
+/** Tensors behind one another that differ in quantisation; what they get is said behind them. */
+export type JoinedValue = { kind: 'joined'; node: OnnxNode; operator: string; parts: readonly RealValue[]; dims: [number, number, number]; shape: number[] };
+/** What is left to whoever reads the output: its input is the output then. */
+export type HostValue = { kind: 'host'; node: string; operator: string; name: string; input: RealValue };
 export type Value =
   | { kind: 'input'; name: string; shape: number[]; elementType: number }
   | { kind: 'constant'; tensor: OnnxTensor }
   | { kind: 'codes'; tensor: QTensor; shape: number[] }
   | WeightsValue
   | RealValue
-  | PendingValue;
+  | PendingValue
+  | FunctionValue
+  | JoinedValue
+  | HostValue;
+
+export const dimsOfTensor = (tensor: QTensor): [number, number, number] => [tensor.channels, tensor.height, tensor.width];
 
 /** [1, C, H, W] of any rank from 2 to 4; the batch is 1. */
 export function dimsOf(shape: readonly number[], node: string): [number, number, number] {
