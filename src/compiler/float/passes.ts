@@ -18,9 +18,10 @@ function behind(step: Step, { scale, shift }: Affine): void {
   const outputs = weights.dims[0] as number;
   const each = weights.data.length / outputs;
   const from = weights.data as Float32Array;
-  const data = new Float32Array(from.length);
-  for (let o = 0, i = 0; o < outputs; o++) for (let k = 0; k < each; k++, i++) data[i] = (from[i] as number) * at(scale, o);
-  step.inputs = [x, floats(weights.dims, data), floats([outputs], Float64Array.from(bias.data as Float32Array, (b, o) => b * at(scale, o) + at(shift, o)))];
+  // A bias alone leaves the weights, which may be most of the file, as they are.
+  const data = scale.every((s) => s === 1) ? from : new Float32Array(from.length);
+  for (let o = 0, i = 0; data !== from && o < outputs; o++) for (let k = 0; k < each; k++, i++) data[i] = (from[i] as number) * at(scale, o);
+  step.inputs = [x, { ...weights, data }, floats([outputs], Float64Array.from(bias.data as Float32Array, (b, o) => b * at(scale, o) + at(shift, o)))];
 }
 
 /** Before a Conv or Gemm: into its columns of weights; what it adds passes through the window, so the window must hold no padding. */
@@ -41,7 +42,7 @@ function before(step: Step, { scale, shift }: Affine): void {
       }
     }
   }
-  step.inputs = [x, floats(weights.dims, data), floats([outputs], added)];
+  step.inputs = [x, { ...weights, data }, floats([outputs], added)];
 }
 
 const isLayer = (step: Step | undefined): step is Step => step?.op === 'Conv' || step?.op === 'Gemm';

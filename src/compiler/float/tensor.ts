@@ -19,8 +19,9 @@ const int64 = (value: number): bigint => (value >= INT64 ? 2n ** 63n - 1n : valu
 
 export function tensorOf(dataType: number, dims: readonly number[], values: ArrayLike<number>): Tensor {
   const data: TensorData =
-    dataType === OnnxType.FLOAT ? Float32Array.from(values)
-    : dataType === OnnxType.DOUBLE ? Float64Array.from(values)
+    // Not from(), which goes through an iterator: weights come this way.
+    dataType === OnnxType.FLOAT ? new Float32Array(values)
+    : dataType === OnnxType.DOUBLE ? new Float64Array(values)
     : dataType === OnnxType.INT64 ? BigInt64Array.from(Array.from(values, int64))
     : dataType === OnnxType.INT32 ? Int32Array.from(values)
     : dataType === OnnxType.INT8 ? Int8Array.from(values)
@@ -65,8 +66,21 @@ export function gather({ dataType, data }: Tensor, dims: readonly number[], plac
 export function permuted(tensor: Tensor, perm: readonly number[]): Tensor {
   const dims = perm.map((p) => tensor.dims[p] as number);
   if (isIdentity(perm)) return tensor;
+  if (perm.length === 2 && tensor.data instanceof Float32Array) return { ...tensor, dims, data: turned(tensor.data, dims[1] as number, dims[0] as number) };
   const strides = stridesOf(tensor.dims);
   return gather(tensor, dims, offsets(dims, perm.map((p) => strides[p] as number)));
+}
+
+/** A matrix's other order, block by block: the matrices of dense layers are larger than any cache. */
+function turned(data: Float32Array, rows: number, columns: number): Float32Array {
+  const BLOCK = 32;
+  const out = new Float32Array(data.length);
+  for (let r0 = 0; r0 < rows; r0 += BLOCK) {
+    for (let c0 = 0; c0 < columns; c0 += BLOCK) {
+      for (let c = c0; c < Math.min(c0 + BLOCK, columns); c++) for (let r = r0; r < Math.min(r0 + BLOCK, rows); r++) out[c * rows + r] = data[r * columns + c] as number;
+    }
+  }
+  return out;
 }
 
 export const isIdentity = (perm: readonly number[]): boolean => perm.every((p, i) => p === i);
