@@ -176,7 +176,9 @@ describe('single operators', () => {
   it.each([
     single('Pad into Conv', 13, [1, 2, 6, 6], (g, x) => g.conv(g.node('Pad', [x, g.ints(0, 0, 1, 2, 0, 0, 0, 3)]), 2, 3), ['Conv']),
     single('Pad into AveragePool', 13, [1, 2, 6, 6], (g, x) => g.node('AveragePool', [g.node('Pad', [x, g.ints(0, 0, 1, 1, 0, 0, 1, 1)])], { kernel_shape: [3, 3], strides: [2, 2] }), ['AveragePool']),
-    single('Pad of zeros before MaxPool stays', 13, [1, 2, 6, 6], (g, x) => g.node('MaxPool', [g.node('Pad', [x, g.ints(0, 0, 1, 1, 0, 0, 1, 1)])], { kernel_shape: [3, 3], strides: [2, 2] }), ['Pad', 'MaxPool']),
+    single('Pad of zeros before MaxPool', 13, [1, 2, 6, 6], (g, x) => g.node('MaxPool', [g.node('Pad', [x, g.ints(0, 0, 1, 2, 0, 0, 0, 1)])], { kernel_shape: [3, 3], strides: [2, 2] }), ['Conv', 'MaxPool']),
+    single('Pad of ones', 13, [1, 2, 6, 6], (g, x) => g.conv(g.node('Pad', [x, g.ints(0, 0, 1, 1, 0, 0, 1, 1), g.scalar(1)]), 2, 3), ['Pad', 'Conv']),
+    single('Pad of channels', 13, [1, 2, 4, 4], (g, x) => g.node('Pad', [x, g.ints(0, 1, 0, 0, 0, 1, 0, 0)]), ['Pad']),
     single('Pad of -inf into MaxPool', 13, [1, 2, 6, 6], (g, x) => g.node('MaxPool', [g.node('Pad', [x, g.ints(0, 0, 1, 1, 0, 0, 1, 1), g.scalar(-Infinity)])], { kernel_shape: [3, 3], strides: [2, 2] }), ['MaxPool']),
     single('MaxPool with ceil_mode', 13, [1, 2, 8, 6], (g, x) => g.node('MaxPool', [x], { kernel_shape: [3, 3], strides: [2, 2], ceil_mode: 1 }), ['MaxPool']),
     single('AveragePool SAME_LOWER', 13, [1, 2, 7, 6], (g, x) => g.node('AveragePool', [x], { kernel_shape: [2, 2], strides: [2, 2], auto_pad: 'SAME_LOWER' }), ['AveragePool']),

@@ -6,7 +6,7 @@ import { CompileError } from '../error.ts';
 import type { OnnxModel, OnnxNode, OnnxValue } from '../onnx.ts';
 import { OnnxType } from '../onnx.ts';
 import { FOLDS } from './fold.ts';
-import { foldAffines, foldPads, lowerAffines } from './passes.ts';
+import { foldAffines, foldPads, lowerAffines, lowerPads } from './passes.ts';
 import { recognise } from './patterns.ts';
 import type { Port } from './step.ts';
 import { alive, modelOf } from './step.ts';
@@ -117,7 +117,8 @@ export function canonical(model: OnnxModel): Canonical {
   recognise(network);
   network = foldPads(alive(network));
   network = alive(foldAffines(network));
-  network = lowerAffines(network, (text) => walk.note(text));
+  const note = (text: string): void => walk.note(text);
+  network = lowerPads(lowerAffines(network, note), note);
   return { model: modelOf(network), notes: walk.notes, turned };
 }
 

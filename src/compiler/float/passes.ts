@@ -4,6 +4,9 @@ import { Links } from './step.ts';
 import type { Tensor } from './tensor.ts';
 import { countOf, floats } from './tensor.ts';
 
+/** Larger windows than this are no cheaper than a copy. */
+const MAX_PAD_KERNEL = 7;
+
 const at = (values: ArrayLike<number>, index: number): number => values[values.length === 1 ? 0 : index] as number;
 
 function composed(inner: Affine, outer: Affine): Affine {
@@ -123,6 +126,29 @@ export function foldPads(network: Network): Network {
     gone.add(step);
   }
   return { ...network, steps: network.steps.filter((s) => !gone.has(s)) };
+}
+
+/** Pads of zeros that no layer took in: a depthwise convolution of one tap, whose window pads by less than it covers. */
+export function lowerPads(network: Network, note: (text: string) => void): Network {
+  const steps = network.steps.map((step): Step => {
+    if (step.op !== 'Pad' || step.shape.length !== 4) return step;
+    const [input, sizes, fill] = step.inputs as [string, Tensor, Tensor];
+    const pads = Array.from(sizes.data as ArrayLike<bigint>, Number);
+    const [top = 0, left = 0, bottom = 0, right = 0] = [2, 3, 6, 7].map((i) => pads[i] as number);
+    const kernel = [top + bottom + 1, left + right + 1] as const;
+    if (Number(fill.data[0]) !== 0 || [0, 1, 4, 5].some((i) => pads[i] !== 0) || Math.max(...kernel) > MAX_PAD_KERNEL) return step;
+    note(`Node '${step.name}': its padding fits into no layer behind it; it runs as a depthwise convolution.`);
+    const channels = step.shape[1] as number;
+    const taps = kernel[0] * kernel[1];
+    const weights = new Float32Array(channels * taps);
+    for (let c = 0; c < channels; c++) weights[c * taps + bottom * kernel[1] + right] = 1;
+    const one = { ints: [1, 1] };
+    return {
+      name: step.name, output: step.output, shape: step.shape, op: 'Conv', inputs: [input, floats([channels, 1, ...kernel], weights), floats([channels], new Float32Array(channels))],
+      attributes: { kernel_shape: { ints: kernel }, strides: one, dilations: one, pads: { ints: [kernel[0] - 1, kernel[1] - 1, kernel[0] - 1, kernel[1] - 1] }, group: { i: channels } },
+    };
+  });
+  return { ...network, steps };
 }
 
 /** What no layer took in: on an image a depthwise 1 × 1 convolution, elsewhere Mul and Add. */

@@ -1,7 +1,7 @@
 /** Activations that exports spell out as several nodes. */
 import type { OnnxModel, OnnxNode } from '../onnx.ts';
-import type { Links, Network, Step } from './step.ts';
-import { Links as StepLinks } from './step.ts';
+import type { Network, Step } from './step.ts';
+import { Links } from './step.ts';
 import type { Tensor } from './tensor.ts';
 import { floats } from './tensor.ts';
 
@@ -56,7 +56,7 @@ function hardSwishProduct(links: Links, step: Step | undefined): { x: string; di
 
 /** In place: HardSigmoid, HardSwish, and bounds behind bounds. */
 export function recognise(network: Network): void {
-  const links = new StepLinks(network);
+  const links = new Links(network);
   for (const step of network.steps) {
     const divided = sixth(step);
     const inner = divided === null ? null : relu6Plus3(links, links.maker(divided));

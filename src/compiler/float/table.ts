@@ -21,7 +21,7 @@ export const OPERATORS: Readonly<Record<string, Entry>> = {
   ReduceMean: same(reduction('AveragePool'), 'GlobalAveragePool or AveragePool', 'over rows, columns or both'),
   ReduceSum: same(reduction('AveragePool', true), 'GlobalAveragePool or AveragePool, times the number of pixels', 'over rows, columns or both'),
   ReduceMax: same(reduction('MaxPool'), 'MaxPool', 'over rows, columns or both'),
-  Pad: same(pad, 'padding of the Conv or pooling behind it, else Pad', 'a constant'),
+  Pad: same(pad, 'padding of the Conv or pooling behind it, else a depthwise Conv (zeros around an image) or Pad', 'a constant'),
 
   Relu: same(unary('Relu'), 'Relu'),
   Clip: same(clip, 'Clip or Relu', 'constant bounds'),
