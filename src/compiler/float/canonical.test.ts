@@ -288,12 +288,17 @@ describe('hostile files', () => {
     const g = new Fp32(17);
     const start = performance.now();
     expect(refusal(g.build([make(g, g.input([1, 3, 8, 8]))])).message).toMatch(message);
-    expect(performance.now() - start).toBeLessThan(3000);
+    expect(performance.now() - start).toBeLessThan(10_000);
   };
   it('small files that ask for much', () => {
     expectRefused((g) => g.node('ConstantOfShape', [g.ints(2 ** 20, 2 ** 20)]), /constant of shape/);
     expectRefused((g) => g.node('Range', [g.scalar(0), g.scalar(1e9), g.scalar(1e-9)]), /constant of shape/);
     expectRefused((g) => g.node('Expand', [g.scalar(0), g.ints(2 ** 15, 2 ** 15)]), /constant of shape/);
+    expectRefused((g) => {
+      let v = g.node('Expand', [g.scalar(0), g.ints(2 ** 12, 2 ** 12)]);
+      for (let i = 0; i < 1000; i++) v = g.node('Add', [v, v]);
+      return v;
+    }, /more than \d+ elements/);
     expectRefused((g, x) => {
       let v = x;
       for (let i = 0; i < 20; i++) v = g.node('Resize', [v, '', g.floats(1, 1, 8, 8)], { mode: 'nearest', coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' });

@@ -26,6 +26,7 @@ export type Canonical = {
 const MIN_OPSET = 11;
 const MAX_OPSET = 21;
 const MAX_SIDE = 2 ** 16;
+const MAX_PORTS = 100;
 const NHWC = [0, 2, 3, 1];
 
 function inputShape({ name, elementType, dims }: OnnxValue): number[] {
@@ -87,7 +88,7 @@ export function canonical(model: OnnxModel): Canonical {
   if (model.opset < MIN_OPSET || model.opset > MAX_OPSET) throw new CompileError(`The model has opset ${model.opset}; opsets ${MIN_OPSET} to ${MAX_OPSET} are supported.`);
   if (model.inputs.length === 0) throw new CompileError('The graph has no input.');
   if (model.outputs.length === 0) throw new CompileError('The graph has no output.');
-  if (model.inputs.length + model.outputs.length > 1000) throw new CompileError(`The graph has ${model.inputs.length + model.outputs.length} inputs and outputs.`);
+  if (model.inputs.length + model.outputs.length > MAX_PORTS) throw new CompileError(`The graph has ${model.inputs.length + model.outputs.length} inputs and outputs.`);
   const walk = new Walk(model.opset);
   const turned: string[] = [];
   const inputs = model.inputs.map((input): Port => {

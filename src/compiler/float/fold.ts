@@ -24,11 +24,17 @@ function pointwise(walk: Walk, node: OnnxNode, compute: (...values: number[]) =>
   const dims = inputs.reduce<readonly number[] | null>((shape, t) => (shape === null ? null : broadcast(shape, t.dims)), []);
   if (dims === null) throw new CompileError(`${node.opType} of shapes ${inputs.map((t) => t.dims.join('×')).join(' and ')}.`, node.name);
   room(walk, node, dims);
+  walk.charge(node, countOf(dims) * (inputs.length > 2 ? 8 * inputs.length : 2));
   const places = inputs.map((t) => offsets(dims, broadcastStrides(t.dims, dims)));
   const values = inputs.map(numbers);
   const dataType = type ?? (inputs.at(-1) as Tensor).dataType;
   const out = new Float64Array(countOf(dims));
-  for (let i = 0; i < out.length; i++) out[i] = compute(...values.map((v, k) => v[(places[k] as Int32Array)[i] as number] as number));
+  const [a, b] = values;
+  const [at, from] = places;
+  // Constants may be long: no list for each element, but where there are three inputs.
+  if (values.length === 2) for (let i = 0; i < out.length; i++) out[i] = compute(a?.[at?.[i] as number] as number, b?.[from?.[i] as number] as number);
+  else if (values.length === 1) for (let i = 0; i < out.length; i++) out[i] = compute(a?.[at?.[i] as number] as number);
+  else for (let i = 0; i < out.length; i++) out[i] = compute(...values.map((v, k) => v[(places[k] as Int32Array)[i] as number] as number));
   return tensorOf(dataType, dims, out);
 }
 

@@ -39,7 +39,11 @@ export class Links {
   constructor({ steps, outputs }: Network) {
     for (const step of steps) {
       this.#makers.set(step.output, step);
-      for (const input of new Set(activations(step))) this.#reads.set(input, [...(this.#reads.get(input) ?? []), step]);
+      for (const input of new Set(activations(step))) {
+        const reads = this.#reads.get(input);
+        if (reads === undefined) this.#reads.set(input, [step]);
+        else reads.push(step);
+      }
     }
     this.#outputs = new Set(outputs.map((o) => o.name));
   }
