@@ -82,7 +82,9 @@ export class Network {
     const inputs = new Set(this.model.inputs.map((i) => i.name));
     const made = tensors.filter((name) => !inputs.has(name));
     const outputs = made.map((name) => ({ name, elementType: OnnxType.FLOAT, dims: [...(shapes.get(name) ?? [])] }));
-    const session = made.length === 0 ? null : await open(writeOnnx({ ...this.model, outputs }));
+    const bytes = writeOnnx({ ...this.model, outputs });
+    // With inner tensors as outputs, ONNX Runtime 1.30 fuses some quantised layers into a network that it then refuses.
+    const session = made.length === 0 ? null : await open(bytes).catch(() => open(bytes, 'disabled'));
     this.#open.add(session);
     return async (sample, signal) => {
       const result = session === null ? new Map<string, OrtTensor>() : await this.#run(session, sample, made, signal);

@@ -6,6 +6,7 @@
 import { CompileError } from '../error.ts';
 import type { OnnxModel, OnnxNode, OnnxTensor } from '../onnx.ts';
 import { OnnxType } from '../onnx.ts';
+import type { Range } from './statistics.ts';
 
 /** Operators whose results int8 carries well, and what lies behind them is worth quantising for them. */
 const HEAVY = new Set(['Conv', 'Gemm', 'MatMul', 'MaxPool', 'AveragePool', 'GlobalAveragePool']);
@@ -34,6 +35,8 @@ export type Plan = {
   readonly layers: ReadonlyMap<string, { readonly node: string; readonly operator: string }>;
   /** Tensors that share scale and zero point; every quantised tensor is in one. */
   readonly groups: readonly (readonly string[])[];
+  /** Of tensors that a Clip ends in: its bounds. */
+  readonly bounds: ReadonlyMap<string, Range>;
   /** Where the values of a tensor are made: past Flatten and the like. */
   readonly carrier: (tensor: string) => string;
 };
@@ -165,7 +168,8 @@ class Planner {
     const follower = ({ node, role, quantised }: Planned): Planned | undefined => {
       if (!quantised || (role !== 'layer' && role !== 'bounds' && role !== 'bias')) return undefined;
       const next = byNode.get(this.#onlyReader(node.outputs[0] ?? '') as OnnxNode);
-      return next !== undefined && next.quantised && (next.role === 'bounds' || next.role === 'bias') ? next : undefined;
+      // One Relu or Clip: a second one stands alone (ONNX Runtime 1.30 cannot load some chains of both).
+      return next !== undefined && next.quantised && ((next.role === 'bounds' && role !== 'bounds') || next.role === 'bias') ? next : undefined;
     };
     const followers = new Map(planned.map((p) => [p, follower(p)]));
     const taken = new Set([...followers.values()].filter((f) => f !== undefined));
@@ -194,7 +198,11 @@ class Planner {
     }
     const order = [...this.#model.inputs.map((i) => i.name), ...this.#model.nodes.flatMap((n) => n.outputs)];
     const tensors = order.filter((name) => wanted.has(name));
-    return { model: this.#model, nodes: planned, tensors, layers, groups: grouped(tensors, ties), carrier: this.carrier };
+    const bounds = new Map(planned.filter(({ node, role }) => role === 'bounds' && node.opType === 'Clip').map(({ node }) => {
+      const bound = (index: number, otherwise: number): number => Number(this.#constant(node.inputs[index])?.data[0] ?? otherwise);
+      return [node.outputs[0] ?? '', { min: bound(1, -Infinity), max: bound(2, Infinity) }];
+    }));
+    return { model: this.#model, nodes: planned, tensors, layers, groups: grouped(tensors, ties), bounds, carrier: this.carrier };
   }
 }
 

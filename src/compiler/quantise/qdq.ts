@@ -32,7 +32,26 @@ export function quantisationOf(plan: Plan, ranges: ReadonlyMap<string, Range>): 
       changed = true;
     }
   }
-  return new Map(shared.flatMap(({ names, range }) => names.map((name) => [name, parametersOf(range)] as const)));
+  return new Map(shared.flatMap(({ names, range }) => {
+    const bounds = names.map((name) => plan.bounds.get(name)).filter((b) => b !== undefined);
+    const parameters = bounds.reduce(within, parametersOf(range));
+    return names.map((name) => [name, parameters] as const);
+  }));
+}
+
+/** Whether codes carry nothing outside bounds: a Clip to them is then what QuantizeLinear does anyway. */
+const isWithin = ({ scale, zeroPoint }: Quantisation, { min, max }: Range): boolean => (-128 - zeroPoint) * scale >= min && (127 - zeroPoint) * scale <= max;
+
+/** How much of a scale is given up so that a Clip's bounds are the codes' own. */
+const SNAP = 0.97;
+
+/** The same codes with a scale so little smaller that they keep within a Clip's bounds; unchanged where that would cost more than half a code at the end. */
+function within(parameters: Quantisation, bounds: Range): Quantisation {
+  const { scale, zeroPoint } = parameters;
+  const [below, above] = [128 + zeroPoint, 127 - zeroPoint];
+  let snapped = Math.fround(Math.min(scale, above > 0 ? bounds.max / above : scale, below > 0 ? -bounds.min / below : scale));
+  if (!isWithin({ scale: snapped, zeroPoint }, bounds)) snapped = Math.fround(snapped * (1 - 2 ** -23));
+  return snapped >= SNAP * scale ? { scale: snapped, zeroPoint } : parameters;
 }
 
 /** The quantised tensor that a layer's node ends in, past Relu and Clip. */
@@ -189,6 +208,14 @@ export function quantised(plan: Plan, quantisation: ReadonlyMap<string, Quantisa
         if (biasNode === node) inputs[2] = name;
         else biases.set(biasNode, { name, of: node });
       }
+    }
+    // ONNX Runtime 1.30 fails on a quantised convolution whose Clip is more than its QuantizeLinear (it fuses both ways at once): the Clip then stands alone.
+    const clipped = onCodes && role === 'bounds' && node.opType === 'Clip' ? (node.outputs[0] ?? '') : '';
+    const [own, clip] = [quantisation.get(clipped), plan.bounds.get(clipped)];
+    if (own !== undefined && clip !== undefined && !quantisation.has(plan.carrier(node.inputs[0] ?? '')) && !isWithin(own, clip)) {
+      const [from, to] = [inputs[0] as string, writer.name(`${clipped}/before`)];
+      writer.activation(to, from, to, own);
+      inputs[0] = to;
     }
     const added = biases.get(node);
     if (added !== undefined) node.inputs.forEach((input, i) => model.initializers.has(input) && (inputs[i] = added.name));
