@@ -30,6 +30,7 @@ describe('random networks', () => {
     let values = 0;
     let pooled = 0;
     let nearTies = 0;
+    const met = new Map<string, number>();
     await fc.assert(
       fc.asyncProperty(recipes, fc.integer(), async (recipe, seed) => {
         const open = network(recipe, true);
@@ -53,10 +54,13 @@ describe('random networks', () => {
         const fused = await run(closed, input);
         expect(fused).toEqual(all.subarray(0, final));
         const { layers } = compileProgram(closed).report;
+        for (const { operator } of layers) met.set(operator, (met.get(operator) ?? 0) + 1);
         pooled += layers.filter(({ operator, descriptor }, i) => operator === 'MaxPool' && descriptor === layers[i - 1]?.descriptor).length;
       }),
-      { numRuns: 150 },
+      { numRuns: 200 },
     );
+    console.log([...met].sort(([, a], [, b]) => b - a).map(([operator, count]) => `${operator} ${count}`).join(', '));
+    for (const operator of ['Concat', 'Split', 'Resize', 'Copy', 'Gather', 'Rescale', 'Mul']) expect(met.get(operator), operator).toBeGreaterThan(0);
     console.log(`${values} values equal the reference; ${nearTies} of them within 2^-12 LSB of a tie; ${pooled} poolings fused`);
     expect(pooled).toBeGreaterThan(3);
     expect(values).toBeGreaterThan(100_000);

@@ -20,9 +20,9 @@ export function rescaleTable(input: QTensor, output: QTensor): Int8Array | null 
   });
 }
 
-/** What a tensor's codes stand for. */
+/** What a tensor's codes stand for, as DequantizeLinear gives it: a function that jumps must jump at the same code. */
 export function valuesOf({ scale, zeroPoint }: QTensor): Float64Array {
-  return Float64Array.from({ length: CODES }, (_, i) => (i - 128 - zeroPoint) * scale);
+  return Float64Array.from({ length: CODES }, (_, i) => Math.fround((i - 128 - zeroPoint) * scale));
 }
 
 /**

@@ -5,14 +5,15 @@ export type OnnxType = 'float32' | 'int8' | 'int32' | 'int64';
 const DATA_TYPE: Record<OnnxType, number> = { float32: 1, int8: 3, int32: 6, int64: 7 };
 
 export interface OnnxValue { name: string; type: OnnxType; shape: (number | string)[] }
-export interface OnnxNode { op: string; inputs: string[]; outputs: string[]; attributes?: Record<string, number | number[]> }
+export type Attributes = Record<string, number | number[] | string>;
+export interface OnnxNode { op: string; inputs: string[]; outputs: string[]; attributes?: Attributes }
 export interface OnnxInitializer { name: string; shape: number[]; data: Float32Array | Int8Array | Int32Array | BigInt64Array }
 export interface OnnxGraph { nodes: OnnxNode[]; inputs: OnnxValue[]; outputs: OnnxValue[]; initializers?: OnnxInitializer[] }
 
 const root = protobuf.Root.fromJSON({
   nested: {
     Opset: { fields: { domain: { id: 1, type: 'string' }, version: { id: 2, type: 'int64' } } },
-    Attribute: { fields: { name: { id: 1, type: 'string' }, f: { id: 2, type: 'float' }, i: { id: 3, type: 'int64' }, ints: { id: 8, rule: 'repeated', type: 'int64' }, type: { id: 20, type: 'int32' } } },
+    Attribute: { fields: { name: { id: 1, type: 'string' }, f: { id: 2, type: 'float' }, i: { id: 3, type: 'int64' }, s: { id: 4, type: 'bytes' }, ints: { id: 8, rule: 'repeated', type: 'int64' }, type: { id: 20, type: 'int32' } } },
     Node: { fields: { input: { id: 1, rule: 'repeated', type: 'string' }, output: { id: 2, rule: 'repeated', type: 'string' }, name: { id: 3, type: 'string' }, opType: { id: 4, type: 'string' }, attribute: { id: 5, rule: 'repeated', type: 'Attribute' } } },
     Tensor: { fields: { dims: { id: 1, rule: 'repeated', type: 'int64' }, dataType: { id: 2, type: 'int32' }, name: { id: 8, type: 'string' }, rawData: { id: 9, type: 'bytes' } } },
     Dimension: { fields: { value: { id: 1, type: 'int64' }, param: { id: 2, type: 'string' } } },
@@ -25,8 +26,8 @@ const root = protobuf.Root.fromJSON({
   },
 });
 
-const attribute = (name: string, value: number | number[]): object =>
-  Array.isArray(value) ? { name, ints: value, type: 7 } : Number.isInteger(value) ? { name, i: value, type: 2 } : { name, f: value, type: 1 };
+const attribute = (name: string, value: number | number[] | string): object =>
+  typeof value === 'string' ? { name, s: Buffer.from(value), type: 3 } : Array.isArray(value) ? { name, ints: value, type: 7 } : Number.isInteger(value) ? { name, i: value, type: 2 } : { name, f: value, type: 1 };
 
 const valueInfo = ({ name, type, shape }: OnnxValue): object => ({
   name,

@@ -1,5 +1,5 @@
 /** Builds canonical QDQ networks operator by operator, for tests: every operator's result is quantised and dequantised behind it. */
-import { onnxModel, type OnnxInitializer, type OnnxNode, type OnnxValue } from './onnx.ts';
+import { onnxModel, type Attributes, type OnnxInitializer, type OnnxNode, type OnnxValue } from './onnx.ts';
 
 /** A dequantised int8 tensor; `name` is DequantizeLinear's output, `codes` QuantizeLinear's. */
 export type Activation = { name: string; codes: string; shape: number[]; scale: number; zeroPoint: number };
@@ -35,10 +35,27 @@ export class Qdq {
     return name;
   }
 
-  node(op: string, inputs: string[], attributes: Record<string, number | number[]> = {}): string {
+  node(op: string, inputs: string[], attributes: Attributes = {}): string {
     const output = this.#name(op);
     this.#nodes.push({ op, inputs, outputs: [output], attributes });
     return output;
+  }
+
+  /** A node with several outputs. */
+  nodes(op: string, inputs: string[], count: number, attributes: Attributes = {}): string[] {
+    const outputs = Array.from({ length: count }, () => this.#name(op));
+    this.#nodes.push({ op, inputs, outputs, attributes });
+    return outputs;
+  }
+
+  /** A fp32 or int64 constant under a name of its own. */
+  value(data: Float32Array | BigInt64Array, shape: number[] = [data.length]): string {
+    return this.constant(this.#name('value'), data, shape);
+  }
+
+  /** Nearest, twice as large, as PyTorch exports it. */
+  upsampled(from: Activation): string {
+    return this.node('Resize', [from.name, '', this.value(Float32Array.of(1, 1, 2, 2))], { coordinate_transformation_mode: 'asymmetric', mode: 'nearest', nearest_mode: 'floor' });
   }
 
   /** QuantizeLinear and DequantizeLinear behind a result. */

@@ -3,13 +3,13 @@ import fc from 'fast-check';
 import type { Activation, Quantisation } from './qdq.ts';
 import { Qdq, random } from './qdq.ts';
 
-const STEPS = ['conv', 'relu', 'depthwise', 'maxPool', 'averagePool', 'residual', 'rescale', 'clip', 'convPool'] as const;
+const STEPS = ['conv', 'relu', 'depthwise', 'maxPool', 'averagePool', 'residual', 'rescale', 'clip', 'convPool', 'activation', 'concat', 'upsample', 'split', 'scaled', 'route'] as const;
 type Step = { kind: (typeof STEPS)[number]; seed: number };
 /** Weights and scales follow from the seeds, so that a counterexample prints as a few numbers. */
 export type Recipe = { channels: number; height: number; width: number; seed: number; steps: Step[]; head: 'none' | 'gemm' | 'matMul'; flavour: 'plain' | 'extreme' | 'powers' };
 
 export const recipes: fc.Arbitrary<Recipe> = fc.record({
-  channels: fc.integer({ min: 1, max: 40 }),
+  channels: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(8, 16, 24, 32)),
   height: fc.integer({ min: 1, max: 13 }),
   width: fc.integer({ min: 1, max: 13 }),
   seed: fc.integer(),
@@ -62,7 +62,7 @@ export function network(recipe: Recipe, expose: boolean): Network {
     const h = side(from, height, 7);
     const w = side(from, width, 7);
     if (step.kind === 'conv' || step.kind === 'depthwise' || step.kind === 'relu' || step.kind === 'clip') {
-      const [outputs, group] = step.kind === 'depthwise' ? [channels, channels] : [int(1, 70, from), 1];
+      const [outputs, group] = step.kind === 'depthwise' ? [channels, channels] : [from() < 0.4 ? 8 * int(1, 8, from) : int(1, 70, from), 1];
       const made = conv(x, outputs, [h.kernel, w.kernel], [h.stride, w.stride], [h.dilation, w.dilation], [h.before, w.before, h.after, w.after], group);
       const name = step.kind === 'relu' ? net.node('Relu', [made.name]) : step.kind === 'clip' ? net.clip(made.name, -made.about * 20, made.about * 60) : made.name;
       x = keep(net.quantised(name, made.shape, q(made.about / 40)));
@@ -102,6 +102,62 @@ export function network(recipe: Recipe, expose: boolean): Network {
       const ceil = from() < 0.3;
       const shape = [1, made.shape[1] as number, ...[rows, columns].map((n) => (ceil ? Math.ceil : Math.floor)(n / 2))];
       x = keep(net.quantised(net.pool('MaxPool', convolved, { kernel: [2, 2], strides: [2, 2] }, ceil ? { ceil_mode: 1 } : {}), shape, from() < 0.8 ? convolved : q(convolved.scale)));
+    } else if (step.kind === 'activation') {
+      // Behind a convolution or alone; SiLU and hard swish as one node or several, quantised in between or not.
+      const made = from() < 0.6 ? conv(x, int(1, 40, from), [1, 1], [1, 1], [1, 1], [0, 0, 0, 0]) : null;
+      const before = made === null ? x : keep(net.quantised(made.name, made.shape, q(Math.min(0.2, made.about / 40))));
+      const gate = (name: string): string => (from() < 0.5 ? name : keep(net.quantised(name, before.shape, q(1 / 200))).name);
+      const one = (value: number): string => net.value(Float32Array.of(value), []);
+      const kinds: (() => string)[] = [
+        () => net.node('Mul', [before.name, gate(net.node('Sigmoid', [before.name]))]),
+        () => net.node('Mul', [gate(net.node('HardSigmoid', [before.name], { alpha: 1 / 6 })), before.name]),
+        () => net.node('Div', [net.node('Mul', [before.name, net.clip(net.node('Add', [before.name, one(3)]), 0, 6)]), one(6)]),
+        () => net.node('Sigmoid', [before.name]),
+        () => net.node('Tanh', [before.name]),
+        () => net.node('LeakyRelu', [before.name], { alpha: 0.1015625 }),
+        () => net.node('Elu', [before.name]),
+        () => net.node('Mish', [before.name]),
+        () => net.node('HardSwish', [before.name]),
+      ];
+      const after = (kinds[int(0, kinds.length - 1, from)] as () => string)();
+      x = keep(net.quantised(after, before.shape, q(Math.max(before.scale / 2, 1 / 300))));
+      // And on into an add, as YOLO's bottlenecks do.
+      const other = all.filter((a) => a !== x && a.shape.join() === x.shape.join())[int(0, 3, from)];
+      if (other !== undefined && from() < 0.5) x = keep(net.quantised(net.node('Add', [x.name, other.name]), x.shape, q(Math.max(x.scale, other.scale))));
+    } else if (step.kind === 'concat' || step.kind === 'route') {
+      // Tensors of the same size from anywhere, made for it or not, once or twice; most of whole planes.
+      const size = x.shape.slice(2).join();
+      const found = all.filter((a) => a.shape.slice(2).join() === size);
+      const parts = Array.from({ length: int(1, 4, from) }, () => {
+        if (step.kind === 'route' && from() < 0.7) return found[int(0, found.length - 1, from)] as Activation;
+        const made = conv(x, from() < 0.8 ? 8 * int(1, 3, from) : int(1, 20, from), [1, 1], [1, 1], [1, 1], [0, 0, 0, 0]);
+        return keep(net.quantised(made.name, made.shape, from() < 0.7 ? x : q(x.scale)));
+      });
+      parts.splice(int(0, parts.length, from), 0, x);
+      const sum = parts.reduce((all, p) => all + (p.shape[1] as number), 0);
+      x = keep(net.quantised(net.node('Concat', parts.map((p) => p.name), { axis: 1 }), [1, sum, height, width], from() < 0.8 ? x : q(x.scale)));
+    } else if (step.kind === 'upsample') {
+      if (height > 14 || width > 14) continue;
+      const large = keep(net.quantised(net.upsampled(x), [1, channels, 2 * height, 2 * width], x));
+      x = large;
+      if (from() < 0.6) {
+        const made = conv(large, 8 * int(1, 3, from), [3, 3], [1, 1], [1, 1], [1, 1, 1, 1]);
+        const beside = keep(net.quantised(made.name, made.shape, large));
+        const parts = from() < 0.5 ? [large, beside] : [beside, large];
+        x = keep(net.quantised(net.node('Concat', parts.map((p) => p.name), { axis: 1 }), [1, channels + (made.shape[1] as number), 2 * height, 2 * width], large));
+      }
+    } else if (step.kind === 'split') {
+      if (channels < 2) continue;
+      const first = channels > 8 && from() < 0.8 ? 8 * int(1, Math.floor((channels - 1) / 8), from) : int(1, channels - 1, from);
+      const [a, b] = net.nodes('Split', [x.name, net.value(BigInt64Array.of(BigInt(first), BigInt(channels - first)))], 2, { axis: 1 }) as [string, string];
+      const left = keep(net.quantised(a, [1, first, height, width], x));
+      const right = keep(net.quantised(b, [1, channels - first, height, width], from() < 0.7 ? x : q(x.scale)));
+      const made = conv(left, first, [3, 3], [1, 1], [1, 1], [1, 1, 1, 1]);
+      const third = keep(net.quantised(made.name, made.shape, x));
+      x = keep(net.quantised(net.node('Concat', [left.name, right.name, third.name], { axis: 1 }), [1, channels + first, height, width], x));
+    } else if (step.kind === 'scaled') {
+      const factors = Float32Array.from({ length: channels }, () => (from() < 0.1 ? 0 : 2 * from() - 0.7));
+      x = keep(net.quantised(net.node('Mul', [x.name, net.value(factors, [1, channels, 1, 1])]), x.shape, q(x.scale)));
     } else {
       x = keep(net.quantised(from() < 0.5 ? net.node('Relu', [x.name]) : x.name, x.shape, q(x.scale)));
     }

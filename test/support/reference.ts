@@ -9,7 +9,9 @@ type Fraction = { n: bigint; d: bigint };
 /** real[i] = ints[i] · scale(i) */
 type Term = { ints: Int32Array; scale: (index: number) => Fraction };
 type Real = { kind: 'real'; shape: number[]; terms: Term[]; min: number; max: number };
-type Value = Real | { kind: 'codes'; codes: Int8Array; shape: number[] } | { kind: 'float'; shape: number[] };
+/** Results of functions that no fraction holds, in double precision. */
+type Numbers = { kind: 'numbers'; shape: number[]; values: Float64Array };
+type Value = Real | Numbers | { kind: 'codes'; codes: Int8Array; shape: number[] } | { kind: 'float'; shape: number[] };
 
 export type Verdict = {
   /** Values compared, those within 2^-12 LSB of a tie, and the tensors whose codes differ from the reference (first place and values). */
@@ -60,12 +62,12 @@ export class Reference {
   check(codes: ReadonlyMap<string, Int8Array>): Verdict {
     for (const node of this.#model.nodes) {
       const name = node.outputs[0] as string;
-      if (node.opType !== 'QuantizeLinear') this.#values.set(name, this.#evaluate(node));
+      if (node.opType !== 'QuantizeLinear') [this.#evaluate(node)].flat().forEach((value, i) => void this.#values.set(node.outputs[i] as string, value));
       else {
         const got = codes.get(name);
         if (got === undefined) throw new Error(`no codes for ${name}`);
         const from = this.#get(node.inputs[0] as string);
-        if (from.kind === 'real') this.#compare(name, from, this.#constant(node, 1)[0] as number, Number(this.#constant(node, 2)[0]), got);
+        if (from.kind === 'real' || from.kind === 'numbers') this.#compare(name, from, this.#constant(node, 1)[0] as number, Number(this.#constant(node, 2)[0]), got);
         this.#values.set(name, { kind: 'codes', codes: got, shape: from.shape });
       }
     }
@@ -88,7 +90,8 @@ export class Reference {
     return value;
   }
 
-  #compare(tensor: string, { terms, min, max }: Real, scale: number, zero: number, got: Int8Array): void {
+  #compare(tensor: string, value: Real | Numbers, scale: number, zero: number, got: Int8Array): void {
+    const { terms, min, max } = value.kind === 'real' ? value : { terms: [], min: -Infinity, max: Infinity };
     const out = fraction(scale);
     const bound = (value: number): number => (Number.isFinite(value) ? halfEven(fraction(value).n * out.d, fraction(value).d * out.n) : value);
     const [low, high] = [bound(min), bound(max)];
@@ -103,12 +106,12 @@ export class Reference {
     };
     const clamp = (steps: number): number => Math.max(-128, Math.min(127, Math.max(low, Math.min(high, steps)) + zero));
     for (let i = 0; i < got.length; i++) {
-      let sum = 0;
+      let sum = value.kind === 'numbers' ? (value.values[i] as number) / scale : 0;
       for (const term of terms) sum += (term.ints[i] as number) * ratioOf(term.scale(i)).number;
       const fromTie = Math.abs(sum - Math.floor(sum) - 0.5);
       let steps = Math.round(sum);
       // Doubles decide unless they come near a tie; there the fractions do.
-      if (fromTie < 1e-6) {
+      if (fromTie < 1e-6 && value.kind === 'real') {
         const exact = terms.map((term) => ({ n: BigInt(term.ints[i] as number) * ratioOf(term.scale(i)).ratio.n, d: ratioOf(term.scale(i)).ratio.d }));
         const whole = exact.reduce((a, b) => ({ n: a.n * b.d + b.n * a.d, d: a.d * b.d }));
         steps = halfEven(whole.n, whole.d);
@@ -127,7 +130,7 @@ export class Reference {
     this.verdict.values += got.length;
   }
 
-  #evaluate(node: OnnxNode): Value {
+  #evaluate(node: OnnxNode): Value | Value[] {
     const unbounded = { kind: 'real' as const, min: -Infinity, max: Infinity };
     switch (node.opType) {
       case 'DequantizeLinear': {
@@ -152,8 +155,49 @@ export class Reference {
       case 'MaxPool':
       case 'AveragePool':
       case 'GlobalAveragePool':
+      case 'ReduceMean':
         return this.#pool(node);
+      case 'Concat':
+        return this.#concat(node);
+      case 'Split': {
+        let from = 0;
+        const sizes = Array.from(this.#constant(node, 1), Number);
+        return sizes.map((size) => this.#channels(this.#real(node, 0), from, (from += size)));
+      }
+      case 'Slice':
+        return this.#channels(this.#real(node, 0), Number(this.#constant(node, 1)[0]), Number(this.#constant(node, 2)[0]));
+      case 'Resize': {
+        const x = this.#real(node, 0);
+        const [, channels = 0, height = 0, width = 0] = x.shape;
+        const shape = [1, channels, 2 * height, 2 * width];
+        const term = x.terms[0] as Term;
+        const from = (i: number): number => (Math.floor(i / (4 * height * width)) * height + Math.floor((Math.floor(i / (2 * width)) % (2 * height)) / 2)) * width + Math.floor((i % (2 * width)) / 2);
+        return { ...x, shape, terms: [{ ints: Int32Array.from({ length: size(shape) }, (_, i) => term.ints[from(i)] as number), scale: (i) => term.scale(from(i)) }] };
+      }
+      case 'Sigmoid':
+        return this.#mapped(node, (x) => 1 / (1 + Math.exp(-x)));
+      case 'Tanh':
+        return this.#mapped(node, Math.tanh);
+      case 'HardSigmoid': {
+        const [alpha, beta] = [node.attributes.get('alpha')?.f ?? Math.fround(0.2), node.attributes.get('beta')?.f ?? 0.5];
+        return this.#mapped(node, (x) => Math.min(1, Math.max(0, alpha * x + beta)));
+      }
+      case 'HardSwish':
+        return this.#mapped(node, (x) => (x * Math.min(6, Math.max(0, x + 3))) / 6);
+      case 'LeakyRelu': {
+        const alpha = node.attributes.get('alpha')?.f ?? Math.fround(0.01);
+        return this.#mapped(node, (x) => (x >= 0 ? x : x * alpha));
+      }
+      case 'Elu':
+        return this.#mapped(node, (x) => (x >= 0 ? x : (node.attributes.get('alpha')?.f ?? 1) * (Math.exp(x) - 1)));
+      case 'Mish':
+        return this.#mapped(node, (x) => x * Math.tanh(Math.log(1 + Math.exp(x))));
+      case 'Mul':
+      case 'Div':
+        return this.#pointwise(node, (a, b) => (node.opType === 'Mul' ? a * b : a / b));
       case 'Add': {
+        const exact = node.inputs.every((name) => this.#values.get(name)?.kind === 'real');
+        if (!exact) return this.#pointwise(node, (a, b) => a + b);
         const a = this.#real(node, 0);
         const b = this.#real(node, 1);
         // The bias of a MatMul: integers in the same unit.
@@ -166,12 +210,62 @@ export class Reference {
       case 'Relu':
         return { ...this.#real(node, 0), min: 0 };
       case 'Clip':
+        if (this.#get(node.inputs[0] as string).kind === 'numbers') return this.#mapped(node, (x) => Math.max(this.#constant(node, 1)[0] as number, Math.min(this.#constant(node, 2)[0] as number, x)));
         return { ...this.#real(node, 0), min: this.#constant(node, 1)[0] as number, max: this.#constant(node, 2)[0] as number };
       case 'Flatten':
         return { ...this.#real(node, 0), shape: [1, size(this.#real(node, 0).shape)] };
       default:
         throw new Error(`the reference has no ${node.opType}`);
     }
+  }
+
+  /** Any operand as numbers: a result, an activation, or a fp32 constant. */
+  #numbers(node: OnnxNode, index: number): Numbers {
+    const tensor = this.#model.initializers.get(node.inputs[index] as string);
+    if (tensor !== undefined) return { kind: 'numbers', shape: tensor.dims, values: Float64Array.from(tensor.data as Float32Array) };
+    const value = this.#get(node.inputs[index] as string);
+    if (value.kind === 'numbers') return value;
+    const { shape, terms, min, max } = this.#real(node, index);
+    const each = new Map<Fraction, number>();
+    const number = (f: Fraction): number => each.get(f) ?? (each.set(f, approximate(f)).get(f) as number);
+    const sum = (i: number): number => terms.reduce((all, term) => all + (term.ints[i] as number) * number(term.scale(i)), 0);
+    return { kind: 'numbers', shape, values: Float64Array.from({ length: size(shape) }, (_, i) => Math.max(min, Math.min(max, sum(i)))) };
+  }
+
+  #mapped(node: OnnxNode, f: (x: number) => number): Numbers {
+    const from = this.#numbers(node, 0);
+    return { ...from, values: from.values.map((x) => f(x)) };
+  }
+
+  /** Of two operands; the smaller holds one number, or one a channel. */
+  #pointwise(node: OnnxNode, f: (a: number, b: number) => number): Numbers {
+    const [a, b] = [this.#numbers(node, 0), this.#numbers(node, 1)];
+    const { shape } = a.values.length >= b.values.length ? a : b;
+    const inner = size(shape.slice(2));
+    const at = ({ values }: Numbers, i: number): number => values[values.length === size(shape) ? i : values.length === 1 ? 0 : Math.floor(i / inner)] as number;
+    return { kind: 'numbers', shape, values: Float64Array.from({ length: size(shape) }, (_, i) => f(at(a, i), at(b, i))) };
+  }
+
+  #channels(x: Real, from: number, to: number): Real {
+    const [, , height = 1, width = 1] = x.shape;
+    const term = x.terms[0] as Term;
+    const before = from * height * width;
+    return { ...x, shape: [1, to - from, ...x.shape.slice(2)], terms: [{ ints: term.ints.subarray(before, to * height * width), scale: (i) => term.scale(i + before) }] };
+  }
+
+  #concat(node: OnnxNode): Real {
+    const parts = node.inputs.map((_, i) => this.#real(node, i));
+    const [first] = parts as [Real];
+    const counts = parts.map(({ shape }) => size(shape));
+    const ints = new Int32Array(counts.reduce((a, b) => a + b, 0));
+    const starts = counts.map((_, i) => counts.slice(0, i).reduce((a, b) => a + b, 0));
+    parts.forEach(({ terms }, i) => void ints.set((terms[0] as Term).ints, starts[i]));
+    const scale = (at: number): Fraction => {
+      const i = starts.findLastIndex((start) => start <= at);
+      return ((parts[i] as Real).terms[0] as Term).scale(at - (starts[i] as number));
+    };
+    const shape = first.shape.map((d, axis) => (axis === 1 ? parts.reduce((sum, p) => sum + (p.shape[1] as number), 0) : d));
+    return { ...first, shape, terms: [{ ints, scale }] };
   }
 
   /** [top, left, bottom, right], strides and dilations, with ONNX's defaults. */
@@ -239,7 +333,7 @@ export class Reference {
   #pool(node: OnnxNode): Real {
     const x = this.#real(node, 0);
     const [, channels = 0, height = 0, width = 0] = x.shape;
-    const global = node.opType === 'GlobalAveragePool';
+    const global = node.opType === 'GlobalAveragePool' || node.opType === 'ReduceMean';
     const [kh = 1, kw = 1] = global ? [height, width] : (node.attributes.get('kernel_shape')?.ints ?? []);
     const { pads, strides } = this.#window(node);
     const ceil = (node.attributes.get('ceil_mode')?.i ?? 0) !== 0;

@@ -1,0 +1,185 @@
+/** Concatenation, upsampling and slices by address, tables, and what needs a layer of its own: descriptors counted, values against the exact reference. */
+import * as ort from 'onnxruntime-node';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BUILD_TIMEOUT, Golden } from '../../hls/tests/golden.ts';
+import type { Graph } from '../../test/support/graphs.ts';
+import { denseBlock, yoloNeck } from '../../test/support/graphs.ts';
+import type { Activation } from '../../test/support/qdq.ts';
+import { Qdq } from '../../test/support/qdq.ts';
+import { inputCodes } from '../../test/support/random-network.ts';
+import { Reference } from '../../test/support/reference.ts';
+import type { LayerReport } from './compile.ts';
+import { compileProgram } from './compile.ts';
+import { readOnnx } from './onnx.ts';
+
+let golden: Golden;
+beforeAll(async () => void (golden = await Golden.start()), BUILD_TIMEOUT);
+afterAll(async () => void (await golden.end()));
+
+const Q = { scale: 0.05, zeroPoint: 3 };
+const sizeOf = (shape: number[]): number => shape.reduce((a, b) => a * b, 1);
+
+async function run(onnx: Uint8Array, codes: Int8Array): Promise<Int8Array> {
+  expect((await golden.load(compileProgram(onnx).program, true)).text).toBe('');
+  return golden.run(codes);
+}
+
+/** Every kept tensor as the reference has it, and the outputs the same where nothing is looked at. */
+async function right({ onnx, open, codes, final, inputElements }: Graph): Promise<void> {
+  const input = inputCodes(inputElements, 11);
+  const all = await run(open, input);
+  const outputs = final.reduce((sum, f) => sum + sizeOf(f.shape), 0);
+  expect(await run(onnx, input)).toEqual(all.subarray(0, outputs));
+  const made = new Map<string, Int8Array>();
+  let at = outputs;
+  for (const { codes: name, shape } of codes) made.set(name, all.subarray(at, (at += sizeOf(shape))));
+  expect(at).toBe(all.length);
+  const model = readOnnx(open);
+  const nodes = model.nodes.filter((n) => n.opType !== 'QuantizeLinear' || made.has(n.outputs[0] as string) || model.inputs.some((i) => i.name === n.inputs[0]));
+  const first = nodes.find((n) => n.opType === 'QuantizeLinear')?.outputs[0] as string;
+  made.set(first, input);
+  // What lies behind the last kept tensor is not known.
+  const last = nodes.findLastIndex((n) => made.has(n.outputs[0] as string));
+  expect(new Reference({ ...model, nodes: nodes.slice(0, last + 1) }).check(made).wrong).toEqual([]);
+}
+
+const used = (layers: readonly LayerReport[]): number => new Set(layers.flatMap((l) => l.descriptor ?? [])).size;
+
+describe('a YOLOv5 neck', () => {
+  it('runs on the PL alone, a descriptor a convolution or pooling and none for anything else', async () => {
+    const graph = yoloNeck();
+    const { report } = compileProgram(graph.onnx);
+    expect(new Set(report.layers.map((l) => l.target))).toEqual(new Set(['PL']));
+    const convolutions = report.layers.filter((l) => l.operator === 'Conv').length;
+    expect(convolutions).toBe(6 * 5 + 8 + 3);
+    expect(used(report.layers)).toBe(convolutions + 3);
+    expect(report.layers.filter((l) => l.descriptor === null).map((l) => l.operator).sort()).toEqual([...Array<string>(11).fill('Concat'), 'Resize', 'Resize']);
+    await right(graph);
+  });
+
+  it('keeps only what is still read', () => {
+    const { report } = compileProgram(yoloNeck(32).onnx);
+    const largest = 128 * 128 * 16;
+    // p3 waits for its upsampled neighbour; beside it at most three tensors of its size are needed at a time.
+    expect(report.arenaBytes).toBeLessThan(4 * largest);
+  });
+});
+
+describe('a dense block', () => {
+  it.each([false, true])('of DenseNet writes each layer behind the others (new ones in front: %s)', async (reversed) => {
+    const graph = denseBlock(5, 16, reversed);
+    const { report } = compileProgram(graph.onnx);
+    const convolutions = report.layers.filter((l) => l.operator.startsWith('Conv'));
+    expect(convolutions).toHaveLength(1 + 3 * 5 + 2);
+    expect(used(report.layers)).toBe(convolutions.length);
+    await right(graph);
+  });
+
+  it('whose growth fills no planes is gathered', async () => {
+    const graph = denseBlock(3, 12);
+    const { report } = compileProgram(graph.onnx);
+    expect(report.layers.filter((l) => l.operator === 'Gather').length).toBeGreaterThan(0);
+    await right(graph);
+  });
+});
+
+type Made = { name: string; shape: number[] };
+/** input → `make` → quantised → output */
+function small(make: (net: Qdq, x: Activation) => Made, shape = [1, 16, 8, 8], scale = Q): { onnx: Uint8Array; layers: LayerReport[] } {
+  const net = new Qdq();
+  const made = make(net, net.input(shape, Q));
+  const onnx = net.build([net.quantised(made.name, made.shape, scale)]);
+  return { onnx, layers: [...compileProgram(onnx).report.layers] };
+}
+
+describe('a copy', () => {
+  const copies = (layers: LayerReport[]): number => layers.filter((l) => l.operator === 'Copy').length;
+  const joined = (net: Qdq, parts: Activation[]): Made => ({
+    name: net.node('Concat', parts.map((p) => p.name), { axis: 1 }), shape: [1, parts.reduce((sum, p) => sum + (p.shape[1] as number), 0), ...(parts[0] as Activation).shape.slice(2)],
+  });
+  const conv = (net: Qdq, x: Activation, outputs: number): Activation => {
+    const made = net.conv(x, new Int8Array((x.shape[1] as number) * outputs).fill(9), outputs, new Float32Array(outputs).fill(0.01), null, { kernel: [1, 1] });
+    return net.quantised(made.name, made.shape, Q);
+  };
+  const wide = (net: Qdq, made: Made): Made => conv(net, net.quantised(made.name, made.shape, Q), 8);
+
+  it('is not needed for two sources, whatever they are', () => {
+    expect(copies(small((net, x) => wide(net, joined(net, [x, x]))).layers)).toBe(0);
+  });
+
+  it('is needed once for a tensor that stands in two places of three', () => {
+    expect(copies(small((net, x) => wide(net, joined(net, [x, conv(net, x, 8), x]))).layers)).toBe(0);
+    expect(copies(small((net, x) => wide(net, joined(net, [x, x, x]))).layers)).toBe(1);
+  });
+
+  it('makes the other operand of an add, and an output', () => {
+    const twice = (net: Qdq, x: Activation): Activation => net.quantised(net.upsampled(x), [1, 16, 16, 16], Q);
+    expect(copies(small((net, x) => twice(net, x)).layers)).toBe(1);
+    const both = small((net, x) => ({ name: net.node('Add', [twice(net, x).name, twice(net, conv(net, x, 16)).name]), shape: [1, 16, 16, 16] }));
+    expect(copies(both.layers)).toBe(1);
+  });
+
+  it('stands between two upsamplings', () => {
+    const four = small((net, x) => {
+      const once = net.quantised(net.upsampled(x), [1, 16, 16, 16], Q);
+      return wide(net, { name: net.upsampled(once), shape: [1, 16, 32, 32] });
+    });
+    expect(copies(four.layers)).toBe(1);
+  });
+
+  it('is no matter for slices of whole planes, and a gathering for others', () => {
+    const cut = (from: bigint, to: bigint): LayerReport[] => small((net, x) => wide(net, { name: net.node('Slice', [x.name, net.value(BigInt64Array.of(from)), net.value(BigInt64Array.of(to)), net.value(BigInt64Array.of(1n))]), shape: [1, Number(to - from), 8, 8] })).layers;
+    expect(cut(8n, 16n).map((l) => l.operator)).toEqual(['Slice', 'Conv']);
+    expect(cut(3n, 9n).map((l) => l.operator)).toEqual(['Slice', 'Gather', 'Conv']);
+  });
+});
+
+describe('tables', () => {
+  const one = (net: Qdq, value: number): string => net.value(Float32Array.of(value), []);
+  const functions: Record<string, (net: Qdq, x: Activation) => string> = {
+    Sigmoid: (net, x) => net.node('Sigmoid', [x.name]),
+    SiLU: (net, x) => net.node('Mul', [x.name, net.node('Sigmoid', [x.name])]),
+    'SiLU, quantised between': (net, x) => net.node('Mul', [x.name, net.quantised(net.node('Sigmoid', [x.name]), x.shape, { scale: 1 / 256, zeroPoint: -128 }).name]),
+    Tanh: (net, x) => net.node('Tanh', [x.name]),
+    LeakyRelu: (net, x) => net.node('LeakyRelu', [x.name], { alpha: 0.1 }),
+    PRelu: (net, x) => net.node('PRelu', [x.name, one(net, 0.25)]),
+    Elu: (net, x) => net.node('Elu', [x.name]),
+    Selu: (net, x) => net.node('Selu', [x.name]),
+    Celu: (net, x) => net.node('Celu', [x.name]),
+    Softplus: (net, x) => net.node('Softplus', [x.name]),
+    Softsign: (net, x) => net.node('Softsign', [x.name]),
+    Mish: (net, x) => net.node('Mul', [x.name, net.node('Tanh', [net.node('Softplus', [x.name])])]),
+    HardSigmoid: (net, x) => net.node('HardSigmoid', [x.name], { alpha: 1 / 6 }),
+    HardSwish: (net, x) => net.node('Mul', [x.name, net.node('HardSigmoid', [x.name], { alpha: 1 / 6 })]),
+    'hard swish by hand': (net, x) => net.node('Div', [net.node('Mul', [x.name, net.clip(net.node('Add', [x.name, one(net, 3)]), 0, 6)]), one(net, 6)]),
+    'GELU by hand': (net, x) => net.node('Mul', [net.node('Mul', [x.name, net.node('Add', [net.node('Erf', [net.node('Div', [x.name, one(net, Math.SQRT2)])]), one(net, 1)])]), one(net, 0.5)]),
+    ThresholdedRelu: (net, x) => net.node('ThresholdedRelu', [x.name], { alpha: 0.5 }),
+    Abs: (net, x) => net.node('Abs', [x.name]),
+    Neg: (net, x) => net.node('Neg', [x.name]),
+    Exp: (net, x) => net.node('Exp', [x.name]),
+    'one minus': (net, x) => net.node('Sub', [one(net, 1), x.name]),
+    square: (net, x) => net.node('Pow', [x.name, one(net, 2)]),
+    'relu6 as Min': (net, x) => net.node('Min', [net.node('Relu', [x.name]), one(net, 6)]),
+  };
+
+  it.each(Object.entries(functions))('%s of all 256 codes: within the rule, as ONNX Runtime is', async (_, make) => {
+    const codes = Int8Array.from({ length: 256 }, (__, i) => i - 128);
+    // Scales whose quotient makes no ties.
+    for (const scale of [0.0391, 0.0123]) {
+      const { onnx, layers } = small((net, x) => ({ name: make(net, x), shape: x.shape }), [1, 1, 16, 16], { scale, zeroPoint: -7 });
+      expect(used(layers)).toBe(1);
+      const ours = await run(onnx, codes);
+      const session = await ort.InferenceSession.create(onnx, { graphOptimizationLevel: 'disabled', intraOpNumThreads: 1 });
+      const model = readOnnx(onnx);
+      const floats = Float32Array.from(codes, (c) => Math.fround(c - Q.zeroPoint) * Math.fround(Q.scale));
+      const result = await session.run({ [model.inputs[0]?.name as string]: new ort.Tensor('float32', floats, [1, 1, 16, 16]) });
+      const theirs = result[model.outputs[0]?.name as string]?.data as Float32Array;
+      const theirCodes = Int8Array.from(theirs, (v) => Math.round(v / Math.fround(scale)) - 7);
+      await session.release();
+      const differ = ours.filter((c, i) => c !== theirCodes[i]).length;
+      if (differ > 0) console.log(`${differ} of 256 differ from ONNX Runtime's`);
+      expect(differ).toBeLessThan(3);
+      expect(Math.max(...ours.map((c, i) => Math.abs(c - (theirCodes[i] as number))))).toBeLessThan(2);
+    }
+  });
+});
