@@ -183,3 +183,58 @@ describe('tables', () => {
     }
   });
 });
+
+describe('channel by channel', () => {
+  it('a factor is exact; an offset is rounded to 1/127 of a step, and noted', async () => {
+    const factors = Float32Array.from({ length: 16 }, (_, c) => (c === 3 ? 0 : (c - 7.5) / 9));
+    const offsets = Float32Array.from({ length: 16 }, (_, c) => (c - 5) / 4);
+    const make = (net: Qdq, x: Activation): Made => ({ name: net.node('Add', [net.node('Mul', [x.name, net.value(factors, [1, 16, 1, 1])]), net.value(offsets, [16, 1, 1])]), shape: x.shape });
+    const { onnx, layers } = small(make);
+    expect(layers.map((l) => l.operator)).toEqual(['Mul + Add']);
+    expect(compileProgram(onnx).report.notes.join()).toMatch(/Node 'Add_\d+': its offsets are rounded to 1\/127/);
+    const input = inputCodes(16 * 64, 4);
+    const ours = await run(onnx, input);
+    const want = Array.from(input, (code, i) => ((code - 3) * 0.05 * (factors[i >> 6] as number) + (offsets[i >> 6] as number)) / 0.05 + 3);
+    const far = want.map((w, i) => Math.abs(Math.max(-128, Math.min(127, w)) - (ours[i] as number)));
+    expect(Math.max(...far)).toBeLessThan(0.5 + 1 / 127);
+  });
+
+  it('ReduceMean over rows and columns is global average pooling; Squeeze and Transpose of ones are names', () => {
+    const { layers } = small((net, x) => {
+      const mean = net.quantised(net.node('ReduceMean', [x.name], { axes: [-2, -1], keepdims: 1 }), [1, 16, 1, 1], Q);
+      const bare = { ...mean, name: net.node('Squeeze', [net.node('Transpose', [mean.name], { perm: [0, 2, 3, 1] }), net.value(BigInt64Array.of(1n, 2n))]), shape: [1, 16] };
+      return net.dense(bare, new Int8Array(32).fill(3), 2, new Float32Array(2).fill(0.01), new Int32Array(2), false);
+    });
+    expect(layers.map((l) => l.operator)).toEqual(['ReduceMean', 'Gemm']);
+  });
+
+  it('Softmax at the end is left to whoever reads the output', () => {
+    const net = new Qdq();
+    const x = net.input([1, 16, 1, 1], Q);
+    const flat = { ...x, name: net.node('Flatten', [x.name]), shape: [1, 16] };
+    const soft = net.quantised(net.node('Softmax', [flat.name]), [1, 16], { scale: 1 / 256, zeroPoint: -128 });
+    const { report } = compileProgram(net.build([soft]));
+    expect(report.notes).toEqual([`Node 'Softmax_3': Softmax at the end is left to whoever reads the output, which is its input '${flat.name}'.`]);
+  });
+});
+
+describe('what cannot be', () => {
+  const cases: [string, (net: Qdq, x: Activation) => string, RegExp][] = [
+    ['a product of two tensors', (net, x) => net.node('Mul', [x.name, net.quantised(net.pool('MaxPool', x, { kernel: [1, 1] }), x.shape, Q).name]), /Node 'Mul_\d+': Mul of two activations .* is not the core's/],
+    ['a slope a channel', (net, x) => net.node('PRelu', [x.name, net.value(Float32Array.from({ length: 16 }, (_, i) => i / 16), [16, 1, 1])]), /Node 'PRelu_\d+': PRelu with a slope a channel/],
+    ['an activation on what is not quantised', (net, x) => net.node('Sigmoid', [net.pool('MaxPool', x, { kernel: [1, 1] })]), /Node 'Sigmoid_\d+': Sigmoid reads the result of MaxPool .* put QuantizeLinear/],
+    ['a bilinear resize', (net, x) => net.node('Resize', [x.name, '', net.value(Float32Array.of(1, 1, 2, 2))], { mode: 'linear' }), /Node 'Resize_\d+': Resize of mode 'linear' by 1×1×2×2/],
+    ['a nearest resize that rounds up', (net, x) => net.node('Resize', [x.name, '', net.value(Float32Array.of(1, 1, 2, 2))], { coordinate_transformation_mode: 'asymmetric', nearest_mode: 'ceil' }), /each pixel twice/],
+    ['concatenated rows', (net, x) => net.node('Concat', [x.name, x.name], { axis: 2 }), /along axis 2: only channels/],
+    ['every second row', (net, x) => net.node('Slice', [x.name, net.value(BigInt64Array.of(0n)), net.value(BigInt64Array.of(8n)), net.value(BigInt64Array.of(2n)), net.value(BigInt64Array.of(2n))]), /in steps of 2 along axis 2/],
+    ['a transposition that moves', (net, x) => net.node('Transpose', [x.name], { perm: [0, 2, 3, 1] }), /would move elements; the core keeps channels first/],
+    ['the root of what is negative', (net, x) => net.node('Sqrt', [x.name]), /Sqrt has no number as its result/],
+    ['a constant a pixel', (net, x) => net.node('Mul', [x.name, net.value(Float32Array.from({ length: 64 }, (_, i) => i), [8, 8])]), /one number, or one a channel, is supported/],
+  ];
+  it.each(cases)('%s is refused by name', (_, make, expected) => {
+    const net = new Qdq();
+    const x = net.input([1, 16, 8, 8], Q);
+    const onnx = net.build([net.quantised(make(net, x), [1, 16, 8, 8], Q)]);
+    expect(() => compileProgram(onnx)).toThrow(expected);
+  });
+});
