@@ -1,0 +1,160 @@
+/** `fabriclens compile` as its users call it: an fp32 network and calibration files to a package that all engines run. */
+import { spawn } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { deflateSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ModelMetadata } from '../../src/contract/model.ts';
+import type { AddModelReport } from '../../src/hosts/add-model.ts';
+import { loadPackage } from '../../src/review/index.ts';
+import { ROOT } from '../support/data.ts';
+import { tinyFp32 } from '../support/model-package.ts';
+
+const MODEL = join(ROOT, 'models/pneumonia/model.onnx');
+const SAMPLES = join(ROOT, 'models/samples/chest-synthetic');
+let folder: string;
+
+interface Outcome { code: number | null; stdout: string; stderr: string }
+
+function run(args: string[], interruptAt?: string): Promise<Outcome> {
+  const child = spawn(process.execPath, [join(ROOT, 'scripts/fabriclens.mjs'), ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  const outcome: Outcome = { code: null, stdout: '', stderr: '' };
+  let interrupted = false;
+  child.stdout.on('data', (chunk: Buffer) => (outcome.stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => {
+    outcome.stderr += chunk.toString();
+    if (interruptAt === undefined || interrupted || !outcome.stderr.includes(interruptAt)) return;
+    interrupted = true;
+    child.kill('SIGINT');
+  });
+  return new Promise((resolve, reject) => child.on('error', reject).on('close', (code) => resolve({ ...outcome, code })));
+}
+
+/** Grey PNG, 8 bits, filter 0. */
+function png(rows: number, columns: number, grey: (y: number, x: number) => number): Buffer {
+  const chunk = (kind: string, body: Buffer): Buffer => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(body.length);
+    return Buffer.concat([length, Buffer.from(kind), body, Buffer.alloc(4)]);
+  };
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(columns, 0);
+  header.writeUInt32BE(rows, 4);
+  header[8] = 8;
+  const raw = Buffer.concat(Array.from({ length: rows }, (_, y) => Buffer.from([0, ...Array.from({ length: columns }, (_, x) => grey(y, x))])));
+  return Buffer.concat([Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]), chunk('IHDR', header), chunk('IDAT', deflateSync(raw)), chunk('IEND', Buffer.alloc(0))]);
+}
+
+function npy(shape: number[], values: Float32Array): Buffer {
+  const text = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(', ')}), }`;
+  const padded = `${text.padEnd(Math.ceil((text.length + 11) / 64) * 64 - 11)}\n`;
+  return Buffer.concat([Buffer.from([0x93]), Buffer.from('NUMPY'), Buffer.from([1, 0, padded.length & 255, padded.length >> 8]), Buffer.from(padded), Buffer.from(values.buffer)]);
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'fabriclens-compile-'));
+  writeFileSync(join(folder, 'tiny.onnx'), tinyFp32());
+  mkdirSync(join(folder, 'images'));
+  for (let i = 0; i < 3; i++) writeFileSync(join(folder, `images/${i}.png`), png(20, 20, (y, x) => (7 * y + 5 * x * (i + 1)) % 256));
+  writeFileSync(join(folder, 'images/stack.npy'), npy([4, 1, 16, 16], Float32Array.from({ length: 4 * 256 }, (_, i) => Math.sin(i))));
+  writeFileSync(join(folder, 'images/notes.txt'), 'no image');
+  await run(['--version']);
+}, 600_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const nothingLeft = (): void => expect(readdirSync(folder).filter((name) => name.startsWith('.') || name === 'out')).toEqual([]);
+
+describe('compile', () => {
+  test('the shipped network, from DICOM: a package that passes its checks and that three engines run alike', async () => {
+    const { fabriclens, ...rest } = ModelMetadata.parse(JSON.parse(readFileSync(join(ROOT, 'models/pneumonia/metadata.json'), 'utf8')));
+    writeFileSync(join(folder, 'given.json'), JSON.stringify({ ...rest, fabriclens }));
+    const { code, stdout, stderr } = await run(['compile', MODEL, '--calibrate', SAMPLES, '--out', 'models/chest', '--metadata', 'given.json', '--json']);
+    expect([code, stderr]).toEqual([0, '']);
+    const report = JSON.parse(stdout) as AddModelReport & { type: string };
+    expect(report.type).toBe('package');
+    expect(report.proof.labelAgreement).toBe(1);
+    expect(report.proof.maxDelta).toBeLessThan(0.03);
+    expect(report.proof.golden).toMatchObject({ state: 'ok', samples: 4 });
+    const worst = report.quantisation.layers.map((l) => l.sqnr ?? 200);
+    expect(worst).toEqual(worst.toSorted((a, b) => a - b));
+    expect(worst[0]).toBeGreaterThan(25);
+    expect(report.quantisation.outputs.find((o) => o.name === 'logits')?.sqnr).toBeGreaterThan(30);
+
+    const pkg = await loadPackage(join(folder, 'models/chest'));
+    expect(pkg.faults).toEqual([]);
+    expect(pkg.engines).toEqual(['cpu-fp32', 'cpu-int8', 'board']);
+    expect(pkg.card).toContain('## Quantisation');
+    // What was given stays: labels, threshold, heat map; the input's codes are the 8-bit greys, as in the shipped package.
+    expect(pkg.metadata.fabriclens).toMatchObject({ name: 'chest', labels: fabriclens.labels, threshold: fabriclens.threshold, heatmap: fabriclens.heatmap, input: { zeroPoint: fabriclens.input.zeroPoint } });
+    expect(pkg.metadata.fabriclens.input.scale).toBeCloseTo(fabriclens.input.scale, 7);
+    expect(readdirSync(join(folder, 'models/chest')).sort()).toEqual(['CARD.md', 'metadata.json', 'model.int8.onnx', 'model.onnx', 'program.bin', 'report.json']);
+    expect(readFileSync(join(folder, 'models/chest/model.onnx')).equals(readFileSync(MODEL))).toBe(true);
+
+    const inferred = await run(['infer', SAMPLES, '--models', 'models', '--json']);
+    expect(inferred.code).toBe(0);
+    const results = inferred.stdout.trim().split('\n').map((line) => JSON.parse(line) as { type: string; flips: string[]; runs: { state: string }[] }).filter((l) => l.type === 'result');
+    expect(results).toHaveLength(4);
+    for (const { flips, runs } of results) expect([flips, runs.map((r) => r.state)]).toEqual([[], ['ok', 'ok', 'ok']]);
+
+    const again = await run(['compile', MODEL, '--calibrate', SAMPLES, '--out', 'again/chest', '--metadata', 'given.json']);
+    expect(again).toMatchObject({ code: 0, stdout: expect.stringMatching(/worst layers[\s\S]*Golden model against ONNX Runtime on 4 samples[\s\S]*100\.00 % of 212\.35 MMAC on the PL[\s\S]*Written: /) as string });
+    expect(readFileSync(join(folder, 'again/chest/program.bin')).equals(readFileSync(join(folder, 'models/chest/program.bin')))).toBe(true);
+  }, 180_000);
+
+  test('PNG and .npy; what is no image is left out by name; what is not known is said', async () => {
+    const { code, stdout, stderr } = await run(['compile', 'tiny.onnx', '--calibrate', 'images', '--out', 'small', '--method', 'minmax']);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^fabriclens: left out: notes\.txt: .*not a DICOM file/m);
+    expect(stdout).toContain('Calibration: 7 samples, minmax');
+    expect(stdout).toContain('note: Class names: numbered.');
+    const { metadata, card } = await loadPackage(join(folder, 'small'));
+    expect(metadata.fabriclens.labels.map((l) => l.name)).toEqual(['class 0', 'class 1']);
+    expect(card).toMatch(/## Unknown\n(- .*\n)*- Not stated: task, description/);
+  }, 60_000);
+
+  test('labels and preprocessing from a MONAI metadata.json', async () => {
+    writeFileSync(join(folder, 'monai.json'), JSON.stringify({
+      version: '2.1.0', task: 'Toy', name: 'Toy model',
+      network_data_format: { inputs: { image: { modality: 'CR' } }, outputs: { logits: { channel_def: { 0: 'SOUND', 1: 'ILL' } } } },
+      fabriclens: { preprocessing: { mean: 0.5, std: 0.25 }, threshold: { classIndex: 1, value: 0.3, method: 'By hand.' } },
+    }));
+    expect((await run(['compile', 'tiny.onnx', '--calibrate', 'images', '--out', 'toy', '--metadata', 'monai.json'])).code).toBe(0);
+    const { metadata } = await loadPackage(join(folder, 'toy'));
+    expect(metadata).toMatchObject({ version: '2.1.0', task: 'Toy', fabriclens: { title: { en: 'Toy model' }, labels: [{ name: 'SOUND' }, { name: 'ILL' }], preprocessing: { mean: 0.5, std: 0.25, fit: 'squash' }, threshold: { value: 0.3 }, intended: { modalities: ['CR'] } } });
+    expect(metadata.fabriclens.input.scale).toBeCloseTo(4 / 255, 8);
+  }, 60_000);
+
+  test.each([
+    [['nowhere.onnx'], 'nowhere.onnx cannot be read: there is no such file'],
+    [['images/notes.txt'], 'Not a'],
+    [[join(ROOT, 'models/pneumonia/model.int8.onnx')], 'int8.onnx: '],
+    [['tiny.onnx', '--calibrate', 'empty'], 'holds no calibration sample'],
+    [['tiny.onnx', '--out', 'images'], 'images is there already'],
+    [['tiny.onnx', '--out', 'a b'], '"a b" cannot name a model'],
+    [['tiny.onnx', '--float', 'nobody'], "There is no node 'nobody'"],
+    [['tiny.onnx', '--metadata', 'images/notes.txt'], 'notes.txt is not JSON'],
+  ])('%j is refused with the reason, and nothing is left', async (args, message) => {
+    mkdirSync(join(folder, 'empty'), { recursive: true });
+    const { code, stdout, stderr } = await run(['compile', '--calibrate', 'images', '--out', 'out', ...args]);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain(message);
+    nothingLeft();
+  });
+
+  test('a threshold of another model is refused', async () => {
+    writeFileSync(join(folder, 'other.json'), JSON.stringify({ fabriclens: { threshold: { classIndex: 1, value: 0.4, method: 'x', sha256: 'a'.repeat(64) } } }));
+    expect((await run(['compile', 'tiny.onnx', '--calibrate', 'images', '--out', 'out', '--metadata', 'other.json'])).stderr).toContain('a threshold for another model.onnx');
+    nothingLeft();
+  });
+
+  test('Ctrl-C leaves nothing half-written, exit code 130', async () => {
+    mkdirSync(join(folder, 'many'));
+    for (let i = 0; i < 40; i++) copyFileSync(join(SAMPLES, readdirSync(SAMPLES)[i % 4]!), join(folder, `many/${i}.dcm`));
+    const { code, stdout, stderr } = await run(['compile', MODEL, '--calibrate', 'many', '--out', 'out', '--progress'], 'calibrating: 5 of');
+    expect([code, stdout]).toEqual([130, '']);
+    expect(stderr).toContain('stopped; nothing was written');
+    expect(existsSync(join(folder, 'out'))).toBe(false);
+    nothingLeft();
+  }, 60_000);
+});
