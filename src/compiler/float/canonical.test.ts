@@ -200,6 +200,7 @@ describe('single operators', () => {
     single('Gather of one channel', 13, [1, 3, 4, 4], (g, x) => g.node('Gather', [x, g.constant(OnnxType.INT64, BigInt64Array.of(-1n), [])], { axis: 1 }), ['Slice', 'Reshape']),
     single('nothing but names', 13, [1, 3], (g, x) => g.node('Identity', [x]), ['Identity']),
     single('Cast and Squeeze', 13, [1, 3, 1, 1], (g, x) => g.node('Unsqueeze', [g.node('Squeeze', [g.node('Cast', [x], { to: 1 }), g.ints(2, 3)]), g.ints(1)]), ['Reshape']),
+    single('CastLike', 18, [1, 3], (g, x) => g.node('Add', [g.node('CastLike', [x, g.scalar(1)]), g.node('CastLike', [g.ints(2), x])]), ['Add']),
     single('x · relu6(x+3)/6', 13, [1, 2, 4, 4], (g, x) => g.node('Mul', [g.node('Mul', [g.node('Min', [g.node('Relu', [g.node('Add', [x, g.scalar(3)])]), g.scalar(6)]), g.scalar(1 / 6)]), x]), ['HardSwish']),
   ])('%s', async (_name, opset, dims, make, ops) => {
     const g = new Fp32(opset);

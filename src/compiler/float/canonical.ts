@@ -58,7 +58,7 @@ function isChannelsLast(model: OnnxModel, name: string, shape: readonly number[]
 }
 
 function refuse(node: OnnxNode): never {
-  if (node.domain !== '' && node.domain !== 'ai.onnx') throw new CompileError(`operator ${node.opType} of domain '${node.domain}' is not a standard ONNX operator; export with standard operators only (functions inlined).`, node.name);
+  if (node.domain !== '' && node.domain !== 'ai.onnx') throw new CompileError(`operator ${node.opType} of domain '${node.domain}' is not a standard ONNX operator; export with functions inlined (torch.onnx.export(..., dynamo=True, optimize=True), or onnx.inliner.inline_local_functions).`, node.name);
   const remedy = Object.hasOwn(REMEDIES, node.opType) ? REMEDIES[node.opType] : undefined;
   if (CONSTANT_ONLY.includes(node.opType)) throw new CompileError(`operator ${node.opType} is supported on constants only; here it is computed from the image. Export with fixed shapes.`, node.name);
   throw new CompileError(`operator ${node.opType} is not supported${remedy === undefined ? '; docs/operators.md lists those that are.' : `: ${remedy}.`}`, node.name);

@@ -147,9 +147,9 @@ const concatFold: Fold = (walk, node) => {
   return tensorOf(first.dataType, dims, out);
 };
 
-const castFold: Fold = (walk, node) => {
+const castFold = (target: (walk: Walk, node: OnnxNode) => number): Fold => (walk, node) => {
   const tensor = walk.constant(node, 0);
-  const to = intOf(node, 'to', 0);
+  const to = target(walk, node);
   if (to === tensor.dataType) return tensor;
   if (!Object.values(OnnxType).includes(to as never)) throw new CompileError(`Cast to data type ${to}; keep the model in fp32.`, node.name);
   room(walk, node, tensor.dims);
@@ -246,7 +246,8 @@ export const FOLDS: Readonly<Record<string, Fold>> = {
   Constant: constant,
   Identity: (walk, node) => walk.constant(node, 0),
   Dropout: (walk, node) => walk.constant(node, 0),
-  Cast: castFold,
+  Cast: castFold((_, node) => intOf(node, 'to', 0)),
+  CastLike: castFold((walk, node) => walk.constant(node, 1).dataType),
   Shape: (walk, node) => tensorOf(OnnxType.INT64, [walk.constant(node, 0).dims.length], walk.constant(node, 0).dims),
   Size: (walk, node) => tensorOf(OnnxType.INT64, [], [walk.constant(node, 0).data.length]),
   Gather: gatherFold,

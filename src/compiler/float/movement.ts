@@ -19,6 +19,14 @@ export const cast: Lower = (walk, node) => {
   return walk.value(node, 0);
 };
 
+/** Like the other input, which comes from the image and so is fp32, or is a constant beside an activation, which stays fp32 too. */
+export const castLike: Lower = (walk, node) => {
+  const value = walk.value(node, 0);
+  if (value.kind === 'view' || value.tensor.dataType === OnnxType.FLOAT) return value;
+  walk.charge(node, value.tensor.data.length);
+  return { kind: 'constant', tensor: floats(value.tensor.dims, numbers(value.tensor)) };
+};
+
 export const shapeOf: Lower = (walk, node) => {
   const shape = walk.shape(walk.view(node, 0));
   const cut = (value: number): number => Math.min(Math.max(value < 0 ? value + shape.length : value, 0), shape.length);

@@ -3,7 +3,7 @@ import { arithmetic, clip, extreme, negate, power, prelu, softmax, unary } from 
 import { FOLDS } from './fold.ts';
 import type { Lower } from './layers.ts';
 import { averagePool, batchNormalization, conv, gemm, globalPool, matMul, maxPool, reduction } from './layers.ts';
-import { cast, concat, expand, flatten, gather, pad, pass, reshape, resize, shapeOf, sizeOf, slice, split, squeeze, transpose, unsqueeze } from './movement.ts';
+import { cast, castLike, concat, expand, flatten, gather, pad, pass, reshape, resize, shapeOf, sizeOf, slice, split, squeeze, transpose, unsqueeze } from './movement.ts';
 
 export type Entry = { readonly lower: Lower; /** What stands for it in the canonical model. */ readonly becomes: string; readonly limits: string };
 
@@ -68,6 +68,7 @@ export const OPERATORS: Readonly<Record<string, Entry>> = {
   Identity: same(pass, 'nothing'),
   Dropout: same(pass, 'nothing'),
   Cast: same(cast, 'nothing', 'between floating-point types'),
+  CastLike: same(castLike, 'nothing', 'between floating-point types'),
   Shape: same(shapeOf, 'a constant'),
   Size: same(sizeOf, 'a constant'),
 };
