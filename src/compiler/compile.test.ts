@@ -135,6 +135,20 @@ describe('compileProgram', () => {
     expect(view.getUint32(Header.bytes + (SectionKind.SEGMENTS - 1) * Section.bytes + Section.fields.count.offset, true)).toBe(3);
   });
 
+  it('gives the processor what the buffer of the core has no room for', () => {
+    const target = (shape: number[], make: (net: Qdq, x: ReturnType<Qdq['input']>) => { name: string; shape: number[] }): string[] =>
+      compileProgram(small(make, shape)).report.layers.map((layer) => layer.target);
+    const mean = (net: Qdq, x: ReturnType<Qdq['input']>): { name: string; shape: number[] } => ({ name: net.node('GlobalAveragePool', [x.name]), shape: [1, x.shape[1] as number, 1, 1] });
+    expect(target([1, 8, 109, 110], mean)).toEqual(['PL']);
+    expect(target([1, 8, 112, 112], mean)).toEqual(['PS']);
+    const flat = (net: Qdq, x: ReturnType<Qdq['input']>): { name: string; shape: number[] } =>
+      net.dense({ ...x, name: net.node('Flatten', [x.name]), shape: [1, 256] }, new Int8Array(256), 1, scales(1), new Int32Array(1), false);
+    expect(target([1, 1, 256, 1], flat)).toEqual(['PS']);
+    expect(target([1, 2, 128, 1], flat)).toEqual(['PL']);
+    // A stride of 3 with one result is no stride.
+    expect(target([1, 4, 3, 3], (net, x) => ({ name: net.pool('MaxPool', x, { kernel: [3, 3], strides: [3, 3] }), shape: [1, 4, 1, 1] }))).toEqual(['PL']);
+  });
+
   it('shares memory between activations that never meet, and keeps outputs', () => {
     const net = new Qdq();
     let x = net.input([1, 16, 16, 16], Q);
@@ -225,6 +239,7 @@ describe('what the compiler refuses, it names', () => {
 
 describe('hostile ONNX', () => {
   const seeds = [
+    ...Array.from({ length: 6 }, (_, i) => network({ channels: 8, height: 6, width: 6, seed: i, flavour: 'plain', head: 'none', steps: (['activation', 'concat', 'upsample', 'split', 'scaled', 'route'] as const).map((kind, k) => ({ kind, seed: i + k })) }, i % 2 === 0).onnx),
     ...Array.from({ length: 6 }, (_, i) => network({ channels: 2 + i, height: 6, width: 6, seed: i, flavour: 'plain', head: 'gemm', steps: [{ kind: 'relu', seed: i }, { kind: 'residual', seed: i }, { kind: 'maxPool', seed: i }] }, false).onnx),
     readFileSync(join(ROOT, 'models/pneumonia/model.int8.onnx')).subarray(0, 40_000),
   ];

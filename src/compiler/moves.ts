@@ -1,4 +1,5 @@
 /** Operators that compute nothing: they say where values lie, or how their shape is written. */
+import { MAX_CHANNELS } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
 import { NO_BOUNDS, sameCodes } from './graph.ts';
 import type { Importer } from './import.ts';
@@ -94,6 +95,7 @@ export const concat: Operator = (importer, node) => {
   const fits = parts.every((p) => p.tensor.height === tensor.height && p.tensor.width === tensor.width && p.shape.length === shape.length && p.shape.every((d, i) => i === axis || d === shape[i]));
   if (axis !== 1 || !fits) throw new CompileError(`Concat of ${parts.map((p) => p.shape.join('×')).join(' and ')} along axis ${axis}: only channels (axis 1) of images of one size are supported.`, node.name);
   const dims: [number, number, number] = [parts.reduce((sum, p) => sum + p.tensor.channels, 0), tensor.height, tensor.width];
+  if (dims[0] > MAX_CHANNELS) throw new CompileError(`Concat gives ${dims[0]} channels; the core holds ${MAX_CHANNELS}.`, node.name);
   const whole = shape.map((d, i) => (i === axis ? parts.reduce((sum, p) => sum + (p.shape[axis] as number), 0) : d));
   const value = { node, operator: 'Concat', parts, dims, shape: whole };
   if (parts.every((p) => sameCodes(p.tensor, tensor))) return importer.joined(value, node.outputs[0] ?? '', tensor);

@@ -51,12 +51,30 @@ export const isDepthwise = (layer: QLayer): boolean =>
 /** Largest stride of the core's pooling. */
 const MAX_CORE_STRIDE = 2;
 
+/** Longest side of a dense layer's input on the core. */
+const MAX_CORE_DENSE = 255;
+/** Words of 16 channels that the core holds for one output, a little less than its buffer has. */
+const MAX_CORE_WORDS = 12_000;
+
+/** Words that one output's window takes in the core's buffer. */
+function wordsOf(layer: WorkLayer): number {
+  if (layer.kind === 'dense') return layer.input.height * layer.input.width * Math.ceil(layer.input.channels / 16);
+  if (layer.kind !== 'conv' && layer.kind !== 'maxPool' && layer.kind !== 'averagePool') return 1;
+  const { kernel, dilations } = layer.window;
+  const pixels = ((kernel[0] - 1) * dilations[0] + 1) * ((kernel[1] - 1) * dilations[1] + 1);
+  return pixels * (layer.kind === 'conv' && !isDepthwise(layer) ? Math.ceil(layer.input.channels / 16) : 1);
+}
+
 /** Layers that are valid but not the core's (hls/core/schedule.h): the processor runs them. */
-function targetOf(layer: QLayer): Target {
+function targetOf(layer: WorkLayer): Target {
+  if (wordsOf(layer) > MAX_CORE_WORDS) return 'PS';
+  if (layer.kind === 'dense') return Math.max(layer.input.height, layer.input.width) > MAX_CORE_DENSE ? 'PS' : 'PL';
   if (layer.kind !== 'maxPool' && layer.kind !== 'averagePool') return 'PL';
   const { strides, pads } = layer.window;
   const excludesPadding = layer.kind === 'averagePool' && !layer.countIncludePad && pads.some((p) => p > 0);
-  return excludesPadding || Math.max(...strides) > MAX_CORE_STRIDE ? 'PS' : 'PL';
+  // Where an axis has one result its stride says nothing.
+  const leaps = (strides[0] > MAX_CORE_STRIDE && layer.output.height > 1) || (strides[1] > MAX_CORE_STRIDE && layer.output.width > 1);
+  return excludesPadding || leaps ? 'PS' : 'PL';
 }
 
 /** What can run at all (issue of the PL core, and hls/runtime/src/check_layer.cpp, which refuses the same). */

@@ -33,6 +33,8 @@ const fills = (piece: Piece): boolean => piece.skip === 0 && piece.channels % PL
 class Placer {
   readonly #spots = new Map<number, Spot>();
   readonly #pieces = new Map<number, readonly Piece[]>();
+  readonly #gatherings = new Map<string, Piece>();
+  #gatheredWeights = 0;
   readonly #steps: { stage: Stage; input: readonly Piece[]; other: readonly Piece[] | null }[] = [];
   #next: number;
 
@@ -97,11 +99,15 @@ class Placer {
 
   /** The same for channels that do not fill planes: a convolution of ones reads whole planes and picks its channels. */
   #gathered(view: { output: QTensor; name: string }, pieces: readonly Piece[]): Piece {
+    const key = pieces.map((p) => [p.tensor.id, p.plane, p.skip, p.channels, p.half].join()).join(' ');
+    const known = this.#gatherings.get(key);
+    if (known !== undefined) return known;
     const channels = pieces.reduce((sum, p) => sum + p.channels, 0);
     const output = this.#fresh(view, channels);
     const whole = pieces.map((p) => ({ ...p, skip: 0, channels: PLANE_CHANNELS * planesOf(p.skip + p.channels) }));
     const read = whole.reduce((sum, p) => sum + p.channels, 0);
-    if (channels * read > MAX_GATHERED) throw new CompileError(`${channels} channels that are not multiples of ${PLANE_CHANNELS} are more than can be put in order; make their numbers multiples of ${PLANE_CHANNELS}.`, view.name);
+    this.#gatheredWeights += channels * read;
+    if (this.#gatheredWeights > MAX_GATHERED) throw new CompileError(`${channels} channels that are not multiples of ${PLANE_CHANNELS} are more than can be put in order; make their numbers multiples of ${PLANE_CHANNELS}.`, view.name);
     const codes = new Int8Array(channels * read);
     let [to, from] = [0, 0];
     pieces.forEach((piece, i) => {
@@ -114,7 +120,9 @@ class Placer {
       weights: { codes, scales: new Float32Array(channels).fill(1), bias: new Int32Array(channels) },
     };
     this.#steps.push({ stage: alone(layer), input: whole, other: null });
-    return this.#store(output)[0] as Piece;
+    const [made] = this.#store(output) as readonly [Piece];
+    this.#gatherings.set(key, made);
+    return made;
   }
 
   /** The same channels as at most two sources, all but the last of whole planes. */
