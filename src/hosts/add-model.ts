@@ -12,7 +12,7 @@ import { CompileError } from '../compiler/error.ts';
 import { canonical } from '../compiler/float/canonical.ts';
 import { readOnnx, type ExternalData, type OnnxModel } from '../compiler/onnx.ts';
 import { writeOnnx } from '../compiler/onnx-write.ts';
-import { cardOf, inputRange, metadataOf, parseGiven, prepare, readProperties, type Facts, type Preparation } from '../compiler/quantise/describe.ts';
+import { cardOf, inputRange, metadataOf, parseGiven, prepare, readProperties, withoutFinalActivation, type Facts, type Preparation } from '../compiler/quantise/describe.ts';
 import { compareOutputs, quantise, split, type Method, type QuantisationReport } from '../compiler/quantise/index.ts';
 import { Network } from '../compiler/quantise/measure.ts';
 import { readNpy, samplesOf } from '../compiler/quantise/npy.ts';
@@ -82,8 +82,8 @@ export async function addModel(options: AddModelOptions, resources: Resources): 
   const source = await readSource(options.model);
   const given = options.metadata === undefined ? {} : parseGiven(new TextDecoder().decode(await read(options.metadata, 16 * 2 ** 20)), basename(options.metadata));
   const network = new Network(source.model);
-  const facts: Omit<Facts, 'modalities'> = { name, given, properties: readProperties(source.bytes), model: source.model, inputDims: network.inputDims };
-  const preparation = prepare({ ...facts, modalities: [] });
+  const facts: Omit<Facts, 'modalities'> = { name, given, properties: readProperties(source.bytes), model: source.model, inputDims: network.inputDims, activation: source.activation };
+  const preparation = prepare(facts);
   const found = await readSamples(options, network.inputDims, preparation, createCodecs(resources.loadWasm));
   const { bytes, model: int8, input, report: quantisation } = await quantise(source.model, found.samples, {
     method: options.method, float: options.float, inputRange: inputRange(preparation.preprocessing), signal: options.signal, onProgress: options.onProgress,
@@ -95,7 +95,7 @@ export async function addModel(options: AddModelOptions, resources: Resources): 
   const runs = { fp32: await network.outputs(found.samples, 'all', options.signal), int8: await new Network(int8, bytes).outputs(found.samples, 'all', options.signal) };
   const classes = runs.fp32[0]?.get(logits)?.length ?? 0;
   const scores = (outputs: Map<string, Float32Array>): Float32Array => outputs.get(logits) as Float32Array;
-  const activation = given.fabriclens?.['activation'] === 'sigmoid' || classes === 1 ? 'sigmoid' : 'softmax';
+  const activation = preparation.activation(classes);
   const deltas = runs.fp32.map((one, i) => largest(probabilities(scores(one), activation), probabilities(scores(runs.int8[i]!), activation)));
   const sha256 = { 'model.onnx': hash(source.package), 'model.int8.onnx': hash(bytes), 'program.bin': hash(program) };
   const { metadata, unknown } = metadataOf({ ...facts, modalities: found.modalities }, preparation, { sha256, input, classes, maxDelta: Math.max(...deltas) });
@@ -159,17 +159,18 @@ async function read(path: string, limit = MAX_FILE_BYTES): Promise<Uint8Array<Ar
   }
 }
 
-type Source = { bytes: Uint8Array<ArrayBuffer>; model: OnnxModel; /** What becomes model.onnx. */ package: Uint8Array<ArrayBuffer>; notes: string[] };
+type Source = { bytes: Uint8Array<ArrayBuffer>; model: OnnxModel; /** What becomes model.onnx. */ package: Uint8Array<ArrayBuffer>; activation: 'softmax' | 'sigmoid' | null; notes: string[] };
 
 /** The canonical network; the package keeps the file as it is where its inputs and outputs are the canonical ones and it is whole. */
 async function readSource(path: string): Promise<Source> {
   const bytes = await read(path);
   const external = await externalData(path);
   const exported = readOnnx(bytes, external.read);
-  const { model, notes, turned } = canonical(exported);
+  const { model: whole, notes, turned } = canonical(exported);
+  const { model, activation, notes: more } = withoutFinalActivation(whole);
   const ports = (m: OnnxModel): string => JSON.stringify([m.inputs, m.outputs].map((values) => values.map(({ name, dims }) => [name, dims.length])));
-  const asItIs = !external.used() && turned.length === 0 && ports(exported) === ports(model);
-  return { bytes, model, package: asItIs ? bytes : writeOnnx(model), notes: [...notes, ...(asItIs ? [] : ['model.onnx is the canonical form of the file given, not the file itself.'])] };
+  const asItIs = !external.used() && turned.length === 0 && activation === null && ports(exported) === ports(model);
+  return { bytes, model, package: asItIs ? bytes : writeOnnx(model), activation, notes: [...notes, ...more, ...(asItIs ? [] : ['model.onnx is the canonical form of the file given, not the file itself.'])] };
 }
 
 /** Files beside the model, inside its folder after links are resolved. */

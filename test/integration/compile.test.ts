@@ -125,6 +125,22 @@ describe('compile', () => {
     expect(metadata.fabriclens.input.scale).toBeCloseTo(4 / 255, 8);
   }, 60_000);
 
+  test('a network that ends in Softmax gives scores, and the same probabilities', async () => {
+    writeFileSync(join(folder, 'softmax.onnx'), tinyFp32(undefined, true));
+    for (const [model, out] of [['tiny.onnx', 'ends/plain'], ['softmax.onnx', 'ends/softmax']] as const) {
+      expect((await run(['compile', model, '--calibrate', 'images', '--out', out])).code).toBe(0);
+    }
+    const { metadata } = await loadPackage(join(folder, 'ends/softmax'));
+    expect(metadata.fabriclens).toMatchObject({ activation: 'softmax', outputs: { logits: 'logits' } });
+    const probabilities = async (model: string): Promise<number[][]> => {
+      const { code, stdout } = await run(['infer', join(SAMPLES, 'clear-1.dcm'), '--models', 'ends', '--model', model, '--json']);
+      expect(code).toBe(0);
+      return (JSON.parse(stdout.split('\n')[0]!) as { runs: { probabilities: number[] }[] }).runs.map((r) => r.probabilities);
+    };
+    const [plain, softmax] = [await probabilities('plain'), await probabilities('softmax')];
+    softmax.forEach((values, i) => values.forEach((p, c) => expect(p).toBeCloseTo(plain[i]![c]!, 5)));
+  }, 60_000);
+
   test.each([
     [['nowhere.onnx'], 'nowhere.onnx cannot be read: there is no such file'],
     [['images/notes.txt'], 'Not a'],

@@ -32,7 +32,8 @@ const IO = {
 };
 const CONV = { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] };
 
-export function tinyFp32(weights = tinyWeights()): Uint8Array<ArrayBuffer> {
+/** `softmax`: the output named logits holds probabilities. */
+export function tinyFp32(weights = tinyWeights(), softmax = false): Uint8Array<ArrayBuffer> {
   return onnxModel({
     ...IO,
     nodes: [
@@ -40,7 +41,8 @@ export function tinyFp32(weights = tinyWeights()): Uint8Array<ArrayBuffer> {
       { op: 'Relu', inputs: ['c'], outputs: ['features'] },
       { op: 'GlobalAveragePool', inputs: ['features'], outputs: ['mean'] },
       { op: 'Flatten', inputs: ['mean'], outputs: ['flat'] },
-      { op: 'Gemm', inputs: ['flat', 'dense', 'denseBias'], outputs: ['logits'], attributes: { transB: 1 } },
+      { op: 'Gemm', inputs: ['flat', 'dense', 'denseBias'], outputs: [softmax ? 'scores' : 'logits'], attributes: { transB: 1 } },
+      ...(softmax ? [{ op: 'Softmax', inputs: ['scores'], outputs: ['logits'], attributes: { axis: 1 } }] : []),
     ],
     initializers: [
       { name: 'conv', shape: [CHANNELS, 1, 3, 3], data: weights.conv },

@@ -84,6 +84,27 @@ function namesIn(text: string): string[] {
   return text.split(',').map((name) => name.trim()).filter((name) => name !== '');
 }
 
+const ACTIVATIONS: Readonly<Record<string, 'softmax' | 'sigmoid'>> = { Softmax: 'softmax', LogSoftmax: 'softmax', Sigmoid: 'sigmoid' };
+
+/**
+ * A classifier that ends in probabilities, without what makes them of its class scores: every engine gives scores, and one place makes probabilities of
+ * them (metadata.json, activation). The output keeps its name.
+ */
+export function withoutFinalActivation(model: OnnxModel): { model: OnnxModel; activation: 'softmax' | 'sigmoid' | null; notes: string[] } {
+  for (const output of model.outputs) {
+    const last = model.nodes.find((n) => n.outputs.includes(output.name));
+    const activation = last === undefined || output.dims.length !== 2 ? undefined : ACTIVATIONS[last.opType];
+    const scores = last?.inputs[0] ?? '';
+    if (last === undefined || activation === undefined || model.nodes.some((n) => n.inputs.includes(output.name)) || model.inputs.some((i) => i.name === scores)) continue;
+    const already = model.outputs.some((o) => o.name === scores);
+    const rename = (name: string): string => (name === scores && !already ? output.name : name);
+    const nodes = model.nodes.filter((n) => n !== last).map((n) => ({ ...n, inputs: n.inputs.map(rename), outputs: n.outputs.map(rename) }));
+    const outputs = already ? model.outputs.filter((o) => o !== output) : model.outputs;
+    return { model: { ...model, nodes, outputs }, activation, notes: [`${last.opType} at the end is left out of the network: '${already ? scores : output.name}' holds class scores, FabricLens makes probabilities of them.`] };
+  }
+  return { model, activation: null, notes: [] };
+}
+
 export type Facts = {
   readonly name: string;
   readonly given: GivenMetadata;
@@ -91,14 +112,16 @@ export type Facts = {
   readonly model: OnnxModel;
   /** Of the network's input, batch 1. */
   readonly inputDims: readonly number[];
+  /** What the network itself ended in. */
+  readonly activation: 'softmax' | 'sigmoid' | null;
   /** DICOM modalities among the calibration images. */
   readonly modalities: readonly string[];
 };
 
-export type Preparation = { readonly logits: string; readonly features: string | undefined; readonly labels: readonly string[] | null; readonly preprocessing: ModelMetadata['fabriclens']['preprocessing']; readonly unknown: readonly string[] };
+export type Preparation = { readonly logits: string; readonly features: string | undefined; readonly labels: readonly string[] | null; readonly activation: (classes: number) => 'softmax' | 'sigmoid'; readonly preprocessing: ModelMetadata['fabriclens']['preprocessing']; readonly unknown: readonly string[] };
 
 /** What must be known before calibration. @throws CompileError naming what cannot be guessed */
-export function prepare({ given, properties, model, inputDims }: Facts): Preparation {
+export function prepare({ given, properties, model, inputDims, activation }: Omit<Facts, 'modalities'>): Preparation {
   const unknown: string[] = [];
   const [, channels, height, width] = inputDims;
   if (inputDims.length !== 4 || height === undefined || width === undefined) throw new CompileError(`The network's input is ${inputDims.join('×')}; a package takes one image, [1, 1, height, width].`);
@@ -122,7 +145,9 @@ export function prepare({ given, properties, model, inputDims }: Facts): Prepara
   if (w !== width || h !== height) throw new CompileError(`metadata.json prepares ${w} × ${h} images; the network takes ${width} × ${height}.`);
   const checked = ModelMetadata.shape.fabriclens.shape.preprocessing.safeParse(preprocessing);
   if (!checked.success) throw new CompileError(`metadata.json, fabriclens.preprocessing.${checked.error.issues[0]?.path.join('.') ?? ''}: ${checked.error.issues[0]?.message ?? ''}.`);
-  return { logits, features, labels: labelsOf(given, properties, logits), preprocessing: checked.data, unknown };
+  const stated = given.fabriclens?.['activation'];
+  const byClasses = (classes: number): 'softmax' | 'sigmoid' => (stated === 'sigmoid' || stated === 'softmax' ? stated : (activation ?? (classes > 1 ? 'softmax' : 'sigmoid')));
+  return { logits, features, activation: byClasses, labels: labelsOf(given, properties, logits), preprocessing: checked.data, unknown };
 }
 
 /** What a grey in [0, 1] can become, and what letterboxing pads with. */
@@ -134,7 +159,7 @@ export const inputRange = ({ mean, std, fit, pad }: Preparation['preprocessing']
 export type Made = { readonly sha256: ModelMetadata['fabriclens']['sha256']; readonly input: Quantisation; readonly classes: number; /** Largest |Δp| of int8 against fp32 on the samples measured. */ readonly maxDelta: number };
 
 /** @throws CompileError naming the first field that is not valid */
-export function metadataOf(facts: Facts, { logits, features, labels, preprocessing, unknown: before }: Preparation, made: Made): { metadata: ModelMetadata; unknown: string[] } {
+export function metadataOf(facts: Facts, { logits, features, labels, activation, preprocessing, unknown: before }: Preparation, made: Made): { metadata: ModelMetadata; unknown: string[] } {
   const { given, properties, model, inputDims } = facts;
   const own = given.fabriclens ?? {};
   const unknown = [...before];
@@ -177,7 +202,7 @@ export function metadataOf(facts: Facts, { logits, features, labels, preprocessi
     },
     fabriclens: {
       title: { en: typeof given['name'] === 'string' ? given['name'] : facts.name },
-      activation: made.classes > 1 ? 'softmax' : 'sigmoid',
+      activation: activation(made.classes),
       intended: { modalities, bodyParts: [], text: { en: typeof given['intended_use'] === 'string' ? given['intended_use'] : 'Not stated. Not for diagnostic use.' } },
       limits: [],
       tolerance: Math.max(0.02, Math.ceil(made.maxDelta * 200) / 100),
