@@ -9,8 +9,9 @@ import { NETWORKS, type BenchNetwork, type Benched } from './networks.ts';
 function shipped(): Benched {
   const { program, report } = compileProgram(readFileSync(join(ROOT, 'models/pneumonia/model.int8.onnx')));
   const layers: LayerNote[] = [];
-  // A layer of the core is a row of the report, or several that one descriptor computes.
+  // A layer of the core is a row of the report, or several that one descriptor computes; what addresses alone do is none.
   for (const { name, operator, macs, output: [channels, height, width], descriptor } of report.layers) {
+    if (descriptor === null) continue;
     const before = layers[descriptor];
     const op = operator.startsWith('Conv') ? 'CONV' : operator.startsWith('Gemm') || operator.startsWith('MatMul') ? 'DENSE' : 'AVERAGE_POOL';
     layers[descriptor] = { name: before?.name ?? name, op: before?.op ?? op, macs: (before?.macs ?? 0) + macs, output: [height, width, channels] };
