@@ -2,8 +2,6 @@
 // held before it (Wires); requests to memory go out in the order that MemoryTiming wants.
 #include "cycles.h"
 
-#include <cstring>
-
 namespace fl {
 namespace {
 

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
-import { access, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { BoardError, virtualBoardLink } from '../board/index.ts';
 import { compileProgram, type CompileReport } from '../compiler/compile.ts';
@@ -65,7 +65,7 @@ export type AddModelReport = {
 };
 
 /** Of the package, beside PACKAGE_FILES: what AddModelReport holds. */
-export const REPORT_FILE = 'report.json';
+const REPORT_FILE = 'report.json';
 const MAX_FILES = 20_000;
 const DEFAULT_SAMPLES = 128;
 const MAX_FILE_BYTES = 2 ** 30;
@@ -256,9 +256,4 @@ async function golden(modelsDir: string, dir: string, metadata: ModelMetadata, s
     await engine.close();
     await board.close();
   }
-}
-
-/** For hosts that show it. */
-export async function readReport(packageDir: string): Promise<AddModelReport | null> {
-  return readFile(join(packageDir, REPORT_FILE), 'utf8').then((text) => JSON.parse(text) as AddModelReport, () => null);
 }
