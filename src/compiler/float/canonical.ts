@@ -10,7 +10,7 @@ import { foldAffines, foldPads, lowerAffines, lowerPads } from './passes.ts';
 import { recognise } from './patterns.ts';
 import type { Port } from './step.ts';
 import { alive, modelOf } from './step.ts';
-import { CONSTANT_ONLY, OPERATORS, REMEDIES } from './table.ts';
+import { CONSTANT_ONLY, type Entry, OPERATORS, REMEDIES } from './table.ts';
 import { countOf } from './tensor.ts';
 import type { Value } from './walk.ts';
 import { Walk } from './walk.ts';
@@ -22,6 +22,9 @@ export type Canonical = {
   /** Inputs that came as [1, H, W, C] and are [1, C, H, W] now. */
   turned: string[];
 };
+
+/** Operators beyond the table, of one input, whose place in the network counts (where a quantised network rounds). */
+export type Marks = Readonly<Record<string, Entry>>;
 
 const MIN_OPSET = 11;
 const MAX_OPSET = 21;
@@ -43,13 +46,13 @@ function inputShape({ name, elementType, dims }: OnnxValue): number[] {
 const ON_THE_WAY = new Set(['Identity', 'Cast', 'Add', 'Sub', 'Mul', 'Div', 'Pad', 'Relu', 'Neg', 'Clip']);
 
 /** Channels last: everything that happens to it comes to a Transpose that says so; of one channel, where turning is a Reshape, the shape does. */
-function isChannelsLast(model: OnnxModel, name: string, shape: readonly number[]): boolean {
+function isChannelsLast(model: OnnxModel, name: string, shape: readonly number[], marks: Marks): boolean {
   if (shape.length !== 4) return false;
   const reached = new Set([name]);
   let found = false;
   for (const node of model.nodes) {
     if (!node.inputs.some((input) => reached.has(input))) continue;
-    if (ON_THE_WAY.has(node.opType)) node.outputs.forEach((output) => reached.add(output));
+    if (ON_THE_WAY.has(node.opType) || Object.hasOwn(marks, node.opType)) node.outputs.forEach((output) => reached.add(output));
     else if (node.opType === 'Transpose' && node.attributes.get('perm')?.ints.join() === '0,3,1,2') found = true;
     else if (node.opType === 'Reshape' && shape[3] === 1 && (shape[1] as number) > 1) found = true;
     else if (node.opType !== 'Shape') return false;
@@ -64,8 +67,9 @@ function refuse(node: OnnxNode): never {
   throw new CompileError(`operator ${node.opType} is not supported${remedy === undefined ? '; docs/operators.md lists those that are.' : `: ${remedy}.`}`, node.name);
 }
 
-function visit(walk: Walk, node: OnnxNode): Value[] {
-  const entry = Object.hasOwn(OPERATORS, node.opType) ? OPERATORS[node.opType] : undefined;
+function visit(walk: Walk, node: OnnxNode, marks: Marks): Value[] {
+  const table = Object.hasOwn(marks, node.opType) ? marks : OPERATORS;
+  const entry = Object.hasOwn(table, node.opType) ? table[node.opType] : undefined;
   const fold = Object.hasOwn(FOLDS, node.opType) ? FOLDS[node.opType] : undefined;
   if ((node.domain !== '' && node.domain !== 'ai.onnx') || (entry === undefined && fold === undefined)) refuse(node);
   if (node.inputs.length > 10_000) throw new CompileError(`has ${node.inputs.length} inputs.`, node.name);
@@ -84,7 +88,7 @@ function visit(walk: Walk, node: OnnxNode): Value[] {
  * Pure. The weights of the result may share memory with those of the model.
  * @throws CompileError naming the first node that cannot be held, and what would make it work
  */
-export function canonical(model: OnnxModel): Canonical {
+export function canonical(model: OnnxModel, marks: Marks = {}): Canonical {
   if (model.opset < MIN_OPSET || model.opset > MAX_OPSET) throw new CompileError(`The model has opset ${model.opset}; opsets ${MIN_OPSET} to ${MAX_OPSET} are supported.`);
   if (model.inputs.length === 0) throw new CompileError('The graph has no input.');
   if (model.outputs.length === 0) throw new CompileError('The graph has no output.');
@@ -93,7 +97,7 @@ export function canonical(model: OnnxModel): Canonical {
   const turned: string[] = [];
   const inputs = model.inputs.map((input): Port => {
     const exported = inputShape(input);
-    const last = isChannelsLast(model, input.name, exported);
+    const last = isChannelsLast(model, input.name, exported, marks);
     const shape = last ? [1, 3, 1, 2].map((axis, i) => (i === 0 ? 1 : (exported[axis] as number))) : exported;
     walk.input(input.name, shape);
     if (last) {
@@ -105,7 +109,7 @@ export function canonical(model: OnnxModel): Canonical {
   });
   for (const tensor of model.initializers.values()) walk.set(tensor.name, { kind: 'constant', tensor });
   for (const node of model.nodes) {
-    const values = visit(walk, node);
+    const values = visit(walk, node, marks);
     // Outputs beyond those that are made (a Dropout's mask, say) are missed only where somebody reads them.
     node.outputs.forEach((name, i) => {
       const value = values[i];
