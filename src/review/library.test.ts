@@ -139,6 +139,14 @@ describe('grouping', () => {
     expect(library.filePath(id)).toBeUndefined();
   });
 
+  test('studies stand in the order of their files, however long each takes to read', async () => {
+    put('1', smallDicom({ studyUid: '1.1', seriesUid: '1.1.1', sopInstanceUid: '1.1.1.1', rows: 2000, columns: 2000 }));
+    put('2', smallDicom({ studyUid: '1.2', seriesUid: '1.2.1', sopInstanceUid: '1.2.1.1' }));
+    const library = new Library();
+    await library.open([folder]);
+    expect(library.info().studies.map((s) => s.uid)).toEqual(['1.1', '1.2']);
+  });
+
   test('objects without UIDs are studies of their own', async () => {
     put('x', smallDicom({ sopInstanceUid: '', studyUid: '', seriesUid: '' }));
     put('y', smallDicom({ sopInstanceUid: '', studyUid: '', seriesUid: '' }));

@@ -45,7 +45,7 @@ interface Job {
   file: FoundFile;
   /** Children of a DICOMDIR are not expanded again. */
   listed: boolean;
-  opened: OpenedFile | null;
+  entry: Entry | null;
   problems: Opened['problems'];
   children: Job[];
 }
@@ -96,13 +96,15 @@ export class Library {
     return opened;
   }
 
+  /** Takes in what was read, in the order named and not in that in which the disk answered: the first study is the one that is shown. */
   #opened(jobs: Job[], pathProblems: PathProblem[]): Opened {
     const opened: Opened = { files: [], problems: pathProblems.map((p) => ({ ...p, fileName: basename(p.path) })) };
     const ids = new Set<string>();
     const collect = (current: Job): void => {
-      if (current.opened && !ids.has(current.opened.id)) {
-        ids.add(current.opened.id);
-        opened.files.push(current.opened);
+      const id = current.entry && this.#add(current.entry);
+      if (id !== null && !ids.has(id)) {
+        ids.add(id);
+        opened.files.push({ id, path: current.file.path });
       }
       opened.problems.push(...current.problems);
       current.children.forEach(collect);
@@ -125,7 +127,7 @@ export class Library {
       }
       const { study, series, instance } = summarise(parsed, { id: randomUUID(), fileName });
       this.#problems.delete(path);
-      current.opened = { id: this.#add({ realPath, study, series, instance }), path };
+      current.entry = { realPath, study, series, instance };
     } catch (error) {
       if (signal?.aborted) throw error;
       if (error instanceof DicomError) fail(error.code, error.message);
@@ -222,7 +224,7 @@ const studyKey = ({ study, instance }: Entry): string => study.uid || instance.i
 
 const byNumber = (a: number | null, b: number | null): number => (a === b ? 0 : a === null ? 1 : b === null ? -1 : a - b);
 
-const job = (file: FoundFile, listed: boolean): Job => ({ file, listed, opened: null, problems: [], children: [] });
+const job = (file: FoundFile, listed: boolean): Job => ({ file, listed, entry: null, problems: [], children: [] });
 
 function isInside(root: string, path: string): boolean {
   const way = relative(root, path);
