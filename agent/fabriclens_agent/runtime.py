@@ -1,12 +1,12 @@
-"""hls/runtime's C ABI (fabriclens_runtime.h, ABI version 1) by ctypes. ctypes lets go of the interpreter lock in fl_run,
+"""hls/runtime's C ABI (fabriclens_runtime.h, ABI version 2) by ctypes. ctypes lets go of the interpreter lock in fl_run,
 so that other connections are read and answered meanwhile."""
 
 import ctypes
 import os
 from collections import namedtuple
 
-ABI_VERSION = 1
-MAX_RANK = 4
+ABI_VERSION = 2
+MAX_RANK = 6
 DTYPES = {'INT8': 1, 'INT32': 2, 'FP32': 3}
 DTYPE_BYTES = {'INT8': 1, 'FP32': 4}
 

@@ -48,8 +48,9 @@ class ProgramBuilder:
         return len(self._tensors) - 1
 
     def bind(self, direction, tensor, name, shape):
-        values = dict(self._name(name), direction=direction, tensor=tensor, data_type=layout.DATA_TYPE_FP32, rank=len(shape))
-        values.update({'shape_%d' % axis: extent for axis, extent in enumerate(list(shape) + [1] * (4 - len(shape)))})
+        values = dict(self._name(name), direction=direction, tensor=tensor, float_tensor=layout.NONE,
+                      data_type=layout.DATA_TYPE_FP32, rank=len(shape))
+        values.update({'shape_%d' % axis: extent for axis, extent in enumerate(list(shape) + [1] * (layout.MAX_RANK - len(shape)))})
         self._bindings.append(values)
 
     def layer(self, op, name, source, target, kernel=1):
@@ -79,7 +80,7 @@ class ProgramBuilder:
     def pack(self, model_sha256):
         """(bytes of program.bin, offset of DATA in it)."""
         segment = _entry(layout.SEGMENT_FORMAT, layout.SEGMENT_FIELDS,
-                         {'target': layout.TARGET_PL, 'descriptor_count': len(self._descriptors)})
+                         {'target': layout.TARGET_PL, 'count': len(self._descriptors)})
         tables = [
             (layout.SECTION_KIND_STRINGS, 1, self._strings),
             (layout.SECTION_KIND_TENSORS, layout.TENSOR_BYTES, b''.join(
@@ -89,6 +90,8 @@ class ProgramBuilder:
             (layout.SECTION_KIND_SEGMENTS, layout.SEGMENT_BYTES, segment),
             (layout.SECTION_KIND_DESCRIPTORS, layout.DESCRIPTOR_BYTES, b''.join(
                 _entry(layout.DESCRIPTOR_FORMAT, layout.DESCRIPTOR_FIELDS, values) for values in self._descriptors)),
+            (layout.SECTION_KIND_FLOAT_TENSORS, layout.FLOAT_TENSOR_BYTES, b''),
+            (layout.SECTION_KIND_FLOAT_OPS, layout.FLOAT_OP_BYTES, b''),
             (layout.SECTION_KIND_DATA, 1, self._data),
         ]
         offset = layout.HEADER_BYTES + len(tables) * layout.SECTION_BYTES

@@ -5,7 +5,7 @@
 
 namespace fl {
 
-constexpr uint32_t LAYOUT_VERSION = 1u;
+constexpr uint32_t LAYOUT_VERSION = 2u;
 constexpr uint32_t MAGIC = 1196444742u;  // 'F','L','P','G' as a little-endian u32
 constexpr uint32_t NONE = 4294967295u;  // an offset or index that is not there
 constexpr uint32_t ALIGNMENT = 64u;  // of sections in the file and of tensors in the arena
@@ -22,6 +22,11 @@ constexpr uint32_t MAX_CORE_LAYERS = 1024u;  // layers of one segment whose end 
 constexpr uint32_t MAX_TENSORS = 8192u;  // in a program
 constexpr uint32_t MAX_BINDINGS = 64u;  // inputs plus outputs of a program
 constexpr uint32_t MAX_NAME_BYTES = 1024u;  // of a tensor, binding or layer
+constexpr uint32_t MAX_RANK = 6u;  // of a float tensor or a binding
+constexpr uint32_t MAX_FLOAT_TENSORS = 8192u;  // in a program
+constexpr uint32_t MAX_FLOAT_OPS = 4096u;  // in a program
+constexpr uint32_t MAX_FLOAT_ARENA_BYTES = 268435456u;  // fp32 activations of a program
+constexpr uint32_t MAX_NMS_CANDIDATES = 30000u;  // rows of highest score that NMS looks at
 constexpr uint32_t MAX_ARENA_BYTES = 536870912u;  // activations of a program
 constexpr uint32_t MAX_FILE_BYTES = 1073741824u;  // of program.bin
 
@@ -32,7 +37,9 @@ constexpr uint32_t TENSORS = 2u;  // Tensor entries
 constexpr uint32_t BINDINGS = 3u;  // Binding entries: inputs first, then outputs, each in graph order
 constexpr uint32_t SEGMENTS = 4u;  // Segment entries, in the order of execution
 constexpr uint32_t DESCRIPTORS = 5u;  // Descriptor entries, in the order of execution
-constexpr uint32_t DATA = 6u;  // packed weights, channel parameters, tables
+constexpr uint32_t FLOAT_TENSORS = 6u;  // FloatTensor entries
+constexpr uint32_t FLOAT_OPS = 7u;  // FloatOp entries, in the order of execution
+constexpr uint32_t DATA = 8u;  // packed weights, channel parameters, tables, fp32 constants and parameters
 }  // namespace SectionKind
 
 // element types
@@ -51,7 +58,8 @@ constexpr uint32_t OUTPUT = 1u;
 // who runs a segment
 namespace Target {
 constexpr uint32_t PL = 1u;  // programmable logic: one doorbell a segment
-constexpr uint32_t PS = 2u;  // processor kernels
+constexpr uint32_t PS = 2u;  // processor kernels for descriptors
+constexpr uint32_t FLOAT = 3u;  // the processor, in fp32: the segment counts in FLOAT_OPS
 }  // namespace Target
 
 // what a descriptor computes before the output stage
@@ -75,6 +83,91 @@ constexpr uint32_t UPSAMPLE_FIRST = 8u;  // the first source has half the height
 constexpr uint32_t UPSAMPLE_SECOND = 16u;  // the second source likewise
 constexpr uint32_t POOL_OUTPUT = 32u;  // convolutions without a residual: what is written is the largest of each 2 x 2 of their outputs, an odd last row or column dropped
 }  // namespace DescriptorFlag
+
+// where a FloatTensor lies
+namespace FloatPlace {
+constexpr uint32_t ARENA = 0u;  // in the float arena
+constexpr uint32_t CONSTANT = 1u;  // in DATA; never an output
+}  // namespace FloatPlace
+
+// what a FloatOp computes, each result rounded to fp32 once where nothing else is said
+namespace FloatOperator {
+constexpr uint32_t DEQUANTIZE = 0u;  // tensor, in [C, H, W] order, as ONNX DequantizeLinear; no input_a
+constexpr uint32_t QUANTIZE = 1u;  // input_a, in [C, H, W] order, into tensor as ONNX QuantizeLinear (half to even); no output. NaN gives the zero point
+constexpr uint32_t UNARY = 2u;  // function is a UnaryFunction; parameters f32 alpha, f32 beta
+constexpr uint32_t BINARY = 3u;  // function is a BinaryFunction of input_a and input_b, broadcast as numpy does
+constexpr uint32_t TRANSPOSE = 4u;  // parameters u32 permutation[rank]: output axis i is input axis permutation[i]
+constexpr uint32_t SLICE = 5u;  // parameters i32 start[rank], i32 step[rank], a step not 0 and maybe negative; as many elements an axis as the output has
+constexpr uint32_t PLACE = 6u;  // parameters u32 start[rank]: the input is written into the output from there on, the rest stays; a part of a Concat
+constexpr uint32_t INTERPOLATE = 7u;  // along axis; parameters an index of the output: u32 low, u32 high, f32 weight of high; a + (b - a) * weight. Any Resize of one axis, nearest with weight 0
+constexpr uint32_t SOFTMAX = 8u;  // along axis; function is a SoftmaxFunction
+constexpr uint32_t REDUCE = 9u;  // function is a ReduceFunction; parameters u32 mask of axes (bit i: axis i). The output has 1 there, or lacks the axis
+constexpr uint32_t MATMUL = 10u;  // the last two axes, batch axes broadcast as numpy does; a row's products are added one after the other in fp32
+constexpr uint32_t NMS = 11u;  // input_a [1, N, 5 + C] or [1, N, 4 + C] as function, an NmsFunction, says; output [1, M, 6]; parameters f32 score threshold, f32 IoU threshold, u32 most detections (= M). docs/decisions/ps-float.md has the rule
+}  // namespace FloatOperator
+
+// function of UNARY: of x, and alpha and beta where they are named (otherwise 0)
+namespace UnaryFunction {
+constexpr uint32_t SIGMOID = 0u;  // 1 / (1 + e^-x)
+constexpr uint32_t TANH = 1u;
+constexpr uint32_t EXP = 2u;
+constexpr uint32_t LOG = 3u;  // natural
+constexpr uint32_t SQRT = 4u;
+constexpr uint32_t NEG = 5u;
+constexpr uint32_t ABS = 6u;
+constexpr uint32_t RECIPROCAL = 7u;  // 1 / x
+constexpr uint32_t RELU = 8u;  // max(x, 0)
+constexpr uint32_t LEAKY_RELU = 9u;  // x < 0 ? alpha * x : x
+constexpr uint32_t THRESHOLDED_RELU = 10u;  // x > alpha ? x : 0
+constexpr uint32_t ELU = 11u;  // x < 0 ? alpha * (e^x - 1) : x
+constexpr uint32_t CELU = 12u;  // x < 0 ? alpha * (e^(x / alpha) - 1) : x
+constexpr uint32_t SELU = 13u;  // beta * (x < 0 ? alpha * (e^x - 1) : x)
+constexpr uint32_t HARD_SIGMOID = 14u;  // max(0, min(1, alpha * x + beta))
+constexpr uint32_t HARD_SWISH = 15u;  // x * max(0, min(1, x / 6 + 0.5))
+constexpr uint32_t SWISH = 16u;  // x / (1 + e^(-alpha * x)); SiLU with alpha = 1
+constexpr uint32_t SOFTPLUS = 17u;  // log(1 + e^x)
+constexpr uint32_t SOFTSIGN = 18u;  // x / (1 + |x|)
+constexpr uint32_t MISH = 19u;  // x * tanh(log(1 + e^x))
+constexpr uint32_t GELU = 20u;  // x / 2 * (1 + erf(x / sqrt 2))
+constexpr uint32_t GELU_TANH = 21u;  // x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
+constexpr uint32_t ERF = 22u;
+constexpr uint32_t CLIP = 23u;  // min(max(x, alpha), beta)
+constexpr uint32_t FLOOR = 24u;
+constexpr uint32_t CEIL = 25u;
+constexpr uint32_t ROUND = 26u;  // half to even
+constexpr uint32_t SIGN = 27u;  // -1, 0 or 1
+}  // namespace UnaryFunction
+
+// function of BINARY
+namespace BinaryFunction {
+constexpr uint32_t ADD = 0u;
+constexpr uint32_t SUB = 1u;
+constexpr uint32_t MUL = 2u;
+constexpr uint32_t DIV = 3u;
+constexpr uint32_t POW = 4u;
+constexpr uint32_t MIN = 5u;  // NaN if either is
+constexpr uint32_t MAX = 6u;  // NaN if either is
+}  // namespace BinaryFunction
+
+// function of SOFTMAX
+namespace SoftmaxFunction {
+constexpr uint32_t SOFTMAX = 0u;
+constexpr uint32_t LOG_SOFTMAX = 1u;
+}  // namespace SoftmaxFunction
+
+// function of REDUCE
+namespace ReduceFunction {
+constexpr uint32_t MEAN = 0u;
+constexpr uint32_t SUM = 1u;
+constexpr uint32_t MAX = 2u;  // NaN if one is
+constexpr uint32_t MIN = 3u;  // NaN if one is
+}  // namespace ReduceFunction
+
+// function of NMS: what a row of predictions is
+namespace NmsFunction {
+constexpr uint32_t OBJECTNESS = 0u;  // cx, cy, w, h, objectness, then a score a class (YOLOv5)
+constexpr uint32_t CLASSES = 1u;  // cx, cy, w, h, then a score a class (YOLOv8)
+}  // namespace NmsFunction
 
 // what the array does with the window of a command
 namespace CommandKind {
@@ -112,7 +205,8 @@ struct Header {
   uint32_t arena_bytes;  // memory for activations
   uint32_t metadata_crc32;  // CRC-32 (IEEE 802.3) of header with this field 0, section table and all sections but DATA, in file order
   uint8_t model_sha256[32];  // of the canonical QDQ ONNX file
-  uint32_t reserved[18];  // 0
+  uint32_t float_arena_bytes;  // memory for fp32 activations, a multiple of 4
+  uint32_t reserved[17];  // 0
 };
 static_assert(sizeof(Header) == 128, "Header");
 static_assert(offsetof(Header, magic) == 0, "magic");
@@ -122,7 +216,8 @@ static_assert(offsetof(Header, section_count) == 12, "section_count");
 static_assert(offsetof(Header, arena_bytes) == 16, "arena_bytes");
 static_assert(offsetof(Header, metadata_crc32) == 20, "metadata_crc32");
 static_assert(offsetof(Header, model_sha256) == 24, "model_sha256");
-static_assert(offsetof(Header, reserved) == 56, "reserved");
+static_assert(offsetof(Header, float_arena_bytes) == 56, "float_arena_bytes");
+static_assert(offsetof(Header, reserved) == 60, "reserved");
 
 // one a section
 struct Section {
@@ -175,13 +270,14 @@ static_assert(offsetof(Tensor, reserved) == 44, "reserved");
 // a graph input or output
 struct Binding {
   uint32_t direction;  // Direction
-  uint32_t tensor;  // index of a Tensor with the same number of elements
+  uint32_t tensor;  // index of a Tensor with the same number of elements; NONE where float_tensor is one
   uint32_t name_offset;  // in STRINGS
   uint32_t name_bytes;
   uint32_t data_type;  // DataType of the ONNX graph: FP32 where it quantises or dequantises by itself, INT8 otherwise
-  uint32_t rank;  // 2 to 4: [1, C], [1, C, W] or [1, C, H, W]
-  uint32_t shape[4];  // as in the ONNX graph; entries from rank on are 1
-  uint32_t reserved[6];  // 0
+  uint32_t rank;  // of a Tensor 2 to 4: [1, C], [1, C, W] or [1, C, H, W]; of a FloatTensor up to MAX_RANK, with its dims
+  uint32_t shape[6];  // as in the ONNX graph; entries from rank on are 1
+  uint32_t float_tensor;  // index of a FloatTensor, or NONE: an output that float operators made, FP32 and nothing else
+  uint32_t reserved[3];  // 0
 };
 static_assert(sizeof(Binding) == 64, "Binding");
 static_assert(offsetof(Binding, direction) == 0, "direction");
@@ -191,19 +287,20 @@ static_assert(offsetof(Binding, name_bytes) == 12, "name_bytes");
 static_assert(offsetof(Binding, data_type) == 16, "data_type");
 static_assert(offsetof(Binding, rank) == 20, "rank");
 static_assert(offsetof(Binding, shape) == 24, "shape");
-static_assert(offsetof(Binding, reserved) == 40, "reserved");
+static_assert(offsetof(Binding, float_tensor) == 48, "float_tensor");
+static_assert(offsetof(Binding, reserved) == 52, "reserved");
 
-// consecutive descriptors that one target runs
+// consecutive descriptors, or float operators, that one target runs
 struct Segment {
   uint32_t target;  // Target
-  uint32_t first_descriptor;
-  uint32_t descriptor_count;
+  uint32_t first;  // index in DESCRIPTORS, or in FLOAT_OPS for target FLOAT; goes on where the last such segment ended
+  uint32_t count;  // at least 1
   uint32_t reserved;  // 0
 };
 static_assert(sizeof(Segment) == 16, "Segment");
 static_assert(offsetof(Segment, target) == 0, "target");
-static_assert(offsetof(Segment, first_descriptor) == 4, "first_descriptor");
-static_assert(offsetof(Segment, descriptor_count) == 8, "descriptor_count");
+static_assert(offsetof(Segment, first) == 4, "first");
+static_assert(offsetof(Segment, count) == 8, "count");
 static_assert(offsetof(Segment, reserved) == 12, "reserved");
 
 // one layer, self-contained. hls/core/schedule.h cuts it into the core's commands when a program is loaded
@@ -308,6 +405,50 @@ static_assert(offsetof(Descriptor, output_tensor) == 112, "output_tensor");
 static_assert(offsetof(Descriptor, name_offset) == 116, "name_offset");
 static_assert(offsetof(Descriptor, name_bytes) == 120, "name_bytes");
 static_assert(offsetof(Descriptor, reserved) == 124, "reserved");
+
+// an fp32 activation or constant, dense in C order. Several may share a place: a reshape costs nothing
+struct FloatTensor {
+  uint32_t rank;  // 0 to MAX_RANK
+  uint32_t dims[6];  // at least 1; entries from rank on are 1
+  uint32_t place;  // FloatPlace
+  uint32_t offset;  // bytes in the float arena, or in DATA; a multiple of 4
+  uint32_t reserved[7];  // 0
+};
+static_assert(sizeof(FloatTensor) == 64, "FloatTensor");
+static_assert(offsetof(FloatTensor, rank) == 0, "rank");
+static_assert(offsetof(FloatTensor, dims) == 4, "dims");
+static_assert(offsetof(FloatTensor, place) == 28, "place");
+static_assert(offsetof(FloatTensor, offset) == 32, "offset");
+static_assert(offsetof(FloatTensor, reserved) == 36, "reserved");
+
+// one float operator. What it does not use is NONE (indices, parameters_offset) or 0. Inputs and output share no byte, but for UNARY and BINARY, whose output may be an input of as many elements at the same offset
+struct FloatOp {
+  uint16_t op;  // FloatOperator
+  uint16_t function;  // of UNARY, BINARY, SOFTMAX, REDUCE and NMS
+  uint32_t input_a;  // index of a FloatTensor
+  uint32_t input_b;  // likewise, of BINARY and MATMUL
+  uint32_t output;  // likewise
+  uint32_t tensor;  // index of a Tensor, of DEQUANTIZE and QUANTIZE
+  uint32_t parameters_offset;  // in DATA, a multiple of 4
+  uint32_t parameters_count;  // 32-bit words
+  uint32_t axis;  // of INTERPOLATE and SOFTMAX
+  uint32_t name_offset;  // in STRINGS
+  uint32_t name_bytes;
+  uint32_t reserved[6];  // 0
+};
+static_assert(sizeof(FloatOp) == 64, "FloatOp");
+static_assert(offsetof(FloatOp, op) == 0, "op");
+static_assert(offsetof(FloatOp, function) == 2, "function");
+static_assert(offsetof(FloatOp, input_a) == 4, "input_a");
+static_assert(offsetof(FloatOp, input_b) == 8, "input_b");
+static_assert(offsetof(FloatOp, output) == 12, "output");
+static_assert(offsetof(FloatOp, tensor) == 16, "tensor");
+static_assert(offsetof(FloatOp, parameters_offset) == 20, "parameters_offset");
+static_assert(offsetof(FloatOp, parameters_count) == 24, "parameters_count");
+static_assert(offsetof(FloatOp, axis) == 28, "axis");
+static_assert(offsetof(FloatOp, name_offset) == 32, "name_offset");
+static_assert(offsetof(FloatOp, name_bytes) == 36, "name_bytes");
+static_assert(offsetof(FloatOp, reserved) == 40, "reserved");
 
 // one tile of one layer for one array shape: what the core fetches. 16 beats of 64 bits; each unit of the core reads its own
 struct Command {

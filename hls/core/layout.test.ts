@@ -24,7 +24,7 @@ describe('the layout', () => {
     for (const file of ['hls/core/layout.json', 'hls/core/generate.mjs', ...GENERATED]) cpSync(join(ROOT, file), join(folder, file));
     expect(check(folder).status).toBe(0);
     const json = join(folder, 'hls/core/layout.json');
-    writeFileSync(json, readFileSync(json, 'utf8').replace('"version": 1', '"version": 2'));
+    writeFileSync(json, readFileSync(json, 'utf8').replace('"version": 2', '"version": 3'));
     const { status, text } = check(folder);
     expect(status).toBe(1);
     for (const file of GENERATED) expect(text).toContain(`${file} is stale`);
@@ -51,7 +51,7 @@ describe('the layout', () => {
       'print(json.dumps({n: getattr(layout, n + "_BYTES") for n in names}))',
     ].join('\n');
     const python = execFileSync('python3', ['-B', '-c', script], { cwd: join(ROOT, 'agent/fabriclens_agent'), encoding: 'utf8' });
-    const { Header, Section, Tensor, Binding, Segment, Descriptor, Command } = layout;
-    expect(JSON.parse(python)).toEqual({ HEADER: Header.bytes, SECTION: Section.bytes, TENSOR: Tensor.bytes, BINDING: Binding.bytes, SEGMENT: Segment.bytes, DESCRIPTOR: Descriptor.bytes, COMMAND: Command.bytes });
+    const { Header, Section, Tensor, Binding, Segment, Descriptor, FloatTensor, FloatOp, Command } = layout;
+    expect(JSON.parse(python)).toEqual({ HEADER: Header.bytes, SECTION: Section.bytes, TENSOR: Tensor.bytes, BINDING: Binding.bytes, SEGMENT: Segment.bytes, DESCRIPTOR: Descriptor.bytes, FLOAT_TENSOR: FloatTensor.bytes, FLOAT_OP: FloatOp.bytes, COMMAND: Command.bytes });
   });
 });

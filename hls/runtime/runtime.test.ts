@@ -31,7 +31,7 @@ function at(program: Uint8Array, struct: Struct, field: string, index = 0, kind?
 function sealed(program: Uint8Array): Uint8Array {
   const out = Uint8Array.from(program);
   const view = new DataView(out.buffer);
-  const head = Header.bytes + 6 * Section.bytes;
+  const head = Header.bytes + SectionKind.DATA * Section.bytes;
   if (out.length < head) return out;
   view.setUint32(Header.fields.metadataCrc32.offset, 0, true);
   let crc = crc32(out.subarray(0, head));
@@ -93,8 +93,8 @@ describe('a program that is not one', () => {
       [PROGRAM.subarray(0, 100), /truncated/],
       [PROGRAM.subarray(0, PROGRAM.length - 1), /header.file_bytes/],
       [put(Header, 'magic', 0x46464952), /not a FabricLens program: magic is 0x46464952/],
-      [put(Header, 'version', 0), /layout version 0, this runtime reads version 1/],
-      [put(Header, 'sectionCount', 7), /header.section_count is 7/],
+      [put(Header, 'version', 0), /layout version 0, this runtime reads version 2/],
+      [put(Header, 'sectionCount', 7), /header.section_count is 7, not 8/],
       [put(Header, 'arenaBytes', 0x7fffffff), /header.arena_bytes is 2147483647/],
       [put(Header, 'arenaBytes', 64), /of an arena of 64/],
       [put(Header, 'reserved', 1), /header.reserved/],
@@ -116,8 +116,8 @@ describe('a program that is not one', () => {
       [put(Binding, 'rank', 5, BINDINGS), /binding 0: rank is 5/],
       [put(Binding, 'direction', 1, BINDINGS), /no input/],
       [put(Binding, 'shape', 2, BINDINGS), /binding 0: batch is 2/],
-      [put(Segment, 'target', 3, SEGMENTS), /segment 0: target is 3/],
-      [put(Segment, 'descriptorCount', 1, SEGMENTS), /segments hold 1 descriptors/],
+      [put(Segment, 'target', 4, SEGMENTS), /segment 0: target is 4/],
+      [put(Segment, 'count', 1, SEGMENTS), /segments hold 1 descriptors/],
       [put(Descriptor, 'op', 99, DESCRIPTORS), /layer 0 \(.+\): unknown op 99/],
       [put(Descriptor, 'flags', 0x80, DESCRIPTORS), /layer 0 .*unknown flags/],
       [put(Descriptor, 'inputOffset', 0x7ffffff8, DESCRIPTORS), /layer 0 .*input ends at byte/],
@@ -183,7 +183,7 @@ describe('a program that is not one', () => {
     // Weights are the package hash's business, unless asked for.
     const weights = Uint8Array.from(PROGRAM);
     const first = new DataView(PROGRAM.buffer).getUint32(at(PROGRAM, Descriptor, 'weightsOffset', 0, SectionKind.DESCRIPTORS), true);
-    const place = new DataView(PROGRAM.buffer).getUint32(Header.bytes + 5 * Section.bytes + 4, true) + first;
+    const place = new DataView(PROGRAM.buffer).getUint32(Header.bytes + (SectionKind.DATA - 1) * Section.bytes + 4, true) + first;
     weights[place] = weights[place] === 1 ? 2 : 1;
     expect(await text(weights)).toBe('');
     expect(await text(weights, true)).toMatch(/section DATA: crc32/);
@@ -220,7 +220,7 @@ describe('a program that is not one', () => {
       const from = programs[i % programs.length] as Uint8Array;
       let program = Uint8Array.from(from);
       const view = new DataView(program.buffer);
-      const data = view.getUint32(Header.bytes + 5 * Section.bytes + 4, true);
+      const data = view.getUint32(Header.bytes + (SectionKind.DATA - 1) * Section.bytes + 4, true);
       const edits = 1 + int(3);
       for (let k = 0; k < edits; k++) {
         // Mostly in header and tables, where structure is.

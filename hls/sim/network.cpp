@@ -64,8 +64,8 @@ Network::Network(std::vector<uint8_t> bytes, const Geometry &geometry, const Pla
   golden_.resize(program_.header.arena_bytes);
   arena_.resize(program_.header.arena_bytes);
   for (const Segment &s : program_.segments) {
-    const uint32_t step = single && s.target == Target::PL ? 1 : s.descriptor_count;
-    for (uint32_t first = s.first_descriptor; first < s.first_descriptor + s.descriptor_count; first += step) add_stage(s.target == Target::PL, first, step, geometry);
+    const uint32_t step = single && s.target == Target::PL ? 1 : s.count;
+    for (uint32_t first = s.first; first < s.first + s.count; first += step) add_stage(s.target == Target::PL, first, step, geometry);
   }
 }
 

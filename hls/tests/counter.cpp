@@ -51,7 +51,7 @@ void count_bytes(const Command &c, const Geometry &geometry, Layer &layer) {
 }
 
 void count_segment(const Program &program, const Segment &segment, const Geometry &geometry, const MemoryConfig &memory, Answer &answer) {
-  const uint32_t first = segment.first_descriptor, count = segment.descriptor_count;
+  const uint32_t first = segment.first, count = segment.count;
   // Cut as a driver cuts it, which does not know the memory's speed.
   const Schedule s = schedule_segment(program.descriptors.data() + first, count, program.data, geometry);
   if (!s.refusal.empty()) throw Refusal{0, s.refusal};

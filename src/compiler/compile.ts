@@ -1,5 +1,5 @@
 /**
- * Canonical QDQ ONNX → program.bin (layout v1 of hls/core/layout.json): read, import, partition, place, lower, write. Pure; the same bytes
+ * Canonical QDQ ONNX → program.bin (layout v2 of hls/core/layout.json): read, import, partition, place, lower, write. Pure; the same bytes
  * in give the same bytes out.
  */
 import { createHash } from 'node:crypto';

@@ -1,6 +1,6 @@
 /** program.bin as bytes: the container of hls/core/layout.json, written through the field tables generated from it. */
 import type { Field } from '../contract/layout.ts';
-import { ALIGNMENT, Binding, DataType, Descriptor, Direction, Header, LAYOUT_VERSION, MAGIC, MAX_FILE_BYTES, MAX_NAME_BYTES, NONE, Section, SectionKind, Segment, Target, Tensor } from '../contract/layout.ts';
+import { ALIGNMENT, Binding, DataType, Descriptor, Direction, FloatOp, FloatTensor, Header, LAYOUT_VERSION, MAGIC, MAX_FILE_BYTES, MAX_NAME_BYTES, MAX_RANK, NONE, Section, SectionKind, Segment, Target, Tensor } from '../contract/layout.ts';
 import type { Place } from './arena.ts';
 import { CompileError } from './error.ts';
 import type { GraphPort } from './graph.ts';
@@ -75,6 +75,18 @@ function table<S extends Struct>(struct: S, entries: readonly Values<S>[]): Uint
   return new Uint8Array(view.buffer);
 }
 
+/** A graph output that float operators made: dims are those of the FloatTensor. */
+export type FloatPort = { readonly name: string; readonly floatTensor: number; readonly shape: readonly number[] };
+
+/** The part that the processor computes in fp32. */
+export type FloatParts = {
+  readonly arenaBytes: number;
+  /** In the order of their index. */
+  readonly tensors: readonly Values<typeof FloatTensor>[];
+  /** In the order of execution; each runs behind the first `after` descriptors, and `after` never falls. */
+  readonly ops: readonly { readonly name: string; readonly after: number; readonly values: Omit<Values<typeof FloatOp>, 'nameOffset' | 'nameBytes'> }[];
+};
+
 export type ProgramParts = {
   /** SHA-256 of the ONNX file, 32 bytes. */
   readonly modelSha256: Uint8Array;
@@ -82,19 +94,28 @@ export type ProgramParts = {
   /** In the order of their index. */
   readonly places: readonly Place[];
   readonly inputs: readonly GraphPort[];
-  readonly outputs: readonly GraphPort[];
+  readonly outputs: readonly (GraphPort | FloatPort)[];
   readonly descriptors: readonly { readonly name: string; readonly target: 'PL' | 'PS'; readonly values: Omit<Values<typeof Descriptor>, 'nameOffset' | 'nameBytes'> }[];
+  readonly float?: FloatParts;
   readonly data: Uint8Array;
 };
 
-/** Runs of descriptors of one target. */
-function segmentsOf(descriptors: ProgramParts['descriptors']): Values<typeof Segment>[] {
-  const segments: { target: number; firstDescriptor: number; descriptorCount: number }[] = [];
-  descriptors.forEach(({ target }, i) => {
+const NO_FLOAT: FloatParts = { arenaBytes: 0, tensors: [], ops: [] };
+
+/** Runs of descriptors, or of float operators, of one target. */
+function segmentsOf(descriptors: ProgramParts['descriptors'], ops: FloatParts['ops']): Values<typeof Segment>[] {
+  const segments: { target: number; first: number; count: number }[] = [];
+  const add = (target: number, index: number): void => {
     const last = segments.at(-1);
-    if (last !== undefined && last.target === Target[target]) last.descriptorCount++;
-    else segments.push({ target: Target[target], firstDescriptor: i, descriptorCount: 1 });
-  });
+    if (last !== undefined && last.target === target) last.count++;
+    else segments.push({ target, first: index, count: 1 });
+  };
+  let op = 0;
+  for (let i = 0; i <= descriptors.length; i++) {
+    while (op < ops.length && (ops[op] as FloatParts['ops'][number]).after <= i) add(Target.FLOAT, op++);
+    const descriptor = descriptors[i];
+    if (descriptor !== undefined) add(Target[descriptor.target], i);
+  }
   return segments;
 }
 
@@ -105,17 +126,23 @@ export function writeProgram(parts: ProgramParts): Uint8Array {
     ...strings.add(tensor.name), dataType: DataType.INT8, height: tensor.height, width: tensor.width, channels: tensor.channels,
     arenaOffset: offset, planeStride, rowStride, scale: tensor.scale, zeroPoint: tensor.zeroPoint,
   }));
-  const binding = (port: GraphPort, direction: number): Values<typeof Binding> => ({
-    direction, tensor: index.get(port.tensor.id) ?? NONE, ...strings.add(port.name), dataType: DataType[port.dataType],
-    rank: port.shape.length, shape: [...port.shape, 1, 1].slice(0, 4),
+  const float = parts.float ?? NO_FLOAT;
+  const binding = (port: GraphPort | FloatPort, direction: number): Values<typeof Binding> => ({
+    ...('tensor' in port
+      ? { tensor: index.get(port.tensor.id) ?? NONE, floatTensor: NONE, dataType: DataType[port.dataType] }
+      : { tensor: NONE, floatTensor: port.floatTensor, dataType: DataType.FP32 }),
+    direction, ...strings.add(port.name), rank: port.shape.length, shape: [...port.shape, ...new Array<number>(MAX_RANK).fill(1)].slice(0, MAX_RANK),
   });
   const bindings = [...parts.inputs.map((p) => binding(p, Direction.INPUT)), ...parts.outputs.map((p) => binding(p, Direction.OUTPUT))];
   const descriptors = parts.descriptors.map(({ name, values }) => ({ ...values, ...strings.add(name) }));
+  const floatOps = float.ops.map(({ name, values }) => ({ ...values, ...strings.add(name) }));
   const sections = [
     { kind: SectionKind.TENSORS, entryBytes: Tensor.bytes, body: table(Tensor, tensors) },
     { kind: SectionKind.BINDINGS, entryBytes: Binding.bytes, body: table(Binding, bindings) },
-    { kind: SectionKind.SEGMENTS, entryBytes: Segment.bytes, body: table(Segment, segmentsOf(parts.descriptors)) },
+    { kind: SectionKind.SEGMENTS, entryBytes: Segment.bytes, body: table(Segment, segmentsOf(parts.descriptors, float.ops)) },
     { kind: SectionKind.DESCRIPTORS, entryBytes: Descriptor.bytes, body: table(Descriptor, descriptors) },
+    { kind: SectionKind.FLOAT_TENSORS, entryBytes: FloatTensor.bytes, body: table(FloatTensor, float.tensors) },
+    { kind: SectionKind.FLOAT_OPS, entryBytes: FloatOp.bytes, body: table(FloatOp, floatOps) },
     { kind: SectionKind.DATA, entryBytes: 1, body: parts.data },
   ];
   return container([{ kind: SectionKind.STRINGS, entryBytes: 1, body: strings.bytes() }, ...sections], parts);
@@ -138,7 +165,7 @@ function container(sections: readonly { kind: number; entryBytes: number; body: 
   });
   const header: Values<typeof Header> = {
     magic: MAGIC, version: LAYOUT_VERSION, fileBytes: end, sectionCount: sections.length, arenaBytes: parts.arenaBytes, metadataCrc32: 0,
-    modelSha256: [...parts.modelSha256],
+    modelSha256: [...parts.modelSha256], floatArenaBytes: parts.float?.arenaBytes ?? 0,
   };
   put(view, 0, Header, header);
   let crc = crc32(file.subarray(0, Header.bytes + sections.length * Section.bytes));

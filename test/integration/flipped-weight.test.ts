@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { build } from '../../hls/build.mjs';
 import { virtualBoardLink, type BoardLink } from '../../src/board/index.ts';
 import { compileProgram } from '../../src/compiler/compile.ts';
-import { Header, Section } from '../../src/contract/layout.ts';
+import { Header, Section, SectionKind } from '../../src/contract/layout.ts';
 import { ModelMetadata } from '../../src/contract/model.ts';
 import { createBoardEngine } from '../../src/engines/board.ts';
 import { createCpuEngine, type Engine, type ModelPackage } from '../../src/engines/index.ts';
@@ -51,8 +51,8 @@ test('a flipped weight byte in program.bin changes the board\'s answer and not t
   const before = { cpu: await cpu.infer(input), board: await board.infer(input) };
   expect(new Set(before.board.features?.data).size).toBeGreaterThan(10);
 
-  // DATA is the sixth section and begins with the weights of the first layer.
-  const data = Buffer.from(program).readUInt32LE(Header.bytes + 5 * Section.bytes + Section.fields.offset.offset);
+  // DATA begins with the weights of the first layer.
+  const data = Buffer.from(program).readUInt32LE(Header.bytes + (SectionKind.DATA - 1) * Section.bytes + Section.fields.offset.offset);
   const flipped = Uint8Array.from(program);
   flipped[data + 4]! ^= 0x40;
   write(flipped, false);

@@ -22,8 +22,8 @@ extern "C" {
 #define FL_API __attribute__((visibility("default")))
 #endif
 
-#define FL_ABI_VERSION 1u
-#define FL_MAX_RANK 4
+#define FL_ABI_VERSION 2u
+#define FL_MAX_RANK 6
 
 typedef enum fl_status {
   FL_OK = 0,

@@ -36,12 +36,14 @@ struct Kind {
   uint32_t entry_bytes;
   uint32_t limit;
 };
-constexpr uint32_t KINDS = 6;
+constexpr uint32_t KINDS = 8;
 const Kind KIND[KINDS] = {{"STRINGS", 1, MAX_FILE_BYTES},
                           {"TENSORS", sizeof(Tensor), MAX_TENSORS},
                           {"BINDINGS", sizeof(Binding), MAX_BINDINGS},
-                          {"SEGMENTS", sizeof(Segment), MAX_DESCRIPTORS},
+                          {"SEGMENTS", sizeof(Segment), MAX_DESCRIPTORS + MAX_FLOAT_OPS},
                           {"DESCRIPTORS", sizeof(Descriptor), MAX_DESCRIPTORS},
+                          {"FLOAT_TENSORS", sizeof(FloatTensor), MAX_FLOAT_TENSORS},
+                          {"FLOAT_OPS", sizeof(FloatOp), MAX_FLOAT_OPS},
                           {"DATA", 1, MAX_FILE_BYTES}};
 
 Header read_header(const uint8_t *bytes, size_t size) {
@@ -57,6 +59,9 @@ Header read_header(const uint8_t *bytes, size_t size) {
   if (size > MAX_FILE_BYTES) refuse(text_of("program has %zu bytes, more than %u", size, MAX_FILE_BYTES));
   if (h.section_count != KINDS) refuse(text_of("header.section_count is %u, not %u", h.section_count, KINDS));
   if (h.arena_bytes > MAX_ARENA_BYTES) refuse(text_of("header.arena_bytes is %u, more than %u", h.arena_bytes, MAX_ARENA_BYTES));
+  if (h.float_arena_bytes > MAX_FLOAT_ARENA_BYTES || h.float_arena_bytes % sizeof(float) != 0) {
+    refuse(text_of("header.float_arena_bytes is %u: more than %u, or not a multiple of 4", h.float_arena_bytes, MAX_FLOAT_ARENA_BYTES));
+  }
   if (!all_zero(h.reserved)) refuse("header.reserved is not 0");
   return h;
 }
@@ -133,36 +138,49 @@ void check_tensor(const Program &p, uint32_t index) {
   if (!all_zero(t.reserved)) refuse(text_of("tensor %u: reserved is not 0", index));
 }
 
+void check_float_binding(const Program &p, uint32_t index) {
+  const Binding &b = p.bindings[index];
+  if (b.direction != Direction::OUTPUT) refuse(text_of("binding %u: an input that is a float tensor", index));
+  if (b.tensor != NONE) refuse(text_of("binding %u: both a tensor and a float tensor", index));
+  if (b.data_type != DataType::FP32) refuse(text_of("binding %u: data_type is %u, not FP32", index, b.data_type));
+  if (b.float_tensor >= p.float_tensors.size()) refuse(text_of("binding %u: float_tensor %u of %zu", index, b.float_tensor, p.float_tensors.size()));
+  const FloatTensor &t = p.float_tensors[b.float_tensor];
+  if (b.rank != t.rank || std::memcmp(b.shape, t.dims, sizeof b.shape) != 0) refuse(text_of("binding %u: its shape and that of float tensor %u differ", index, b.float_tensor));
+}
+
 void check_binding(const Program &p, uint32_t index) {
   const Binding &b = p.bindings[index];
   check_name(p, "binding", index, b.name_offset, b.name_bytes);
   if (b.direction > Direction::OUTPUT) refuse(text_of("binding %u: direction is %u", index, b.direction));
   if (index > 0 && b.direction < p.bindings[index - 1].direction) refuse(text_of("binding %u: an input after an output", index));
+  if (!all_zero(b.reserved)) refuse(text_of("binding %u: reserved is not 0", index));
+  if (b.float_tensor != NONE) return check_float_binding(p, index);
   if (b.tensor >= p.tensors.size()) refuse(text_of("binding %u: tensor %u of %zu", index, b.tensor, p.tensors.size()));
   if (b.data_type != DataType::INT8 && b.data_type != DataType::FP32) refuse(text_of("binding %u: data_type is %u, neither INT8 nor FP32", index, b.data_type));
-  if (b.rank < 2 || b.rank > FL_MAX_RANK) refuse(text_of("binding %u: rank is %u, not 2..%d", index, b.rank, FL_MAX_RANK));
+  if (b.rank < 2 || b.rank > 4) refuse(text_of("binding %u: rank is %u, not 2..4", index, b.rank));
   if (b.shape[0] != 1) refuse(text_of("binding %u: batch is %u, not 1", index, b.shape[0]));
   uint64_t elements = 1;
-  for (uint32_t i = 0; i < 4; i++) {
+  for (uint32_t i = 0; i < MAX_RANK; i++) {
     if (b.shape[i] == 0 || b.shape[i] > MAX_ARENA_BYTES || (i >= b.rank && b.shape[i] != 1)) refuse(text_of("binding %u: shape[%u] is %u", index, i, b.shape[i]));
     elements *= b.shape[i];
     if (elements > MAX_ARENA_BYTES) refuse(text_of("binding %u: too many elements", index));
   }
   const Tensor &t = p.tensors[b.tensor];
   if (elements != uint64_t(t.height) * t.width * t.channels) refuse(text_of("binding %u: its shape and tensor %u differ in elements", index, b.tensor));
-  if (!all_zero(b.reserved)) refuse(text_of("binding %u: reserved is not 0", index));
 }
 
 void check_segments(const Program &p) {
-  uint64_t next = 0;
+  uint64_t descriptors = 0, float_ops = 0;
   for (uint32_t i = 0; i < p.segments.size(); i++) {
     const Segment &s = p.segments[i];
-    if (s.target != Target::PL && s.target != Target::PS) refuse(text_of("segment %u: target is %u", i, s.target));
-    if (s.first_descriptor != next || s.descriptor_count == 0) refuse(text_of("segment %u: does not go on where the one before ends", i));
-    next += s.descriptor_count;
+    if (s.target != Target::PL && s.target != Target::PS && s.target != Target::FLOAT) refuse(text_of("segment %u: target is %u", i, s.target));
+    uint64_t &next = s.target == Target::FLOAT ? float_ops : descriptors;
+    if (s.first != next || s.count == 0) refuse(text_of("segment %u: does not go on where the one before ends", i));
+    next += s.count;
     if (s.reserved != 0) refuse(text_of("segment %u: reserved is not 0", i));
   }
-  if (next != p.descriptors.size()) refuse(text_of("segments hold %llu descriptors of %zu", static_cast<unsigned long long>(next), p.descriptors.size()));
+  if (descriptors != p.descriptors.size()) refuse(text_of("segments hold %llu descriptors of %zu", static_cast<unsigned long long>(descriptors), p.descriptors.size()));
+  if (float_ops != p.float_ops.size()) refuse(text_of("segments hold %llu float operators of %zu", static_cast<unsigned long long>(float_ops), p.float_ops.size()));
 }
 
 }  // namespace
@@ -201,8 +219,11 @@ Program parse_program(const uint8_t *bytes, size_t size, bool verify_data, uint6
   p.bindings = entries_of<Binding>(bytes, sections[2]);
   p.segments = entries_of<Segment>(bytes, sections[3]);
   p.descriptors = entries_of<Descriptor>(bytes, sections[4]);
-  p.data = bytes + sections[5].offset;
-  p.data_bytes = sections[5].bytes;
+  p.float_tensors = entries_of<FloatTensor>(bytes, sections[5]);
+  p.float_ops = entries_of<FloatOp>(bytes, sections[6]);
+  p.data = bytes + sections[7].offset;
+  p.data_bytes = sections[7].bytes;
+  if (!p.float_tensors.empty() || !p.float_ops.empty()) refuse("float operators are not run yet", FL_ERROR_UNSUPPORTED);
   for (uint32_t i = 0; i < p.tensors.size(); i++) check_tensor(p, i);
   for (uint32_t i = 0; i < p.bindings.size(); i++) check_binding(p, i);
   check_segments(p);

@@ -22,6 +22,8 @@ struct Program {
   std::vector<Binding> bindings;
   std::vector<Segment> segments;
   std::vector<Descriptor> descriptors;
+  std::vector<FloatTensor> float_tensors;
+  std::vector<FloatOp> float_ops;
   const uint8_t *strings;
   uint32_t strings_bytes;
   const uint8_t *data;

@@ -107,7 +107,7 @@ std::unique_ptr<fl_program> load(const uint8_t *bytes, size_t size, uint32_t fla
     p->input_count += b.direction == fl::Direction::INPUT;
   }
   for (const fl::Descriptor &d : p->parsed.descriptors) p->layer_names.push_back(fl::name_of(p->parsed, d.name_offset, d.name_bytes));
-  for (const fl::Segment &s : p->parsed.segments) p->layer_target.insert(p->layer_target.end(), s.descriptor_count, s.target);
+  for (const fl::Segment &s : p->parsed.segments) p->layer_target.insert(p->layer_target.end(), s.count, s.target);
   take_memory(*p, budget);
   p->parsed.strings = nullptr;
   return p;

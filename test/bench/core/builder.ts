@@ -1,5 +1,5 @@
 /**
- * Builds a network of random weights as a program for the core (layout v1), layer by layer, with neither ONNX nor compiler: what the
+ * Builds a network of random weights as a program for the core (layout v2), layer by layer, with neither ONNX nor compiler: what the
  * core's bench runs. Activations are kept apart in the arena. All is given by the seed.
  */
 import { ALIGNMENT, DescriptorFlag, NONE, Op, PARAMETER_BYTES, PLANE_CHANNELS } from '../../../src/contract/layout.ts';
