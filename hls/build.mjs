@@ -13,7 +13,7 @@ const COMMON = ['-std=c++17', '-Wall', '-Wextra', '-Wconversion'];
 const CORE = ['core/core.cpp'];
 const SCHEDULE = ['schedule', 'schedule_estimate', 'schedule_region', 'schedule_shape', 'schedule_tiles', 'schedule_weights'].map((name) => `core/${name}.cpp`);
 const SCHEDULE_DRIVER = [...CORE, ...SCHEDULE, 'tests/interpreter.cpp', 'tests/random_segment.cpp', 'tests/schedule_driver.cpp'];
-const RUNTIME = [...CORE, 'runtime/src/program.cpp', 'runtime/src/check_layer.cpp', 'runtime/src/convert.cpp', 'runtime/src/runtime.cpp'];
+const RUNTIME = [...CORE, ...SCHEDULE, 'core/cycles.cpp', ...['program', 'check_layer', 'convert', 'estimate', 'runtime'].map((name) => `runtime/src/${name}.cpp`)];
 // FL_NO_CLONES: see core/arithmetic.h. Everything that a hostile file could provoke ends the process.
 const SANITIZED = ['-Werror', '-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-DFL_NO_CLONES', '-pthread'];
 

@@ -11,6 +11,7 @@
 
 #include "../core/cycles.h"
 #include "../core/schedule.h"
+#include "../core/traffic.h"
 #include "../runtime/src/program.h"
 
 namespace {
@@ -28,7 +29,8 @@ void put(T value) {
 }
 
 struct Layer {
-  uint64_t cycles = 0, weights = 0, read = 0, written = 0;
+  uint64_t cycles = 0;
+  Traffic traffic;
   Tiling tiling{};
 };
 
@@ -36,19 +38,6 @@ struct Answer {
   CycleCount total{};
   std::vector<Layer> layers;
 };
-
-uint64_t source_bytes(const Command &c, uint32_t planes, bool half) {
-  const uint32_t columns = half ? (c.valid_columns + ((c.mode & CommandMode::ODD_COLUMN) ? 1u : 0u) + 1) / 2 : c.valid_columns;
-  return uint64_t(planes) * c.valid_rows * columns * PLANE_CHANNELS;
-}
-
-void count_bytes(const Command &c, const Geometry &geometry, Layer &layer) {
-  const uint64_t out = uint64_t(c.out_rows) * c.out_columns * c.planes * PLANE_CHANNELS;
-  layer.weights += sizeof(Command) + uint64_t(c.weight_steps) * 16 * geometry.output_lanes;
-  layer.read += source_bytes(c, c.a_planes, c.mode & CommandMode::HALF_A) + source_bytes(c, c.b_planes, c.mode & CommandMode::HALF_B);
-  layer.read += (c.flags & CommandFlag::RESIDUAL) ? out : 0;
-  layer.written += (c.flags & CommandFlag::POOL) ? out / 4 : out;
-}
 
 void count_segment(const Program &program, const Segment &segment, const Geometry &geometry, const MemoryConfig &memory, Answer &answer) {
   const uint32_t first = segment.first, count = segment.count;
@@ -63,7 +52,7 @@ void count_segment(const Program &program, const Segment &segment, const Geometr
   answer.total.stall_write += c.stall_write;
   answer.total.bytes_read += c.bytes_read;
   answer.total.bytes_written += c.bytes_written;
-  for (const Command &command : s.commands) count_bytes(command, geometry, answer.layers[first + command.layer]);
+  for (const Command &command : s.commands) count_traffic(command, geometry, answer.layers[first + command.layer].traffic);
   for (uint32_t i = 0; i < count; i++) {
     answer.layers[first + i].cycles = ends[i] - (i > 0 ? ends[i - 1] : 0);
     answer.layers[first + i].tiling = s.tilings[i];
@@ -90,9 +79,9 @@ void send(const Answer &a) {
   put(uint32_t(a.layers.size()));
   for (const Layer &l : a.layers) {
     put(l.cycles);
-    put(l.weights);
-    put(l.read);
-    put(l.written);
+    put(l.traffic.weights);
+    put(l.traffic.read);
+    put(l.traffic.written);
     put(l.tiling.commands);
     put(l.tiling.rows);
     put(l.tiling.columns);

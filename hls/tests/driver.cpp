@@ -6,6 +6,9 @@
 //   5 BOUNDED  as RUN in INT8, with u64 timeout in ns, u32 cancel before the size -> as RUN; outputs are preset to 0x55
 //   6 MISUSE -> u32 length, text: a line "what: status text" for each wrong call on the loaded program
 //   7 THREADS u32 runs, u32 size, bytes of all inputs as INT8 -> u32 runs that were OK, u32 BUSY, u32 anything else or a wrong output
+//   8 ESTIMATE u32 clock kHz (0: no setting), u64 bytes/s, u32 latency ns -> i32 status, u32 length, text, u32 clock kHz, u32 latency ns, u32 MACs a cycle,
+//              u64 bytes/s, cycles, bytes read, bytes written, then a layer: u64 cycles, bytes of weights, read, written
+//   9 REFUSAL u32 layer -> i32 status, u32 length, text
 // Every buffer has its exact size, so that the sanitizers see one byte too far.
 #include <atomic>
 #include <cstdio>
@@ -224,6 +227,42 @@ void threads() {
   put(bad.load());
 }
 
+void estimate() {
+  fl_core_setting setting{};
+  setting.struct_bytes = sizeof setting;
+  setting.clock_khz = take<uint32_t>();
+  setting.bytes_per_second = take<uint64_t>();
+  setting.latency_ns = take<uint32_t>();
+  std::vector<fl_layer_estimate> layers(info.layer_count);
+  fl_estimate_info out{};
+  out.struct_bytes = sizeof out;
+  out.layer_capacity = info.layer_count;
+  out.layers = layers.data();
+  char error[512];
+  put(fl_estimate(program, setting.clock_khz > 0 ? &setting : nullptr, &out, error, sizeof error));
+  put_bytes(error, std::strlen(error));
+  put(out.clock_khz);
+  put(out.latency_ns);
+  put(out.macs_per_cycle);
+  put(out.bytes_per_second);
+  put(out.cycles);
+  put(out.bytes_read);
+  put(out.bytes_written);
+  for (const fl_layer_estimate &l : layers) {
+    put(l.cycles);
+    put(l.bytes_weights);
+    put(l.bytes_read);
+    put(l.bytes_written);
+  }
+}
+
+void refusal() {
+  const uint32_t index = take<uint32_t>();
+  char text[512];
+  put(fl_core_refusal(program, index, text, sizeof text));
+  put_bytes(text, std::strlen(text));
+}
+
 }  // namespace
 
 int main() {
@@ -245,6 +284,8 @@ int main() {
       run(FL_INT8, FL_INT8, &options);
     } else if (request == 6) misuse();
     else if (request == 7) threads();
+    else if (request == 8) estimate();
+    else if (request == 9) refusal();
     else return 2;
     std::fflush(stdout);
   }

@@ -9,6 +9,11 @@ export const BUILD_TIMEOUT = 600_000;
 const INT8 = 1;
 const FP32 = 3;
 export type Outcome = { status: number; text: string; bytes: Uint8Array };
+/** hls/runtime's fl_estimate; `status` other than OK leaves the numbers at 0. */
+export type CycleEstimate = {
+  status: number; text: string; clockKhz: number; latencyNs: number; macsPerCycle: number; bytesPerSecond: number; cycles: number; bytesRead: number; bytesWritten: number;
+  layers: { cycles: number; weightBytes: number; readBytes: number; writtenBytes: number }[];
+};
 export type Loaded = { status: number; text: string; inputBytes: number; outputBytes: number; layers: number };
 
 export class Golden {
@@ -99,6 +104,28 @@ export class Golden {
     this.#words(7, runs, codes.length);
     this.#pipe.write(new Uint8Array(codes.buffer, codes.byteOffset, codes.length));
     return { ok: await this.#pipe.u32(), busy: await this.#pipe.u32(), bad: await this.#pipe.u32() };
+  }
+
+  /** `layers`: as load() told. Without a setting the library's own. */
+  async estimate(layers: number, setting: { clockKhz: number; bytesPerSecond: number; latencyNs: number } = { clockKhz: 0, bytesPerSecond: 0, latencyNs: 0 }): Promise<CycleEstimate> {
+    const head = Buffer.alloc(20);
+    head.writeUInt32LE(8, 0);
+    head.writeUInt32LE(setting.clockKhz, 4);
+    head.writeBigUInt64LE(BigInt(setting.bytesPerSecond), 8);
+    head.writeUInt32LE(setting.latencyNs, 16);
+    this.#pipe.write(head);
+    const [status, text] = [await this.#pipe.u32(), (await this.#pipe.read(await this.#pipe.u32())).toString()];
+    const [clockKhz, latencyNs, macsPerCycle] = [await this.#pipe.u32(), await this.#pipe.u32(), await this.#pipe.u32()];
+    const u64 = async (): Promise<number> => Number((await this.#pipe.read(8)).readBigUInt64LE());
+    const made: CycleEstimate = { status, text, clockKhz, latencyNs, macsPerCycle, bytesPerSecond: await u64(), cycles: await u64(), bytesRead: await u64(), bytesWritten: await u64(), layers: [] };
+    for (let left = layers; left > 0; left--) made.layers.push({ cycles: await u64(), weightBytes: await u64(), readBytes: await u64(), writtenBytes: await u64() });
+    return made;
+  }
+
+  /** Why the core cannot run a layer of the loaded program. */
+  async refusal(layer: number): Promise<{ status: number; text: string }> {
+    this.#words(9, layer);
+    return { status: await this.#pipe.u32(), text: (await this.#pipe.read(await this.#pipe.u32())).toString() };
   }
 
   /** Nanoseconds of each repeat, and the least of each layer over the repeats. */

@@ -109,6 +109,37 @@ typedef struct fl_timing {
   uint64_t *layer_ns;        /* in: may be NULL; out: ns a layer, the first min(layer_capacity, layer_count) of them */
 } fl_timing;
 
+/* What an estimate presumes: the clock of the core and the memory behind its ports (reads and writes of both together). */
+typedef struct fl_core_setting {
+  uint32_t struct_bytes;
+  uint32_t clock_khz;
+  uint64_t bytes_per_second;
+  uint32_t latency_ns;
+  uint32_t reserved;        /* 0 */
+} fl_core_setting;
+
+/* Of one layer that the core runs; all 0 for a layer of the processor. */
+typedef struct fl_layer_estimate {
+  uint64_t cycles;         /* from the end of the layer before it */
+  uint64_t bytes_weights;  /* weights, parameters, tables and commands read */
+  uint64_t bytes_read;     /* activations */
+  uint64_t bytes_written;
+} fl_layer_estimate;
+
+typedef struct fl_estimate_info {
+  uint32_t struct_bytes;
+  uint32_t layer_capacity;      /* in: entries that layers can hold (0: none wanted) */
+  uint32_t clock_khz;           /* out: the setting that was used, */
+  uint32_t latency_ns;
+  uint64_t bytes_per_second;
+  uint32_t macs_per_cycle;      /* out: of the core's array, at most */
+  uint32_t reserved;
+  uint64_t cycles;              /* out: of all segments of the core; 0 where there are none */
+  uint64_t bytes_read;          /* out: everything that the core moves */
+  uint64_t bytes_written;
+  fl_layer_estimate *layers;    /* in: may be NULL; out: an entry a layer, the first min(layer_capacity, layer_count) of them */
+} fl_estimate_info;
+
 /* "0.1.0", and the ABI and layout versions that the library was built with. */
 FL_API const char *fl_version(void);
 FL_API uint32_t fl_abi_version(void);
@@ -130,6 +161,14 @@ FL_API int32_t fl_get_layer_info(const fl_program *program, uint32_t index, fl_l
 /* One inference. inputs and outputs are in the order of fl_get_tensor_info, all of them; options and timing may be NULL. */
 FL_API int32_t fl_run(fl_program *program, const fl_buffer *inputs, uint32_t input_count, const fl_buffer *outputs,
                       uint32_t output_count, const fl_run_options *options, fl_timing *timing, char *error, size_t error_bytes);
+
+/* Cycles of the layers of target PL on the core's default shape, by the cycle model, which equals the simulated RTL to the cycle. setting == NULL:
+ * 100 MHz, 1.0 GB/s, 400 ns. Nothing is run; some ten nanoseconds a cycle and some ten milliseconds a layer. FL_ERROR_UNSUPPORTED, with the
+ * layer's name, where the core cannot run what the program wants it to, or the network is too long to be counted (6e9 cycles). */
+FL_API int32_t fl_estimate(const fl_program *program, const fl_core_setting *setting, fl_estimate_info *info, char *error, size_t error_bytes);
+
+/* Why the core cannot run a layer: FL_ERROR_UNSUPPORTED and one sentence that names the limit; FL_OK and nothing where it can. */
+FL_API int32_t fl_core_refusal(const fl_program *program, uint32_t index, char *text, size_t text_bytes);
 
 /* ONNX QuantizeLinear for int8, per tensor: saturate(round_half_even(x / scale) + zero_point), the division in fp32.
  * Returns the index of the first NaN, or -1. */

@@ -11,6 +11,7 @@
 
 #include "../../core/core.h"
 #include "convert.h"
+#include "estimate.h"
 #include "program.h"
 
 namespace {
@@ -179,6 +180,8 @@ struct Run {
 };
 
 }  // namespace
+
+const fl::Program &fl::parsed(const fl_program &program) { return program.parsed; }
 
 const char *fl_version(void) { return VERSION; }
 uint32_t fl_abi_version(void) { return FL_ABI_VERSION; }
