@@ -96,18 +96,18 @@ def decode_infer(body, header_length, program):
 
 
 def encode_outputs(request, program, results):
-    """(JSON text of the response's outputs, binary chunks); results: FP32 bytearrays in the program's order (None where not
-    asked for)."""
+    """(JSON text of the response's outputs, binary chunks); results: bytearrays of each output's datatype in the program's order
+    (None where not asked for)."""
     outputs = []
     chunks = []
     for index, binary in request.outputs:
         spec = program.outputs[index]
-        tensor = {'name': spec.name, 'datatype': 'FP32', 'shape': list(spec.shape)}
+        tensor = {'name': spec.name, 'datatype': spec.datatype, 'shape': list(spec.shape)}
         if binary:
             tensor['parameters'] = {'binary_data_size': len(results[index])}
             chunks.append(results[index])
         else:
-            values = array.array('f')
+            values = array.array('f' if spec.datatype == 'FP32' else 'b')
             values.frombytes(results[index])
             tensor['data'] = values.tolist()
         outputs.append(tensor)

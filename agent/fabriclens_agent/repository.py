@@ -7,7 +7,7 @@ import time
 
 from .errors import PackageError, RequestError
 from .packages import check_program, package_folders, read_package
-from .runtime import RuntimeFailure
+from .runtime import Estimate, RuntimeFailure
 from .turns import Job
 
 TRY_OUT_NS = 300 * 10 ** 9  # a program that takes longer would keep the accelerator from everybody else
@@ -41,7 +41,7 @@ class Statistics:
 
 
 class Model:
-    def __init__(self, package, program):
+    def __init__(self, package, program, estimate):
         self.name = package.name
         self.version = package.version
         self.sha256 = package.sha256
@@ -49,6 +49,23 @@ class Model:
         self.statistics = Statistics()
         self._lock = threading.Lock()
         self._users = 1  # the repository itself
+        self._estimate = estimate  # an Estimate, or the RuntimeFailure that says why there is none
+
+    def estimate(self):
+        """Of the clock and memory that the library presumes, found once. Raises RuntimeFailure where the core cannot run it."""
+        with self._lock:
+            if self._estimate is None:
+                self._estimate = _estimated(self.program)
+        if isinstance(self._estimate, RuntimeFailure):
+            raise self._estimate
+        return self._estimate
+
+    @property
+    def pl_ns(self):
+        """Nanoseconds of the core by the cycle model; None where they were not found at load."""
+        if not isinstance(self._estimate, Estimate):
+            return None
+        return self._estimate.cycles * 1000000 // self._estimate.clock_khz
 
     def acquire(self):
         with self._lock:
@@ -60,6 +77,13 @@ class Model:
             last = self._users == 0
         if last:
             self.program.close()
+
+
+def _estimated(program):
+    try:
+        return program.estimate()
+    except RuntimeFailure as failure:
+        return failure
 
 
 class Repository:
@@ -96,6 +120,8 @@ class Repository:
                 try:
                     check_program(package, program)
                     self._try_out(name, program)
+                    # On a real board the time is measured; there nobody waits for an estimate before it is asked for.
+                    estimate = _estimated(program) if self.backend == 'golden' else None
                 except BaseException:
                     program.close()
                     raise
@@ -106,7 +132,7 @@ class Repository:
                 raise
             with self._lock:
                 previous = self._models.get(name)
-                self._models[name] = Model(package, program)
+                self._models[name] = Model(package, program, estimate)
                 self._reasons.pop(name, None)
         if previous:
             previous.release()

@@ -43,8 +43,37 @@ class _Timing(ctypes.Structure):
                 ('ps_ns', ctypes.c_uint64), ('output_ns', ctypes.c_uint64), ('layer_ns', ctypes.POINTER(ctypes.c_uint64))]
 
 
-# A program's input or output: `shape` as in the ONNX graph (NCHW, batch 1); real = (code - zero_point) * scale.
-Tensor = namedtuple('Tensor', 'name shape elements scale zero_point')
+class _LayerInfo(ctypes.Structure):
+    _fields_ = [('struct_bytes', ctypes.c_uint32), ('target', ctypes.c_uint32), ('name', ctypes.c_char_p),
+                ('op', ctypes.c_char_p), ('macs', ctypes.c_uint64)]
+
+
+class _CoreSetting(ctypes.Structure):
+    _fields_ = [('struct_bytes', ctypes.c_uint32), ('clock_khz', ctypes.c_uint32), ('bytes_per_second', ctypes.c_uint64),
+                ('latency_ns', ctypes.c_uint32), ('reserved', ctypes.c_uint32)]
+
+
+class _LayerEstimate(ctypes.Structure):
+    _fields_ = [('cycles', ctypes.c_uint64), ('bytes_weights', ctypes.c_uint64), ('bytes_read', ctypes.c_uint64),
+                ('bytes_written', ctypes.c_uint64)]
+
+
+class _EstimateInfo(ctypes.Structure):
+    _fields_ = [('struct_bytes', ctypes.c_uint32), ('layer_capacity', ctypes.c_uint32), ('clock_khz', ctypes.c_uint32),
+                ('latency_ns', ctypes.c_uint32), ('bytes_per_second', ctypes.c_uint64), ('macs_per_cycle', ctypes.c_uint32),
+                ('reserved', ctypes.c_uint32), ('cycles', ctypes.c_uint64), ('bytes_read', ctypes.c_uint64),
+                ('bytes_written', ctypes.c_uint64), ('layers', ctypes.POINTER(_LayerEstimate))]
+
+
+# A program's input or output: `shape` as in the ONNX graph (NCHW, batch 1); real = (code - zero_point) * scale. `datatype`
+# is the graph's own: INT8 where it gives codes.
+Tensor = namedtuple('Tensor', 'name shape elements scale zero_point datatype')
+
+# What the core takes for one inference, by the cycle model; `layers` in the order of execution. clock in kHz, latency in ns.
+Estimate = namedtuple('Estimate', 'clock_khz latency_ns bytes_per_second macs_per_cycle cycles bytes_read bytes_written layers')
+# cycles and bytes: None for a layer of the processor; refusal: why the core cannot run it, None where it can.
+LayerEstimate = namedtuple('LayerEstimate', 'name op target macs cycles bytes_weights bytes_read bytes_written refusal')
+PL = 1
 
 # Nanoseconds; `source` is who measured them: 'host', 'model', 'rtl' or 'measured'.
 Timing = namedtuple('Timing', 'source total_ns input_ns pl_ns ps_ns output_ns')
@@ -85,6 +114,10 @@ class Runtime:
                 ('fl_unload', None, [pointer]),
                 ('fl_get_program_info', ctypes.c_int32, [pointer, ctypes.POINTER(_ProgramInfo)]),
                 ('fl_get_tensor_info', ctypes.c_int32, [pointer, u32, u32, ctypes.POINTER(_TensorInfo)]),
+                ('fl_get_layer_info', ctypes.c_int32, [pointer, u32, ctypes.POINTER(_LayerInfo)]),
+                ('fl_estimate', ctypes.c_int32, [pointer, ctypes.POINTER(_CoreSetting), ctypes.POINTER(_EstimateInfo),
+                                                 ctypes.c_char_p, ctypes.c_size_t]),
+                ('fl_core_refusal', ctypes.c_int32, [pointer, u32, ctypes.c_char_p, ctypes.c_size_t]),
                 ('fl_run', ctypes.c_int32, [pointer, ctypes.POINTER(_Buffer), u32, ctypes.POINTER(_Buffer), u32,
                                             ctypes.POINTER(_RunOptions), ctypes.POINTER(_Timing), ctypes.c_char_p,
                                             ctypes.c_size_t])):
@@ -130,25 +163,56 @@ class Program:
     def _tensor(self, direction, index):
         info = _TensorInfo(struct_bytes=ctypes.sizeof(_TensorInfo))
         self._check(self._runtime.library.fl_get_tensor_info(self._handle, direction, index, ctypes.byref(info)))
+        datatype = 'INT8' if info.dtype == DTYPES['INT8'] else 'FP32'
         return Tensor(info.name.decode('utf-8'), tuple(info.shape[:info.rank]), info.element_count, info.scale,
-                      info.zero_point)
+                      info.zero_point, datatype)
+
+    def estimate(self, clock_khz=None, bytes_per_second=None, latency_ns=None):
+        """An Estimate; by default of the clock and memory that the library presumes. Raises RuntimeFailure: UNSUPPORTED
+        where the core cannot run the program, ARGUMENT for a setting that no board has."""
+        setting = None
+        if clock_khz is not None:
+            setting = ctypes.byref(_CoreSetting(ctypes.sizeof(_CoreSetting), clock_khz, bytes_per_second, latency_ns, 0))
+        cells = (_LayerEstimate * self.layer_count)()
+        info = _EstimateInfo(struct_bytes=ctypes.sizeof(_EstimateInfo), layer_capacity=self.layer_count, layers=cells)
+        message = ctypes.create_string_buffer(ERROR_BYTES)
+        status = self._runtime.library.fl_estimate(self._handle, setting, ctypes.byref(info), message, ERROR_BYTES)
+        if status != OK:
+            raise self._runtime.failure(status, message)
+        layers = [self._layer(index, cell) for index, cell in enumerate(cells)]
+        return Estimate(info.clock_khz, info.latency_ns, info.bytes_per_second, info.macs_per_cycle, info.cycles,
+                        info.bytes_read, info.bytes_written, layers)
+
+    def _layer(self, index, cell):
+        info = _LayerInfo(struct_bytes=ctypes.sizeof(_LayerInfo))
+        self._check(self._runtime.library.fl_get_layer_info(self._handle, index, ctypes.byref(info)))
+        name, op = info.name.decode('utf-8'), info.op.decode()
+        if info.target == PL:
+            return LayerEstimate(name, op, 'PL', info.macs, cell.cycles, cell.bytes_weights, cell.bytes_read,
+                                 cell.bytes_written, None)
+        message = ctypes.create_string_buffer(ERROR_BYTES)
+        status = self._runtime.library.fl_core_refusal(self._handle, index, message, ERROR_BYTES)
+        return LayerEstimate(name, op, 'PS', info.macs, None, None, None, None,
+                             None if status == OK else message.value.decode('utf-8', 'replace'))
 
     def run(self, inputs, wanted, timeout_ns=0, cancel=None):
         """One inference.
 
         inputs: a (datatype, writable contiguous buffer of exactly its bytes) for each of self.inputs, in their order.
         wanted: a bool for each of self.outputs. cancel: a ctypes.c_int32 that another thread may set to 1.
-        Returns ([bytearray of FP32 values or None for each output], Timing). Raises RuntimeFailure.
+        Returns ([bytearray of the output's datatype or None for each output], Timing). Raises RuntimeFailure.
         """
         views = [(ctypes.c_char * memoryview(data).nbytes).from_buffer(data) for _, data in inputs]
         sources = (_Buffer * len(inputs))(*[
             _Buffer(ctypes.addressof(view), len(view), DTYPES[datatype], 0)
             for (datatype, _), view in zip(inputs, views)])
-        results = [bytearray(4 * tensor.elements) if want else None for tensor, want in zip(self.outputs, wanted)]
+        results = [bytearray(DTYPE_BYTES[tensor.datatype] * tensor.elements) if want else None
+                   for tensor, want in zip(self.outputs, wanted)]
         targets = (_Buffer * len(results))(*[
-            _Buffer(None, 0, DTYPES['FP32'], 0) if result is None else
-            _Buffer(ctypes.addressof((ctypes.c_char * len(result)).from_buffer(result)), len(result), DTYPES['FP32'], 0)
-            for result in results])
+            _Buffer(None, 0, DTYPES[tensor.datatype], 0) if result is None else
+            _Buffer(ctypes.addressof((ctypes.c_char * len(result)).from_buffer(result)), len(result),
+                    DTYPES[tensor.datatype], 0)
+            for tensor, result in zip(self.outputs, results)])
         options = _RunOptions(ctypes.sizeof(_RunOptions), 0, timeout_ns,
                               ctypes.pointer(cancel) if cancel is not None else None)
         timing = _Timing(struct_bytes=ctypes.sizeof(_Timing))

@@ -1,7 +1,9 @@
-"""Routes of the Open Inference Protocol v2, its model-repository and statistics extensions, onto the repository."""
+"""Routes of the Open Inference Protocol v2, its model-repository and statistics extensions and our own, fabriclens_estimate,
+onto the repository."""
 
 import hmac
 import math
+import threading
 import time
 
 from . import __version__, layout, oip
@@ -10,7 +12,7 @@ from .http_server import Response, Route, json_response
 from .runtime import ARGUMENT, CANCELLED, DEADLINE, MEMORY, RuntimeFailure
 from .turns import Job
 
-EXTENSIONS = ['binary_tensor_data', 'model_repository', 'statistics']
+EXTENSIONS = ['binary_tensor_data', 'model_repository', 'statistics', 'fabriclens_estimate']
 SMALL_BODY = 64 << 10
 PLATFORM = 'fabriclens_program_v%d' % layout.LAYOUT_VERSION
 
@@ -25,6 +27,7 @@ class Service:
         self._turns = turns
         self._token = token.encode('utf-8')
         self._run_timeout_s = run_timeout_s
+        self._estimating = threading.Lock()  # one at a time: each takes a processor
 
     def route(self, head):
         """The Route of a request's head; RequestError 401, 404 or 405."""
@@ -59,6 +62,10 @@ class Service:
             return self._get(head, lambda exchange: self._model_ready(name, version))
         if rest == ['stats']:
             return self._get(head, lambda exchange: self._statistics(name, version))
+        if rest == ['estimate']:
+            if head.method == 'POST':
+                return self._post(head, lambda exchange: self._estimate(exchange, name, version))
+            return self._get(head, lambda exchange: self._estimate(exchange, name, version))
         if rest == ['infer']:
             with self._repository.use(name, version) as model:
                 limit = oip.infer_body_limit(model.program)
@@ -102,7 +109,7 @@ class Service:
             inputs = [{'name': tensor.name, 'datatype': 'FP32', 'shape': list(tensor.shape),
                        'parameters': {'accepts': 'FP32,INT8', 'scale': tensor.scale, 'zero_point': tensor.zero_point}}
                       for tensor in model.program.inputs]
-            outputs = [{'name': tensor.name, 'datatype': 'FP32', 'shape': list(tensor.shape)}
+            outputs = [{'name': tensor.name, 'datatype': tensor.datatype, 'shape': list(tensor.shape)}
                        for tensor in model.program.outputs]
             return json_response({'name': model.name, 'versions': [model.version], 'platform': PLATFORM, 'inputs': inputs,
                                   'outputs': outputs, 'parameters': {'program_sha256': model.sha256}})
@@ -117,6 +124,23 @@ class Service:
             with self._repository.use(name) as model:
                 rows.append(model.statistics.describe(model.name, model.version))
         return json_response({'model_stats': rows})
+
+    def _estimate(self, exchange, name, version):
+        """Cycles of the core by the cycle model, layer by layer. GET: as found when the model was loaded; POST: for the clock
+        and memory in the body."""
+        wanted = oip.parse_json(exchange.body, 'the body')
+        with self._repository.use(name, version) as model:
+            try:
+                if wanted:
+                    with self._estimating:
+                        estimate = model.program.estimate(*_setting(wanted))
+                else:
+                    estimate = model.estimate()
+            except RuntimeFailure as failure:
+                raise RequestError(400, 'the core cannot be estimated (%s)' % failure)
+            body = estimate._asdict()
+            body['layers'] = [layer._asdict() for layer in estimate.layers]
+            return json_response(dict(body, name=model.name, version=model.version, source='model'))
 
     def _index(self, exchange):
         only_ready = oip.parse_json(exchange.body, 'the body').get('ready') is True
@@ -181,11 +205,25 @@ class Service:
             'timing_total_ns': time.perf_counter_ns() - exchange.received_ns,
             'backend': self._repository.backend, 'program_sha256': model.sha256, 'agent_version': __version__,
         }
+        if timing.source == 'host' and model.pl_ns is not None:
+            # The golden model computes what the core would, in a time that says nothing of it: the cycle model's is told instead.
+            parameters.update(timing_pl_ns=model.pl_ns, timing_pl_source='model')
         headers, body = oip.encode_infer(request.id, model.name, model.version, parameters, outputs, chunks)
         model.statistics.add(success=time.perf_counter_ns() - exchange.received_ns, queue=queue_ns,
                              compute_input=timing.input_ns, compute_infer=timing.pl_ns + timing.ps_ns,
                              compute_output=timing.output_ns)
         return Response(200, body, headers)
+
+
+def _setting(wanted):
+    """(clock_khz, bytes_per_second, latency_ns) of a request's JSON object."""
+    names = ('clock_khz', 'bytes_per_second', 'latency_ns')
+    values = [wanted.get(name) for name in names]
+    if set(wanted) != set(names) or not all(type(value) is int and 0 <= value < 1 << 32 or
+                                            name == 'bytes_per_second' and type(value) is int and 0 <= value < 1 << 64
+                                            for name, value in zip(names, values)):
+        raise RequestError(400, 'the body must hold the whole numbers %s and nothing else' % ', '.join(names))
+    return values
 
 
 def _header_length(head):

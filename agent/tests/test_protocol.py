@@ -20,7 +20,7 @@ class Protocol(AgentTest):
     def test_server_and_health(self):
         status, server = self.agent.get('/v2')
         self.assertEqual((status, server['name']), (200, 'fabriclens-agent'))
-        self.assertEqual(server['extensions'], ['binary_tensor_data', 'model_repository', 'statistics'])
+        self.assertEqual(server['extensions'], ['binary_tensor_data', 'model_repository', 'statistics', 'fabriclens_estimate'])
         self.assertEqual(server['parameters'], {'backend': 'golden', 'queue_depth': 0})
         self.assertEqual(self.agent.get('/v2/health/live', token=None), (200, {'live': True}))
         self.assertEqual(self.agent.get('/v2/health/ready'), (200, {'ready': True}))
@@ -48,10 +48,36 @@ class Protocol(AgentTest):
         self.assertEqual((said['timing_source'], said['backend'], said['agent_version']), ('host', 'golden', '0.1.0'))
         for part in ('timing_queue_ns', 'timing_pl_ns', 'timing_ps_ns', 'timing_total_ns'):
             self.assertIsInstance(said[part], int)
-        self.assertLessEqual(said['timing_queue_ns'] + said['timing_pl_ns'] + said['timing_ps_ns'], said['timing_total_ns'])
+        # The golden model's own time is not the core's: the cycle model's stands in its place, and is not part of the total.
+        self.assertEqual(said['timing_pl_source'], 'model')
+        self.assertEqual(said['timing_pl_ns'], 10 * self.agent.get('/v2/models/tiny/estimate')[1]['cycles'])
+        self.assertLessEqual(said['timing_queue_ns'] + said['timing_ps_ns'], said['timing_total_ns'])
         self.assertEqual(len(values['logits']), 2)
         self.assertGreater(len(set(values['features'])), 20)
         self.assertNotEqual(values, self.agent.infer(codes_of(2))[2])
+
+    def test_estimate_counts_the_core_s_cycles_layer_by_layer(self):
+        path = '/v2/models/tiny/estimate'
+        status, estimate = self.agent.get(path)
+        self.assertEqual((status, estimate['name'], estimate['version'], estimate['source']), (200, 'tiny', '1.2.0', 'model'))
+        self.assertEqual((estimate['clock_khz'], estimate['bytes_per_second'], estimate['latency_ns']), (100000, 10 ** 9, 400))
+        self.assertEqual([(l['name'], l['op'], l['target'], l['macs'], l['refusal']) for l in estimate['layers']],
+                         [('conv', 'conv', 'PL', 64 * 36, None), ('dense', 'dense', 'PL', 512, None)])
+        self.assertEqual(sum(l['cycles'] for l in estimate['layers']), estimate['cycles'])
+        self.assertGreater(estimate['layers'][0]['bytes_weights'], 36)
+        self.assertEqual(self.agent.get('/v2/models/tiny/versions/1.2.0/estimate')[1], estimate)
+        setting = {'clock_khz': 150000, 'bytes_per_second': 600000000, 'latency_ns': 800}
+        status, slower = self.agent.post(path, setting)
+        self.assertEqual((status, {name: slower[name] for name in setting}), (200, setting))
+        self.assertGreater(slower['cycles'], estimate['cycles'])
+        self.assertEqual(self.agent.post(path, {})[1], estimate)
+        for wrong in ({'clock_khz': 100000}, dict(setting, more=1), dict(setting, clock_khz='100000'), dict(setting, clock_khz=True),
+                      dict(setting, latency_ns=-1), dict(setting, clock_khz=1), dict(setting, bytes_per_second=1 << 64)):
+            status, answer = self.agent.post(path, wrong)
+            self.assertEqual(status, 400, wrong)
+            self.assertIn('clock', answer['error'])
+        self.assertEqual(self.agent.get('/v2/models/other/estimate')[0], 404)
+        self.assertEqual(self.agent.request('PUT', path)[0], 405)
 
     def test_every_form_of_one_input_gives_one_answer(self):
         codes = codes_of(3)
