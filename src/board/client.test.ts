@@ -71,6 +71,15 @@ describe('OipClient with the agent', () => {
     await expect(client.load('nothing')).rejects.toMatchObject({ code: 'bad-request', message: expect.stringContaining('nothing') as string });
   });
 
+  test('the core\'s cycles, for the default clock and another', async () => {
+    const estimate = await client.estimate('tiny');
+    expect(estimate?.layers.map(({ name, target }) => [name, target])).toEqual([['conv', 'PL'], ['dense', 'PL']]);
+    expect(estimate).toMatchObject({ clock_khz: 100_000, macs_per_cycle: 384 });
+    const faster = await client.estimate('tiny', { setting: { clockKhz: 200_000, bytesPerSecond: 1e9, latencyNs: 400 } });
+    expect(faster?.cycles).toBeGreaterThan(estimate?.cycles ?? Infinity);
+    await expect(client.estimate('tiny', { setting: { clockKhz: 1, bytesPerSecond: 1e9, latencyNs: 400 } })).rejects.toMatchObject({ code: 'bad-request' });
+  });
+
   test('cancelling frees the board', async () => {
     const count = async (): Promise<number | undefined> => (await client.statistics('slow'))?.model_stats[0]?.inference_stats['cancel']?.count;
     const before = await count();

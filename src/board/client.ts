@@ -1,6 +1,6 @@
 /** Client of any Open Inference Protocol v2 server over HTTP: the agent, or somebody else's. https://github.com/kserve/open-inference-protocol */
 import type { z } from 'zod';
-import { ErrorResponse, ModelMetadataResponse, ModelStatistics, RepositoryIndex, ServerMetadata } from '../contract/oip.ts';
+import { CoreEstimate, ErrorResponse, ModelMetadataResponse, ModelStatistics, RepositoryIndex, ServerMetadata } from '../contract/oip.ts';
 import { BoardError } from './errors.ts';
 import { HttpConnection, type Endpoint, type HttpAnswer, type HttpRequest, type Limits } from './http.ts';
 import { decodeInfer, encodeInfer, HEADER_LENGTH, issueOf, parseJson, ProtocolViolation, type InferAnswer, type Tensor } from './protocol.ts';
@@ -88,6 +88,16 @@ export class OipClient {
   async statistics(model: string, options: CallOptions = {}): Promise<ModelStatistics | null> {
     if (!(await this.#extensions(options)).includes('statistics')) return null;
     return this.#json(ModelStatistics, { method: 'GET', path: `${modelPath(model)}/stats`, ...options });
+  }
+
+  /** Cycles of the core for one inference, at the server's default clock and memory or those given; null where it has no such extension. */
+  async estimate(model: string, options: CallOptions & { setting?: { clockKhz: number; bytesPerSecond: number; latencyNs: number } } = {}): Promise<CoreEstimate | null> {
+    if (!(await this.#extensions(options)).includes('fabriclens_estimate')) return null;
+    const { setting, ...call } = options;
+    const path = `${modelPath(model)}/estimate`;
+    if (setting === undefined) return this.#json(CoreEstimate, { method: 'GET', path, ...call });
+    const body = Buffer.from(JSON.stringify({ clock_khz: setting.clockKhz, bytes_per_second: setting.bytesPerSecond, latency_ns: setting.latencyNs }));
+    return this.#json(CoreEstimate, { method: 'POST', path, headers: { 'content-type': 'application/json' }, body, ...call });
   }
 
   async #repository(model: string, action: 'load' | 'unload', options: CallOptions): Promise<void> {

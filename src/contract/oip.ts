@@ -62,6 +62,34 @@ export type ModelStatistics = z.infer<typeof ModelStatistics>;
 
 export const ErrorResponse = z.object({ error: z.string() });
 
+const Count = z.number().int().nonnegative();
+/**
+ * Our extension `fabriclens_estimate`: GET, or POST with the setting, of v2/models/NAME/estimate. What the core takes for one inference by the
+ * cycle model, `layers` in the order of execution; null for a layer of the processor, whose `refusal` says why the core cannot run it
+ * (null: it could). 400 where the core cannot run the program.
+ */
+export const CoreEstimate = z.looseObject({
+  clock_khz: Count,
+  bytes_per_second: Count,
+  latency_ns: Count,
+  macs_per_cycle: z.number().int().positive(),
+  cycles: Count,
+  bytes_read: Count,
+  bytes_written: Count,
+  layers: z.array(z.looseObject({
+    name: z.string(),
+    op: z.string(),
+    target: z.enum(['PL', 'PS']),
+    macs: Count,
+    cycles: Count.nullable(),
+    bytes_weights: Count.nullable(),
+    bytes_read: Count.nullable(),
+    bytes_written: Count.nullable(),
+    refusal: z.string().nullable(),
+  })),
+});
+export type CoreEstimate = z.infer<typeof CoreEstimate>;
+
 /**
  * Names of our parameters in an infer response (all optional: another server has none of them).
  * Times in nanoseconds, by `timing_source` (a TimingSource).
@@ -70,6 +98,8 @@ export const TIMING_PARAMETERS = {
   source: 'timing_source',
   queue: 'timing_queue_ns',
   pl: 'timing_pl_ns',
+  /** Of `pl` where it is not `timing_source`: the cycle model's time in place of the golden model's own. */
+  plSource: 'timing_pl_source',
   ps: 'timing_ps_ns',
   /** Everything between the request's last byte read and the response's first byte written. */
   total: 'timing_total_ns',

@@ -32,6 +32,12 @@ describe('where a round trip went', () => {
   });
 
   test('a server that tells nothing, or nonsense, leaves everything to transfer', () => {
+  test('a modelled pl beside a ps by the clock: each part has its own source', () => {
+    const parameters = { ...ns('host', 1, 7, 2, 40), timing_pl_source: 'model' };
+    expect(shown(timings({ parameters, roundTripMs: 44 }))).toEqual(['transfer host 4', 'queue host 1', 'pl model 7', 'ps host 2']);
+    expect(shown(timings({ parameters: { ...parameters, timing_pl_source: 'guess' }, roundTripMs: 44 }))).toEqual(['transfer host 41', 'queue host 1', 'ps host 2']);
+  });
+
     const told: Record<string, string | number>[] = [{}, { timing_pl_ns: 5e6 }, { timing_source: 'guess', timing_pl_ns: 5e6 }, { timing_source: 'host', timing_pl_ns: -1, timing_ps_ns: 'x' }];
     for (const parameters of told) {
       expect(shown(timings({ parameters, roundTripMs: 9 }))).toEqual(['transfer host 9']);

@@ -132,20 +132,22 @@ function inputDatatype({ inputs }: ModelMetadataResponse, { metadata: { fabricle
  * A server that tells nothing leaves everything in `transfer`.
  */
 export function timings({ parameters, roundTripMs }: Pick<InferResult, 'parameters' | 'roundTripMs'>): PartSample[] {
-  const source = TimingSource.safeParse(parameters[TIMING_PARAMETERS.source]);
+  const said = TimingSource.safeParse(parameters[TIMING_PARAMETERS.source]);
   const ms = (name: string): number | undefined => {
     const ns = parameters[name];
     return typeof ns === 'number' && Number.isFinite(ns) && ns >= 0 ? ns / 1e6 : undefined;
   };
   const parts: PartSample[] = [];
-  if (source.success) {
+  if (said.success) {
+    const pl = TimingSource.safeParse(parameters[TIMING_PARAMETERS.plSource] ?? said.data);
+    // The queue is waited for by the board's clock, whatever runs the network.
+    const sources = { queue: said.data === 'measured' ? said.data : 'host', pl: pl.data, ps: said.data } as const;
     for (const part of ['queue', 'pl', 'ps'] as const) {
-      const time = ms(TIMING_PARAMETERS[part]);
-      // The queue is waited for by the board's clock, whatever runs the network.
-      if (time !== undefined) parts.push({ part, source: part === 'queue' && source.data !== 'measured' ? 'host' : source.data, ms: time });
+      const [time, source] = [ms(TIMING_PARAMETERS[part]), sources[part]];
+      if (time !== undefined && source !== undefined) parts.push({ part, source, ms: time });
     }
   }
-  const simulated = source.success && (source.data === 'rtl' || source.data === 'model');
+  const simulated = parts.some(({ source }) => source === 'rtl' || source === 'model');
   const told = simulated ? (ms(TIMING_PARAMETERS.total) ?? 0) : parts.reduce((sum, part) => sum + part.ms, 0);
   return [{ part: 'transfer', source: 'host', ms: Math.max(0, roundTripMs - told) }, ...parts];
 }

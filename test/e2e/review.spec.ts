@@ -258,6 +258,7 @@ describe('comparing', () => {
     const latency = page.getByTestId('latency');
     for (const part of ['Decode', 'Preprocess', 'Transfer', 'PL (logic)', 'Engine', 'Total']) await latency.getByRole('rowheader', { name: part }).waitFor();
     await latency.getByText('measured with this computer’s clock').waitFor();
+    await latency.getByText('estimate of the cycle model').waitFor();
     await page.getByText('golden model').first().waitFor();
     await page.getByText('The file says that it is a phantom or synthetic image').waitFor();
   });

@@ -56,8 +56,9 @@ test('the virtual board answers as the CPU does, says whose clock timed what, an
   const [, board, int8] = comparison.runs.map(ok);
   expect(comparison.maxDelta).toBeLessThanOrEqual(comparison.tolerance);
   expect(Math.abs(board!.probabilities[1]! - int8!.probabilities[1]!)).toBeLessThanOrEqual(comparison.tolerance);
-  expect(board!.timings.map((t) => `${t.part} ${t.source}`)).toEqual(['decode host', 'preprocess host', 'transfer host', 'queue host', 'pl host', 'ps host', 'post host']);
-  expect(board!.timings.find((t) => t.part === 'pl')!.p50).toBeGreaterThan(0);
+  expect(board!.timings.map((t) => `${t.part} ${t.source}`)).toEqual(['decode host', 'preprocess host', 'transfer host', 'queue host', 'pl model', 'ps host', 'post host']);
+  // The cycle model's 705,836 cycles at 100 MHz (hls/results/core.json), whatever this computer took.
+  expect(board!.timings.find((t) => t.part === 'pl')).toMatchObject({ p50: 7.05836, p95: 7.05836 });
   expect(board!.classMaps).toMatchObject({ rows: 7, columns: 7 });
   const difference = board!.classMaps!.maps[1]!.map((v, i) => Math.abs(v - int8!.classMaps!.maps[1]![i]!));
   const scale = Math.max(...int8!.classMaps!.maps[1]!.map(Math.abs));
