@@ -2,7 +2,9 @@
 import { ALIGNMENT, MAX_ARENA_BYTES, PLANE_CHANNELS } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
 import type { QGraph, QTensor } from './graph.ts';
-import type { Buffer, Layout, Step } from './views.ts';
+import { tensorsOf } from './graph.ts';
+import type { Buffer, Layout } from './views.ts';
+import { isFloatStep } from './views.ts';
 
 /** Bytes. A plane holds rows of pixels of PLANE_CHANNELS bytes; channel c is byte c % PLANE_CHANNELS of plane c / PLANE_CHANNELS. */
 export type Place = { readonly tensor: QTensor; readonly offset: number; readonly planeStride: number; readonly rowStride: number };
@@ -16,7 +18,28 @@ function strides(tensor: QTensor): { planeStride: number; rowStride: number } {
   return { planeStride: rowStride * tensor.height, rowStride };
 }
 
-type Life = { first: number; last: number };
+/** First and last step during which something is kept. */
+export type Life = { first: number; last: number };
+/** What needs memory, in bytes; `id` orders those of one size. */
+export type Block = { readonly bytes: number; readonly id: number; readonly life: Life };
+
+/** Offset of each block, and the bytes of all: largest first, each at the lowest offset that is free through its life. */
+export function place<B extends Block>(blocks: readonly B[]): { bytes: number; offsets: Map<B, number> } {
+  const placed: { offset: number; end: number; life: Life }[] = [];
+  const offsets = new Map<B, number>();
+  for (const block of [...blocks].sort((a, b) => b.bytes - a.bytes || a.id - b.id)) {
+    const { bytes, life } = block;
+    const rivals = placed.filter((p) => p.life.first <= life.last && life.first <= p.life.last).sort((a, b) => a.offset - b.offset);
+    let offset = 0;
+    for (const rival of rivals) {
+      if (offset + bytes <= rival.offset) break;
+      offset = Math.max(offset, roundUp(rival.end, ALIGNMENT));
+    }
+    placed.push({ offset, end: offset + bytes, life });
+    offsets.set(block, offset);
+  }
+  return { bytes: roundUp(placed.reduce((most, p) => Math.max(most, p.end), 0), ALIGNMENT), offsets };
+}
 
 /** First and last step during which each buffer must be kept; inputs live from before step 0, outputs to after the last. */
 function lives(graph: QGraph, { steps, outputs }: Layout, bufferOf: ReadonlyMap<number, Buffer>): Map<Buffer, Life> {
@@ -28,51 +51,47 @@ function lives(graph: QGraph, { steps, outputs }: Layout, bufferOf: ReadonlyMap<
     else life.last = Math.max(life.last, at);
   };
   for (const input of graph.inputs) touch(input.tensor, -1);
-  steps.forEach(({ stage, sources, other }: Step, i) => {
-    for (const { tensor } of sources) touch(tensor, i);
-    if (other !== null) touch(other.tensor, i);
-    touch(stage.output, i);
+  const stored = (tensor: QTensor): QTensor => outputs.get(tensor.id)?.tensor ?? tensor;
+  steps.forEach((step, i) => {
+    if (isFloatStep(step)) {
+      if (step.float.tensor !== null) touch(stored(step.float.tensor), i);
+      return;
+    }
+    for (const { tensor } of step.sources) touch(tensor, i);
+    if (step.other !== null) touch(step.other.tensor, i);
+    touch(step.stage.output, i);
   });
-  for (const { tensor } of graph.outputs) touch(outputs.get(tensor.id)?.tensor ?? tensor, steps.length);
+  for (const tensor of tensorsOf(graph.outputs)) touch(stored(tensor), steps.length);
   return all;
 }
 
 /**
- * Largest buffers first, each at the lowest offset that is free through its life.
+ * Where each tensor of codes lies.
  * @throws CompileError where the activations exceed the layout's limit
  */
 export function placeTensors(graph: QGraph, layout: Layout): Arena {
   const bufferOf = new Map(layout.buffers.flatMap((buffer) => buffer.members.map(({ tensor }) => [tensor.id, buffer])));
-  const waiting = [...lives(graph, layout, bufferOf)]
-    .map(([{ members }, life]) => {
-      const low = Math.min(...members.map((m) => m.plane));
-      const high = Math.max(...members.map((m) => m.plane + Math.ceil(m.tensor.channels / PLANE_CHANNELS)));
-      const tensor = (members[0] as (typeof members)[number]).tensor;
-      return { members, life, low, id: Math.min(...members.map((m) => m.tensor.id)), bytes: (high - low) * strides(tensor).planeStride };
-    })
-    .sort((a, b) => b.bytes - a.bytes || a.id - b.id);
-  const placed: { offset: number; bytes: number; life: Life }[] = [];
+  const blocks = [...lives(graph, layout, bufferOf)].map(([{ members }, life]) => {
+    const low = Math.min(...members.map((m) => m.plane));
+    const high = Math.max(...members.map((m) => m.plane + Math.ceil(m.tensor.channels / PLANE_CHANNELS)));
+    const tensor = (members[0] as (typeof members)[number]).tensor;
+    return { members, life, low, id: Math.min(...members.map((m) => m.tensor.id)), bytes: (high - low) * strides(tensor).planeStride };
+  });
+  const { bytes, offsets } = place(blocks);
+  if (bytes > MAX_ARENA_BYTES) throw new CompileError(`Activations need ${bytes} bytes, more than the ${MAX_ARENA_BYTES} of a program.`);
   const places = new Map<number, Place>();
-  for (const { members, life, low, bytes } of waiting) {
-    const rivals = placed.filter((p) => p.life.first <= life.last && life.first <= p.life.last).sort((a, b) => a.offset - b.offset);
-    let offset = 0;
-    for (const rival of rivals) {
-      if (offset + bytes <= rival.offset) break;
-      offset = Math.max(offset, roundUp(rival.offset + rival.bytes, ALIGNMENT));
-    }
-    placed.push({ offset, bytes, life });
-    for (const { tensor, plane } of members) {
+  for (const block of blocks) {
+    for (const { tensor, plane } of block.members) {
       const { planeStride, rowStride } = strides(tensor);
-      places.set(tensor.id, { tensor, offset: offset + (plane - low) * planeStride, planeStride, rowStride });
+      places.set(tensor.id, { tensor, offset: (offsets.get(block) as number) + (plane - block.low) * planeStride, planeStride, rowStride });
     }
   }
-  for (const { tensor } of graph.outputs) {
+  const read = layout.steps.flatMap((step) => (isFloatStep(step) && step.float.tensor !== null ? [step.float.tensor] : []));
+  for (const tensor of [...tensorsOf(graph.outputs), ...read]) {
     const source = layout.outputs.get(tensor.id);
     if (source === undefined) continue;
     const within = places.get(source.tensor.id) as Place;
     places.set(tensor.id, { ...within, tensor, offset: within.offset + source.plane * within.planeStride });
   }
-  const bytes = roundUp(Math.max(0, ...placed.map((p) => p.offset + p.bytes)), ALIGNMENT);
-  if (bytes > MAX_ARENA_BYTES) throw new CompileError(`Activations need ${bytes} bytes, more than the ${MAX_ARENA_BYTES} of a program.`);
   return { bytes, places: new Map([...places].sort(([a], [b]) => a - b)) };
 }

@@ -4,16 +4,17 @@
  */
 import { createHash } from 'node:crypto';
 import { placeTensors } from './arena.ts';
-import type { QLayer, QTensor, ViewLayer } from './graph.ts';
-import { inputsOf, macsOf } from './graph.ts';
+import type { FloatLayer, QLayer, QTensor } from './graph.ts';
+import { inputsOf, isFloat, isFloatPort, macsOf } from './graph.ts';
 import { importGraph } from './import.ts';
 import { Data, lower } from './lower.ts';
 import { readOnnx } from './onnx.ts';
-import type { Stage, Target } from './partition.ts';
+import type { Item, Target } from './partition.ts';
 import { isStage, partition } from './partition.ts';
-import type { Step } from './views.ts';
-import { layOut } from './views.ts';
+import type { Layout } from './views.ts';
+import { isFloatStep, layOut } from './views.ts';
 import { writeProgram } from './write.ts';
+import { writeFloat } from './write-float.ts';
 
 /** A row of the report: one layer of the quantised graph. */
 export type LayerReport = {
@@ -21,13 +22,22 @@ export type LayerReport = {
   readonly name: string;
   /** ONNX operator with what was fused into it, e.g. `Conv + Relu`. */
   readonly operator: string;
-  /** [C, H, W] */
-  readonly input: readonly [number, number, number];
-  readonly output: readonly [number, number, number];
+  /** [C, H, W]; of a float operator its own shape. */
+  readonly input: readonly number[];
+  readonly output: readonly number[];
   readonly macs: number;
   readonly target: Target;
-  /** Index of the descriptor that computes it; a table, add or pooling may share one with the layer before it. null: by addresses alone. */
+  /** Whether the processor computes it in fp32 (then `target` is PS). */
+  readonly float: boolean;
+  /** Why a float operator is not the core's; '' where nothing else was to be expected. */
+  readonly reason: string;
+  /**
+   * Index of the runtime's layer that computes it: descriptors and float operators in their order of execution. A table, add or pooling may share one with
+   * the layer before it; of a float operator that takes several, the first. null: by addresses alone.
+   */
   readonly descriptor: number | null;
+  /** Runtime layers from `descriptor` on that are this row's. */
+  readonly count: number;
   readonly weightBytes: number;
   /** Input, other operand and output of this layer. */
   readonly activationBytes: number;
@@ -36,7 +46,10 @@ export type LayerReport = {
 export type CompileReport = {
   readonly layers: readonly LayerReport[];
   readonly macs: number;
+  /** Contiguous memory that the core reads and writes. */
   readonly arenaBytes: number;
+  /** Ordinary memory of what is computed in fp32. */
+  readonly floatArenaBytes: number;
   readonly programBytes: number;
   readonly notes: readonly string[];
 };
@@ -44,27 +57,55 @@ export type CompileReport = {
 const shapeOf = (t: QTensor): readonly [number, number, number] => [t.channels, t.height, t.width];
 const sizeOf = (t: QTensor): number => t.channels * t.height * t.width;
 
-/** Views have a row too, in their place; no descriptor computes them. */
-function rows(items: readonly (Stage | ViewLayer)[], steps: readonly Step[]): LayerReport[] {
-  const row = (layer: QLayer, target: Target, descriptor: number | null): LayerReport => ({
+function layerRow(layer: QLayer, target: Target, descriptor: number | null): LayerReport {
+  return {
     name: layer.name,
     operator: layer.operator,
     input: shapeOf(layer.input),
     output: shapeOf(layer.output),
     macs: macsOf(layer),
     target,
+    float: false,
+    reason: '',
     descriptor,
+    count: descriptor === null ? 0 : 1,
     weightBytes: layer.kind === 'conv' || layer.kind === 'dense' ? layer.weights.codes.length : 0,
     activationBytes: descriptor === null ? 0 : [...inputsOf(layer), layer.output].reduce((sum, tensor) => sum + sizeOf(tensor), 0),
-  });
-  const views = new Map(items.flatMap((item, i) => (isStage(item) ? [] : [[item, i] as const])));
-  const places = new Map(items.map((item, i) => [item.output.id, i]));
-  const computed = steps.map(({ stage }, i) => ({ at: places.get(stage.output.id), rows: stage.layers.map((layer) => row(layer, stage.target, i)) }));
+  };
+}
+
+/** What the float operators of one node do together. */
+function floatRow(layers: readonly FloatLayer[], descriptor: number): LayerReport {
+  const [first, last] = [layers[0] as FloatLayer, layers.at(-1) as FloatLayer];
+  const codes = (layer: FloatLayer): readonly number[] => (layer.tensor === null ? [] : shapeOf(layer.tensor));
+  const bytes = (layer: FloatLayer): number =>
+    (layer.tensor === null ? 0 : sizeOf(layer.tensor)) + 4 * [...layer.inputs, ...(layer.output === null ? [] : [layer.output])].reduce((sum, { storage }) => sum + storage.elements, 0);
+  return {
+    name: first.name, operator: first.operator, input: first.inputs[0]?.shape ?? codes(first), output: last.output?.shape ?? codes(last), macs: 0, target: 'PS', float: true,
+    reason: first.reason, descriptor, count: layers.length, weightBytes: 0, activationBytes: layers.reduce((sum, layer) => sum + bytes(layer), 0),
+  };
+}
+
+/** A row a layer in the order of execution; views have one too, in their place. */
+function rows(items: readonly Item[], { steps }: Layout): LayerReport[] {
+  const positions = new Map<unknown, number>(items.map((item, i) => [isStage(item) || !isFloat(item) ? item.output.id : item, i]));
+  const made: { at: number | undefined; rows: LayerReport[] }[] = [];
+  for (let i = 0; i < steps.length; i++) {
+    const step = steps[i] as (typeof steps)[number];
+    if (!isFloatStep(step)) {
+      made.push({ at: positions.get(step.stage.output.id), rows: step.stage.layers.map((layer) => layerRow(layer, step.stage.target, i)) });
+      continue;
+    }
+    const layers = [step.float];
+    for (let next = steps[i + 1]; next !== undefined && isFloatStep(next) && next.float.name === step.float.name && next.float.operator === step.float.operator; next = steps[i + layers.length]) layers.push(next.float);
+    made.push({ at: positions.get(step.float), rows: [floatRow(layers, i)] });
+    i += layers.length - 1;
+  }
   // A copy stands in front of the step that it is made for.
   let next = items.length;
-  for (const entry of [...computed].reverse()) next = entry.at ??= next;
-  const all = [...computed.map(({ at = 0, rows: made }) => ({ at, made })), ...[...views].map(([view, at]) => ({ at, made: [row(view, 'PL', null)] }))];
-  return all.sort((a, b) => a.at - b.at).flatMap(({ made }) => made);
+  for (const entry of [...made].reverse()) next = entry.at ??= next;
+  const views = items.flatMap((item, at) => (isStage(item) || isFloat(item) ? [] : [{ at, rows: [layerRow(item, 'PL', null)] }]));
+  return [...made, ...views].sort((a, b) => (a.at as number) - (b.at as number)).flatMap((entry) => entry.rows);
 }
 
 /**
@@ -80,23 +121,23 @@ export function compileProgram(onnx: Uint8Array): { program: Uint8Array; report:
   const places = [...arena.places.values()];
   const tensorIndex = new Map(places.map((place, i) => [place.tensor.id, i]));
   const data = new Data();
-  const descriptors = layout.steps.map((step) => ({
+  const descriptors = layout.steps.flatMap((step) => (isFloatStep(step) ? [] : [{
     values: lower(step, arena, tensorIndex, data),
     name: step.stage.layers.map((layer) => layer.name).join(' + '),
     target: step.stage.target,
-  }));
+  }]));
+  const float = writeFloat(graph, layout, tensorIndex, data);
   const program = writeProgram({
     modelSha256: createHash('sha256').update(onnx).digest(),
     arenaBytes: arena.bytes,
     places,
     inputs: graph.inputs,
-    outputs: graph.outputs,
+    outputs: graph.outputs.map((port) => (isFloatPort(port) ? { name: port.name, floatTensor: float.indexOf(port.float), shape: port.shape } : port)),
     descriptors,
+    float: float.parts,
     data: data.bytes(),
   });
-  const layers = rows(items, layout.steps);
-  return {
-    program,
-    report: { layers, macs: layers.reduce((sum, l) => sum + l.macs, 0), arenaBytes: arena.bytes, programBytes: program.length, notes: graph.notes },
-  };
+  const layers = rows(items, layout);
+  const macs = layers.reduce((sum, l) => sum + l.macs, 0);
+  return { program, report: { layers, macs, arenaBytes: arena.bytes, floatArenaBytes: float.parts.arenaBytes, programBytes: program.length, notes: graph.notes } };
 }

@@ -3,6 +3,7 @@
  * a factor or an offset a channel becomes a depthwise 1 × 1 convolution; a sum of two tensors an add.
  */
 import { CompileError } from './error.ts';
+import { broadcast } from './float-builder.ts';
 import { functionOf } from './functions.ts';
 import type { Weights } from './graph.ts';
 import { NO_BOUNDS } from './graph.ts';
@@ -16,7 +17,7 @@ import { dimsOfTensor } from './values.ts';
 type Numbers = { values: Float64Array; dims: number[] };
 
 /** Real values of a constant, dequantised where it is stored as codes; null where the value is none. */
-function numbersOf(value: Value): Numbers | null {
+export function numbersOf(value: Value): Numbers | null {
   if (value.kind === 'constant') {
     if (value.tensor.dataType !== OnnxType.FLOAT) return null;
     return { values: Float64Array.from(value.tensor.data as Float32Array), dims: value.tensor.dims };
@@ -116,6 +117,7 @@ export const binary: Operator = (importer, node) => {
   if (first !== null && second !== null) throw new CompileError(`${node.opType} of two constants; fold it first.`, node.name);
   const swapped = second === null;
   const value = swapped ? b : a;
+  if ('shape' in value && broadcast(value.shape, numbers.dims)?.join() !== value.shape.join()) throw new CompileError(`${node.opType} of ${shapeText(value)} and a constant of ${numbers.dims.join('×')}, which is the larger.`, node.name);
   const scalar = scalarOf(numbers);
   if (scalar === null) {
     const made = channelwise(importer, node, value, numbers, swapped);

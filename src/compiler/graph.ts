@@ -68,19 +68,52 @@ export type WorkLayer = ConvLayer | DenseLayer | MaxPoolLayer | AveragePoolLayer
 export type ViewLayer = ConcatLayer | SliceLayer | UpsampleLayer;
 export type QLayer = WorkLayer | ViewLayer;
 
+/** What several shapes of the same fp32 elements share: memory of the float arena, or a constant. */
+export type FloatStorage = { readonly id: number; readonly elements: number; readonly constant: Float32Array | null };
+/** An fp32 value of the processor's part, dense in C order. */
+export type FloatTensor = { readonly storage: FloatStorage; readonly shape: readonly number[] };
+/** One float operator (layout, FloatOp). DEQUANTIZE reads `tensor`, QUANTIZE writes it; a Concat is several PLACEs into one output. */
+export type FloatLayer = {
+  readonly kind: 'float';
+  /** Name of the ONNX node. */
+  readonly name: string;
+  /** ONNX operator. */
+  readonly operator: string;
+  /** Why it is not done on codes: the importer's words; '' where nothing else was to be expected. */
+  readonly reason: string;
+  /** FloatOperator. */
+  readonly op: number;
+  readonly function: number;
+  readonly inputs: readonly FloatTensor[];
+  readonly output: FloatTensor | null;
+  readonly tensor: QTensor | null;
+  /** As the layout has them, little-endian; empty where it has none. */
+  readonly parameters: Uint8Array;
+  readonly axis: number;
+};
+export type GraphLayer = QLayer | FloatLayer;
+
 /** A graph input or output under its ONNX name and shape; the graph's own type is FP32 where it (de)quantises by itself. */
 export type GraphPort = { readonly name: string; readonly tensor: QTensor; readonly dataType: 'FP32' | 'INT8'; readonly shape: readonly number[] };
+/** An output that float operators make. */
+export type FloatPort = { readonly name: string; readonly float: FloatTensor; readonly shape: readonly number[] };
+export type OutputPort = GraphPort | FloatPort;
 
 export type QGraph = {
   readonly inputs: readonly GraphPort[];
-  readonly outputs: readonly GraphPort[];
+  readonly outputs: readonly OutputPort[];
   /** In an order of execution. */
-  readonly layers: readonly QLayer[];
+  readonly layers: readonly GraphLayer[];
   /** What was changed on the way in, for the report. */
   readonly notes: readonly string[];
 };
 
-export const isView = (layer: QLayer): layer is ViewLayer => layer.kind === 'concat' || layer.kind === 'slice' || layer.kind === 'upsample';
+export const isFloat = (layer: GraphLayer): layer is FloatLayer => layer.kind === 'float';
+export const isFloatPort = (port: OutputPort): port is FloatPort => 'float' in port;
+/** Outputs of stored codes. */
+export const tensorsOf = (outputs: readonly OutputPort[]): QTensor[] => outputs.flatMap((port) => (isFloatPort(port) ? [] : [port.tensor]));
+
+export const isView = (layer: GraphLayer): layer is ViewLayer => layer.kind === 'concat' || layer.kind === 'slice' || layer.kind === 'upsample';
 
 export function inputsOf(layer: QLayer): readonly QTensor[] {
   if (layer.kind === 'concat') return layer.parts;

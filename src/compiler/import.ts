@@ -1,17 +1,23 @@
 /**
  * Canonical QDQ ONNX → QGraph. Walks the nodes in their (topological) order and follows what each value is: a dequantised int8 tensor, a
- * dequantised constant, or a real-valued result still waiting for its QuantizeLinear.
+ * dequantised constant, or a real-valued result still waiting for its QuantizeLinear. What the int8 operators (operators.ts) refuse on such values
+ * is computed in fp32 (float-operators.ts), and stays fp32 up to the next QuantizeLinear.
  */
 import { MAX_BINDINGS, MAX_DESCRIPTORS } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
-import type { GraphPort, QGraph, QLayer, QTensor, WorkLayer } from './graph.ts';
+import { FloatBuilder } from './float-builder.ts';
+import type { FloatEntry } from './float-operators.ts';
+import { FLOAT_OPERATORS } from './float-operators.ts';
+import { numbersOf } from './elementwise.ts';
+import type { FloatTensor, GraphLayer, GraphPort, OutputPort, QGraph, QLayer, QTensor, WorkLayer } from './graph.ts';
 import { NO_BOUNDS, sameCodes } from './graph.ts';
 import type { OnnxModel, OnnxNode, OnnxTensor } from './onnx.ts';
 import { OnnxType } from './onnx.ts';
+import type { Operator } from './operators.ts';
 import { OPERATORS } from './operators.ts';
 import { clamped, codeBounds, IDENTITY, quantise, rescaleTable, valuesOf } from './tables.ts';
-import type { FunctionValue, JoinedValue, PendingValue, RealValue, Value, WeightsValue } from './values.ts';
-import { dimsOf, dimsOfTensor } from './values.ts';
+import type { FloatValue, FunctionValue, JoinedValue, PendingValue, RealValue, Value, WeightsValue } from './values.ts';
+import { dimsOf, dimsOfTensor, storedDims } from './values.ts';
 
 /** Nodes may share constants: a small file can ask for any number of copies of them. */
 const MAX_WEIGHTS = 2 ** 29;
@@ -20,6 +26,9 @@ const MAX_PARAMETERS = 2 ** 20;
 const MAX_FUNCTIONS = 2 ** 15;
 /** Tables that are followed back from one tensor to another. */
 const MAX_CHAIN = 16;
+/** Operators whose results were a function of codes, done again in fp32. */
+const MAX_REPLAY = 200;
+const MAX_LIST = 2 ** 20;
 
 type Parameters = { readonly scale: number; readonly zeroPoint: number };
 /** A tensor that is a table of another. */
@@ -28,7 +37,7 @@ type Derived = { readonly from: QTensor; readonly codes: Int8Array };
 export class Importer {
   readonly #values = new Map<string, Value>();
   readonly #uses = new Map<string, number>();
-  readonly #layers: QLayer[] = [];
+  readonly #layers: GraphLayer[] = [];
   readonly #inputs: GraphPort[] = [];
   readonly #notes: string[] = [];
   readonly #derived = new Map<number, Derived>();
@@ -36,6 +45,12 @@ export class Importer {
   #weightCount = 0;
   #parameterCount = 0;
   #functions = 0;
+  #works = 0;
+  readonly #makers = new Map<string, OnnxNode>();
+  readonly #floats = new Map<string, FloatTensor>();
+  readonly #build = new FloatBuilder((layer) => this.#layers.push({ ...layer, reason: this.#reason }));
+  /** Of the float operators that are being made. */
+  #reason = '';
 
   constructor(model: OnnxModel) {
     for (const tensor of model.initializers.values()) this.#values.set(tensor.name, { kind: 'constant', tensor });
@@ -95,6 +110,7 @@ export class Importer {
         const name = node.outputs[i] ?? '';
         if (this.#values.has(name)) throw new CompileError(`makes '${name}', which is already there.`, node.name);
         this.#values.set(name, value);
+        this.#makers.set(name, node);
       });
     }
     return { inputs: this.#inputs, outputs: model.outputs.map((o) => this.#output(o.name)), layers: this.#layers, notes: this.#notes };
@@ -104,11 +120,80 @@ export class Importer {
     if (node.domain !== '' && node.domain !== 'ai.onnx') throw new CompileError(`operator ${node.opType} of domain '${node.domain}' is not a standard ONNX operator.`, node.name);
     if (node.opType === 'QuantizeLinear') return this.#quantise(node);
     if (node.opType === 'DequantizeLinear') return this.#dequantise(node);
-    const operator = Object.hasOwn(OPERATORS, node.opType) ? OPERATORS[node.opType] : undefined;
-    if (operator === undefined) {
-      throw new CompileError(`operator ${node.opType} can run neither on the core nor on the processor yet. There are ${['QuantizeLinear', 'DequantizeLinear', ...Object.keys(OPERATORS)].join(', ')}.`, node.name);
+    const onCodes = Object.hasOwn(OPERATORS, node.opType) ? OPERATORS[node.opType] : undefined;
+    const inFloat = Object.hasOwn(FLOAT_OPERATORS, node.opType);
+    if (onCodes === undefined && !inFloat) {
+      const known = [...new Set(['QuantizeLinear', 'DequantizeLinear', ...Object.keys(OPERATORS), ...Object.keys(FLOAT_OPERATORS)])].join(', ');
+      throw new CompileError(`operator ${node.opType} can run neither on the core nor on the processor. There are ${known}.`, node.name);
     }
-    return operator(this, node);
+    if (node.inputs.some((name) => this.#values.get(name)?.kind === 'float')) {
+      if (inFloat) return this.#inFloat(node, '');
+      throw new CompileError(`${node.opType} reads '${node.inputs.find((name) => this.#values.get(name)?.kind === 'float')}', which is not quantised; put QuantizeLinear and DequantizeLinear in front of it.`, node.name);
+    }
+    if (onCodes === undefined) return this.#inFloat(node, '');
+    return this.#onCodes(node, onCodes);
+  }
+
+  /** The int8 operator; where it refuses, the float one, as if nothing had been tried before. */
+  #onCodes(node: OnnxNode, operator: Operator): Value | Value[] {
+    const before = { layers: this.#layers.length, notes: this.#notes.length, tensors: this.#tensors, works: this.#works, weights: this.#weightCount, parameters: this.#parameterCount };
+    try {
+      return operator(this, node);
+    } catch (error) {
+      if (!(error instanceof CompileError) || !Object.hasOwn(FLOAT_OPERATORS, node.opType)) throw error;
+      this.#layers.length = before.layers;
+      this.#notes.length = before.notes;
+      for (let id = before.tensors; id < this.#tensors; id++) this.#derived.delete(id);
+      [this.#tensors, this.#works, this.#weightCount, this.#parameterCount] = [before.tensors, before.works, before.weights, before.parameters];
+      try {
+        return this.#inFloat(node, error.message);
+      } catch (second) {
+        if (!(second instanceof CompileError)) throw second;
+        throw new CompileError(`${error.bare} Nor can it be done in fp32 on the processor: ${second.bare}`, node.name);
+      }
+    }
+  }
+
+  #inFloat(node: OnnxNode, reason: string, depth = 0): FloatValue[] {
+    this.#reason = reason;
+    const { make } = FLOAT_OPERATORS[node.opType] as FloatEntry;
+    const constant = (index: number): OnnxTensor => {
+      const tensor = this.constant(node, index);
+      if (tensor.data.length > MAX_LIST) throw new CompileError(`input ${index} ('${node.inputs[index]}') of ${node.opType} is too long.`, node.name);
+      return tensor;
+    };
+    const made = make({
+      node, build: this.#build, has: (index) => this.has(node, index), input: (index) => this.#float(node, index, depth),
+      numbers: (index) => Array.from(constant(index).data as ArrayLike<number | bigint>, Number), dims: (index) => constant(index).dims,
+    });
+    return (Array.isArray(made) ? made : [made]).map((tensor) => ({ kind: 'float', tensor, shape: [...tensor.shape] }));
+  }
+
+  /** The fp32 values of a node's input. @throws CompileError where there are none */
+  #float(node: OnnxNode, index: number, depth: number): FloatTensor {
+    const name = node.inputs[index] ?? '';
+    const known = this.#floats.get(name);
+    if (known !== undefined) return known;
+    const made = this.#floatOf(node, name, this.value(node, index), depth);
+    this.#floats.set(name, made);
+    return made;
+  }
+
+  #floatOf(node: OnnxNode, name: string, value: Value, depth: number): FloatTensor {
+    if (value.kind === 'float') return value.tensor;
+    if (value.kind === 'real') return this.#build.dequantised(node, value.tensor, value.shape);
+    if (value.kind === 'constant' || value.kind === 'weights') {
+      const numbers = numbersOf(value);
+      if (numbers === null) throw new CompileError(`${node.opType} reads the constant '${name}', which is not fp32.`, node.name);
+      return this.#build.constant(node, Float32Array.from(numbers.values), numbers.dims);
+    }
+    const maker = this.#makers.get(name);
+    if (maker !== undefined && (value.kind === 'function' || value.kind === 'joined' || (value.kind === 'pending' && value.draft.kind === 'rescale'))) {
+      if (depth > MAX_REPLAY) throw new CompileError(`${node.opType} stands behind more than ${MAX_REPLAY} operators without a QuantizeLinear.`, node.name);
+      return (this.#inFloat(maker, this.#reason, depth + 1)[maker.outputs.indexOf(name)] as FloatValue).tensor;
+    }
+    const what = value.kind === 'input' ? 'the graph\'s input as it is; put QuantizeLinear and DequantizeLinear behind the input' : value.kind === 'codes' ? 'codes; put DequantizeLinear in front' : 'what is not quantised; put QuantizeLinear and DequantizeLinear in front';
+    throw new CompileError(`${node.opType} reads '${name}', ${what}.`, node.name);
   }
 
   /** Scale and zero point of an activation's QuantizeLinear or DequantizeLinear: one for the tensor, int8. */
@@ -134,7 +219,7 @@ export class Importer {
   }
 
   push(layer: QLayer): void {
-    if (this.#layers.length >= MAX_DESCRIPTORS) throw new CompileError(`the network has more than ${MAX_DESCRIPTORS} layers.`, layer.name);
+    if (++this.#works > MAX_DESCRIPTORS) throw new CompileError(`the network has more than ${MAX_DESCRIPTORS} layers.`, layer.name);
     this.#layers.push(layer);
   }
 
@@ -224,9 +309,14 @@ export class Importer {
 
   #quantise(node: OnnxNode): Value {
     const value = this.value(node, 0);
-    if (value.kind === 'host') return value;
     const parameters = this.#quantisation(node);
     const name = node.outputs[0] ?? '';
+    if (value.kind === 'float') {
+      const tensor = this.tensor(name, storedDims(value.shape, node.name), parameters);
+      this.#reason = '';
+      this.#build.quantised(node, value.tensor, tensor);
+      return { kind: 'codes', tensor, shape: value.shape };
+    }
     if (value.kind === 'input') {
       if (value.elementType !== OnnxType.FLOAT) throw new CompileError(`input '${value.name}' must be float32 to be quantised.`, node.name);
       const tensor = this.tensor(name, dimsOf(value.shape, node.name), parameters);
@@ -262,7 +352,6 @@ export class Importer {
   #dequantise(node: OnnxNode): Value {
     const value = this.value(node, 0);
     if (value.kind === 'constant') return this.#weights(node, value.tensor);
-    if (value.kind === 'host') return value;
     const parameters = this.#quantisation(node);
     if (value.kind === 'input') {
       if (value.elementType !== OnnxType.INT8) throw new CompileError(`input '${value.name}' must be int8 to be dequantised.`, node.name);
@@ -294,18 +383,24 @@ export class Importer {
     return { kind: 'weights', tensor, scales, zeros, axis };
   }
 
-  #output(name: string): GraphPort {
+  #output(name: string): OutputPort {
     const value = this.#values.get(name);
-    if (value?.kind === 'real') return { name, tensor: value.tensor, dataType: 'FP32', shape: value.shape };
-    if (value?.kind === 'codes') return { name, tensor: value.tensor, dataType: 'INT8', shape: value.shape };
-    if (value?.kind === 'host') {
-      this.note(`Node '${value.node}': ${value.operator} at the end is left to whoever reads the output, which is its input '${value.name}'.`);
-      return { name: value.name, tensor: value.input.tensor, dataType: 'FP32', shape: value.input.shape };
-    }
     if (value === undefined) throw new CompileError(`The graph's output '${name}' is made by no node.`);
-    throw new CompileError(`The graph's output '${name}' is not quantised; it must come from QuantizeLinear or DequantizeLinear.`, value.kind === 'pending' ? value.node : '');
+    if (value.kind === 'real' && isBindable(value.shape)) return { name, tensor: value.tensor, dataType: 'FP32', shape: value.shape };
+    if (value.kind === 'codes') {
+      if (!isBindable(value.shape)) throw new CompileError(`The graph's output '${name}' holds codes of shape ${value.shape.join('×')}; outputs of codes are [1, C], [1, C, W] or [1, C, H, W].`);
+      return { name, tensor: value.tensor, dataType: 'INT8', shape: value.shape };
+    }
+    if (value.kind === 'input' || value.kind === 'constant' || value.kind === 'weights') throw new CompileError(`The graph's output '${name}' is ${value.kind === 'input' ? 'an input' : 'a constant'}.`);
+    this.#reason = '';
+    const reader: OnnxNode = this.#makers.get(name) ?? { name, opType: 'output', domain: '', inputs: [], outputs: [], attributes: new Map() };
+    const float = this.#floats.get(name) ?? this.#floatOf({ ...reader, name: reader.name || name }, name, value, 0);
+    return { name, float, shape: float.shape };
   }
 }
+
+/** Shapes that an output of codes may have. */
+const isBindable = (shape: readonly number[]): boolean => shape[0] === 1 && shape.length >= 2 && shape.length <= 4;
 
 /**
  * @throws CompileError naming the first node that cannot be held, and why

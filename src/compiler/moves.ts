@@ -32,7 +32,7 @@ function axisOf(node: OnnxNode, axis: number, rank: number): number {
 /** The same elements in the same order under another shape: only [1, …] → [1, product], or a change of nothing but 1s. */
 function reshaped(importer: Importer, node: OnnxNode, shapeOf: (shape: number[]) => number[]): Value {
   const value = importer.value(node, 0);
-  if (value.kind === 'input' || value.kind === 'constant' || value.kind === 'weights' || value.kind === 'host') throw new CompileError(`${node.opType} of a value that is not quantised.`, node.name);
+  if (value.kind === 'input' || value.kind === 'constant' || value.kind === 'weights' || value.kind === 'float') throw new CompileError(`${node.opType} of a value that is not quantised.`, node.name);
   const shape = shapeOf(value.shape);
   if (product(shape) !== product(value.shape)) throw new CompileError(`${node.opType} turns ${value.shape.join('×')} into ${shape.join('×')}, which has another number of elements.`, node.name);
   const bare = (dims: number[]): string => dims.filter((d) => d !== 1).join();

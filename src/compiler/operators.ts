@@ -227,9 +227,6 @@ const reduceMean: Operator = (importer, node) => {
   return integer(node, 'keepdims', 1) === 0 ? { ...made, shape: made.shape.slice(0, 2) } : made;
 };
 
-/** At the end of the network only: whoever reads the output gets what goes in. */
-const host: Operator = (importer, node) => ({ kind: 'host', node: node.name, operator: node.opType, name: node.inputs[0] ?? '', input: importer.real(node, 0) });
-
 const constant: Operator = (_importer, node) => {
   const tensor = node.attributes.get('value')?.t;
   if (tensor === undefined) throw new CompileError('Constant without a tensor value.', node.name);
@@ -267,8 +264,6 @@ export const OPERATORS: Readonly<Record<string, Operator>> = {
   Squeeze: squeeze,
   Unsqueeze: unsqueeze,
   Transpose: transpose,
-  Softmax: host,
-  LogSoftmax: host,
   Constant: constant,
   Identity: identity,
   Dropout: identity,

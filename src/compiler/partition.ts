@@ -1,8 +1,8 @@
 /** QGraph → stages: who runs each layer, and which tables, adds and poolings ride in another layer's output stage. One stage becomes one descriptor. */
 import { MAX_CHANNELS, MAX_KERNEL, MAX_POOL_KERNEL } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
-import type { AddLayer, Bounds, ConvLayer, MaxPoolLayer, QGraph, QLayer, QTensor, TableLayer, ViewLayer, Window, WorkLayer } from './graph.ts';
-import { inputsOf, isView, macsOf, sameCodes } from './graph.ts';
+import type { AddLayer, Bounds, ConvLayer, FloatLayer, GraphLayer, MaxPoolLayer, QGraph, QLayer, QTensor, TableLayer, ViewLayer, Window, WorkLayer } from './graph.ts';
+import { inputsOf, isFloat, isFloatPort, isView, macsOf, sameCodes, tensorsOf } from './graph.ts';
 import { clamped, codeBounds, compose, IDENTITY, isIdentity, rescaleTable } from './tables.ts';
 
 export type Target = 'PL' | 'PS';
@@ -25,15 +25,47 @@ export type Stage = {
   readonly layers: readonly WorkLayer[];
 };
 
+/** What is run one after the other: a stage, a float operator, or a view, which nobody runs. */
+export type Item = Stage | FloatLayer | ViewLayer;
+
+/** Whether it writes codes or fp32 values that are wanted. */
+const makes = (layer: GraphLayer, tensors: ReadonlySet<number>, floats: ReadonlySet<number>): boolean =>
+  isFloat(layer) ? (layer.output === null ? layer.tensor !== null && tensors.has(layer.tensor.id) : floats.has(layer.output.storage.id)) : tensors.has(layer.output.id);
+
+/** Marks what a layer reads. */
+function read(layer: GraphLayer, tensors: Set<number>, floats: Set<number>): void {
+  for (const { id } of readsOf(layer)) tensors.add(id);
+  if (isFloat(layer)) for (const { storage } of layer.inputs) floats.add(storage.id);
+}
+
+/** Tensors of codes that a layer reads. */
+function readsOf(layer: GraphLayer): readonly QTensor[] {
+  if (!isFloat(layer)) return inputsOf(layer);
+  return layer.output !== null && layer.tensor !== null ? [layer.tensor] : [];
+}
+
 /** Layers that some output needs, in order. */
-function live(graph: QGraph): QLayer[] {
-  const needed = new Set(graph.outputs.map((o) => o.tensor.id));
+function live(graph: QGraph): GraphLayer[] {
+  const tensors = new Set(tensorsOf(graph.outputs).map((t) => t.id));
+  const floats = new Set(graph.outputs.flatMap((port) => (isFloatPort(port) ? [port.float.storage.id] : [])));
   const kept = [...graph.layers].reverse().filter((layer) => {
-    if (!needed.has(layer.output.id)) return false;
-    for (const input of inputsOf(layer)) needed.add(input.id);
+    if (!makes(layer, tensors, floats)) return false;
+    read(layer, tensors, floats);
     return true;
   });
   return kept.reverse();
+}
+
+/** Float operators whose results never become codes again go behind everything else: the core then rings once for the whole network. */
+function tailLast(items: readonly Item[]): Item[] {
+  const [tensors, floats] = [new Set<number>(), new Set<number>()];
+  const tail = new Set<Item>();
+  for (const item of [...items].reverse()) {
+    if (isStage(item) || !isFloat(item)) continue;
+    if (item.output === null || floats.has(item.output.storage.id)) read(item, tensors, floats);
+    else tail.add(item);
+  }
+  return [...items.filter((item) => !tail.has(item)), ...items.filter((item) => tail.has(item))];
 }
 
 function requireWindow(layer: QLayer, window: Window, limit: number): void {
@@ -109,7 +141,7 @@ function tableOf(layer: WorkLayer): Int8Array | null {
   return layer.kind === 'maxPool' ? rescaleTable(layer.input, layer.output) : null;
 }
 
-export const isStage = (item: Stage | ViewLayer): item is Stage => 'target' in item;
+export const isStage = (item: Item): item is Stage => 'target' in item;
 
 export function alone(layer: WorkLayer): Stage {
   return { target: targetOf(layer), layer, table: tableOf(layer), result: layer.output, residual: null, pool: null, bounds: boundsOf(layer), output: layer.output, layers: [layer] };
@@ -147,7 +179,8 @@ function hasRoomToPool(layer: ConvLayer): boolean {
 
 /** Stages so far, by the tensor that each writes. */
 class Stages {
-  readonly #open = new Map<number, Stage | ViewLayer>();
+  /** By the tensor of codes; a float operator by itself. */
+  readonly #open = new Map<number | FloatLayer, Item>();
   readonly #readers: ReadonlyMap<number, number>;
 
   constructor(readers: ReadonlyMap<number, number>) {
@@ -194,7 +227,11 @@ class Stages {
     return this.#into(stage, { pool: layer }, layer);
   }
 
-  take(layer: QLayer): void {
+  take(layer: GraphLayer): void {
+    if (isFloat(layer)) {
+      this.#open.set(layer, layer);
+      return;
+    }
     if (isView(layer)) {
       this.#open.set(layer.output.id, layer);
       return;
@@ -203,22 +240,21 @@ class Stages {
     this.#open.set(layer.output.id, shared ?? alone(layer));
   }
 
-  all(): (Stage | ViewLayer)[] {
+  all(): Item[] {
     return [...this.#open.values()];
   }
 }
 
 /**
- * Stages, and views between them, in an order of execution.
+ * Stages, float operators, and views between them, in an order of execution.
  * @throws CompileError naming the layer that nobody can run
  */
-export function partition(graph: QGraph): (Stage | ViewLayer)[] {
+export function partition(graph: QGraph): Item[] {
   const layers = live(graph);
-  layers.forEach(requireRunnable);
+  for (const layer of layers) if (!isFloat(layer)) requireRunnable(layer);
   const readers = new Map<number, number>();
-  const read = (tensor: QTensor): void => void readers.set(tensor.id, (readers.get(tensor.id) ?? 0) + 1);
-  for (const tensor of [...layers.flatMap(inputsOf), ...graph.outputs.map((o) => o.tensor)]) read(tensor);
+  for (const { id } of [...layers.flatMap(readsOf), ...tensorsOf(graph.outputs)]) readers.set(id, (readers.get(id) ?? 0) + 1);
   const stages = new Stages(readers);
   for (const layer of layers) stages.take(layer);
-  return stages.all();
+  return tailLast(stages.all());
 }

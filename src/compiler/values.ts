@@ -1,7 +1,7 @@
 /** What an ONNX value is while a graph is imported. */
 import { MAX_CHANNELS, MAX_DIMENSION } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
-import type { Bounds, QTensor, WorkLayer } from './graph.ts';
+import type { Bounds, FloatTensor, QTensor, WorkLayer } from './graph.ts';
 import type { OnnxNode, OnnxTensor } from './onnx.ts';
 
 type Draft<L> = L extends WorkLayer ? Omit<L, 'output' | 'bounds' | 'operator' | 'name'> : never;
@@ -26,8 +26,8 @@ export type PendingValue = {
 export type FunctionValue = { kind: 'function'; source: QTensor; values: Float64Array; node: string; operator: string; shape: number[] };
 /** Tensors behind one another that differ in quantisation; what they get is said behind them. */
 export type JoinedValue = { kind: 'joined'; node: OnnxNode; operator: string; parts: readonly RealValue[]; dims: [number, number, number]; shape: number[] };
-/** What is left to whoever reads the output: its input is the output then. */
-export type HostValue = { kind: 'host'; node: string; operator: string; name: string; input: RealValue };
+/** What a float operator made. */
+export type FloatValue = { kind: 'float'; tensor: FloatTensor; shape: number[] };
 export type Value =
   | { kind: 'input'; name: string; shape: number[]; elementType: number }
   | { kind: 'constant'; tensor: OnnxTensor }
@@ -37,9 +37,20 @@ export type Value =
   | PendingValue
   | FunctionValue
   | JoinedValue
-  | HostValue;
+  | FloatValue;
 
 export const dimsOfTensor = (tensor: QTensor): [number, number, number] => [tensor.channels, tensor.height, tensor.width];
+
+/**
+ * Channels, height and width that hold a shape's elements in its own order. [1, C, H, W] of rank 2 to 4 is what it says; of other shapes the axes between
+ * the first and the last longer than 1 become the rows.
+ */
+export function storedDims(shape: readonly number[], node: string): [number, number, number] {
+  if (shape[0] === 1 && shape.length >= 2 && shape.length <= 4) return dimsOf(shape, node);
+  const long = shape.filter((d) => d !== 1);
+  const [channels = 1, width = 1] = long.length > 1 ? [long[0], long.at(-1)] : [long[0]];
+  return dimsOf([1, channels, long.slice(1, -1).reduce((product, d) => product * d, 1), width], node);
+}
 
 /** [1, C, H, W] of any rank from 2 to 4; the batch is 1. */
 export function dimsOf(shape: readonly number[], node: string): [number, number, number] {

@@ -207,29 +207,38 @@ describe('channel by channel', () => {
     });
     expect(layers.map((l) => l.operator)).toEqual(['ReduceMean', 'Gemm']);
   });
+});
 
-  it('Softmax at the end is left to whoever reads the output', () => {
+const nets: [string, (net: Qdq, x: Activation) => string, RegExp][] = [
+  ['a product of two tensors', (net, x) => net.node('Mul', [x.name, net.quantised(net.pool('MaxPool', x, { kernel: [1, 1] }), x.shape, Q).name]), /Mul of two activations .* is not the core's/],
+  ['a slope a channel', (net, x) => net.node('PRelu', [x.name, net.value(Float32Array.from({ length: 16 }, (_, i) => i / 16), [16, 1, 1])]), /PRelu with a slope a channel/],
+  ['a bilinear resize', (net, x) => net.node('Resize', [x.name, '', net.value(Float32Array.of(1, 1, 2, 2))], { mode: 'linear' }), /Resize of mode 'linear' by 1×1×2×2/],
+  ['a nearest resize that rounds up', (net, x) => net.node('Resize', [x.name, '', net.value(Float32Array.of(1, 1, 2, 2))], { coordinate_transformation_mode: 'asymmetric', nearest_mode: 'ceil' }), /each pixel twice/],
+  ['concatenated rows', (net, x) => net.node('Concat', [x.name, x.name], { axis: 2 }), /along axis 2: only channels/],
+  ['every second row', (net, x) => net.node('Slice', [x.name, net.value(BigInt64Array.of(0n)), net.value(BigInt64Array.of(8n)), net.value(BigInt64Array.of(2n)), net.value(BigInt64Array.of(2n))]), /in steps of 2 along axis 2/],
+  ['a transposition that moves', (net, x) => net.node('Transpose', [x.name], { perm: [0, 2, 3, 1] }), /would move elements; the core keeps channels first/],
+  ['a constant a pixel', (net, x) => net.node('Mul', [x.name, net.value(Float32Array.from({ length: 64 }, (_, i) => i), [8, 8])]), /one number, or one a channel, is supported/],
+];
+
+describe('what the core does not do', () => {
+  it.each(nets)('%s runs in fp32 on the processor, between codes and codes; the report says why', (_, make, expected) => {
     const net = new Qdq();
-    const x = net.input([1, 16, 1, 1], Q);
-    const flat = { ...x, name: net.node('Flatten', [x.name]), shape: [1, 16] };
-    const soft = net.quantised(net.node('Softmax', [flat.name]), [1, 16], { scale: 1 / 256, zeroPoint: -128 });
-    const { report } = compileProgram(net.build([soft]));
-    expect(report.notes).toEqual([`Node 'Softmax_3': Softmax at the end is left to whoever reads the output, which is its input '${flat.name}'.`]);
+    const x = net.input([1, 16, 8, 8], Q);
+    const { layers } = compileProgram(net.build([net.quantised(make(net, x), [1, 16, 8, 8], Q)])).report;
+    const float = layers.filter((l) => l.float);
+    expect(float.every((l) => l.target === 'PS')).toBe(true);
+    expect([float[0]?.operator, float.at(-1)?.operator]).toEqual(['DequantizeLinear', 'QuantizeLinear']);
+    expect(float[1]?.reason).toMatch(expected);
   });
 });
 
 describe('what cannot be', () => {
   const cases: [string, (net: Qdq, x: Activation) => string, RegExp][] = [
-    ['a product of two tensors', (net, x) => net.node('Mul', [x.name, net.quantised(net.pool('MaxPool', x, { kernel: [1, 1] }), x.shape, Q).name]), /Node 'Mul_\d+': Mul of two activations .* is not the core's/],
-    ['a slope a channel', (net, x) => net.node('PRelu', [x.name, net.value(Float32Array.from({ length: 16 }, (_, i) => i / 16), [16, 1, 1])]), /Node 'PRelu_\d+': PRelu with a slope a channel/],
     ['an activation on what is not quantised', (net, x) => net.node('Sigmoid', [net.pool('MaxPool', x, { kernel: [1, 1] })]), /Node 'Sigmoid_\d+': Sigmoid reads the result of MaxPool .* put QuantizeLinear/],
-    ['a bilinear resize', (net, x) => net.node('Resize', [x.name, '', net.value(Float32Array.of(1, 1, 2, 2))], { mode: 'linear' }), /Node 'Resize_\d+': Resize of mode 'linear' by 1×1×2×2/],
-    ['a nearest resize that rounds up', (net, x) => net.node('Resize', [x.name, '', net.value(Float32Array.of(1, 1, 2, 2))], { coordinate_transformation_mode: 'asymmetric', nearest_mode: 'ceil' }), /each pixel twice/],
-    ['concatenated rows', (net, x) => net.node('Concat', [x.name, x.name], { axis: 2 }), /along axis 2: only channels/],
-    ['every second row', (net, x) => net.node('Slice', [x.name, net.value(BigInt64Array.of(0n)), net.value(BigInt64Array.of(8n)), net.value(BigInt64Array.of(2n)), net.value(BigInt64Array.of(2n))]), /in steps of 2 along axis 2/],
-    ['a transposition that moves', (net, x) => net.node('Transpose', [x.name], { perm: [0, 2, 3, 1] }), /would move elements; the core keeps channels first/],
     ['the root of what is negative', (net, x) => net.node('Sqrt', [x.name]), /Sqrt has no number as its result/],
-    ['a constant a pixel', (net, x) => net.node('Mul', [x.name, net.value(Float32Array.from({ length: 64 }, (_, i) => i), [8, 8])]), /one number, or one a channel, is supported/],
+    ['a convolution of what is not quantised', (net, x) => net.conv({ ...x, name: net.node('Mul', [x.name, net.value(new Float32Array(64), [8, 8])]) }, new Int8Array(256), 16, new Float32Array(16).fill(1), null, { kernel: [1, 1] }).name, /Node 'Conv_\d+': Conv reads 'Mul\d+', which is not quantised/],
+    ['shapes that cannot be broadcast', (net, x) => net.node('Mul', [x.name, net.value(new Float32Array(7))]), /Node 'Mul_\d+': Mul of .* Nor can it be done in fp32 .* cannot be broadcast/],
+    ['an operator of neither table', (net, x) => net.node('LRN', [x.name]), /operator LRN can run neither on the core nor on the processor/],
   ];
   it.each(cases)('%s is refused by name', (_, make, expected) => {
     const net = new Qdq();

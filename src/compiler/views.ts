@@ -5,21 +5,30 @@
  */
 import { PLANE_CHANNELS } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
-import type { ConvLayer, QGraph, QTensor, ViewLayer } from './graph.ts';
-import { NO_BOUNDS } from './graph.ts';
-import type { Stage } from './partition.ts';
+import type { ConvLayer, FloatLayer, QGraph, QTensor, ViewLayer } from './graph.ts';
+import { isFloat, isFloatPort, NO_BOUNDS } from './graph.ts';
+import type { Item, Stage } from './partition.ts';
 import { alone, isStage } from './partition.ts';
 
 /** Channels of a stored tensor from a plane of it on. */
 export type Source = { readonly tensor: QTensor; readonly plane: number; readonly channels: number; readonly half: boolean };
 /** A stage and what it reads: one source or two, and the other operand of an add. */
 export type Step = { readonly stage: Stage; readonly sources: readonly Source[]; readonly other: Source | null };
+/** A float operator; `tensor`, which it reads or writes, has a place by its id. */
+export type FloatStep = { readonly float: FloatLayer };
+export const isFloatStep = (step: Step | FloatStep): step is FloatStep => 'float' in step;
 /** Tensors that share a buffer, each with its first plane (any integer). */
 export type Buffer = { readonly members: readonly { readonly tensor: QTensor; readonly plane: number }[] };
-export type Layout = { readonly steps: readonly Step[]; readonly buffers: readonly Buffer[]; /** Graph outputs that are no stored tensors. */ readonly outputs: ReadonlyMap<number, Source> };
+export type Layout = {
+  readonly steps: readonly (Step | FloatStep)[];
+  readonly buffers: readonly Buffer[];
+  /** Graph outputs, and what float operators read, that are no stored tensors. */
+  readonly outputs: ReadonlyMap<number, Source>;
+};
 
 /** A source that may begin inside a plane. */
 type Piece = Source & { readonly skip: number };
+type Planned = { stage: Stage; input: readonly Piece[]; other: readonly Piece[] | null };
 type Spot = { group: Group; plane: number };
 type Group = { members: { tensor: QTensor; plane: number }[] };
 
@@ -35,11 +44,13 @@ class Placer {
   readonly #pieces = new Map<number, readonly Piece[]>();
   readonly #gatherings = new Map<string, Piece>();
   #gatheredWeights = 0;
-  readonly #steps: { stage: Stage; input: readonly Piece[]; other: readonly Piece[] | null }[] = [];
+  readonly #steps: (Planned | FloatStep)[] = [];
+  /** Views that are read as tensors of their own. */
+  readonly #outputs = new Map<number, readonly Piece[]>();
   #next: number;
 
   constructor(graph: QGraph) {
-    this.#next = 1 + Math.max(...graph.inputs.map((i) => i.tensor.id), ...graph.layers.map((l) => l.output.id));
+    this.#next = 1 + graph.layers.reduce((most, layer) => Math.max(most, (isFloat(layer) ? layer.tensor : layer.output)?.id ?? 0), Math.max(...graph.inputs.map((i) => i.tensor.id)));
     for (const { tensor } of graph.inputs) this.#store(tensor);
   }
 
@@ -187,14 +198,24 @@ class Placer {
     this.#store(stage.output);
   }
 
+  float(float: FloatLayer): void {
+    const { tensor, output, name } = float;
+    if (tensor !== null && output === null) this.#store(tensor);
+    else if (tensor !== null) this.#output(tensor, name);
+    this.#steps.push({ float });
+  }
+
+  #output(tensor: QTensor, name: string): void {
+    if (!this.#spots.has(tensor.id)) this.#outputs.set(tensor.id, this.#plain(tensor, name));
+  }
+
   layout(graph: QGraph): Layout {
-    const outputs = new Map<number, readonly Piece[]>();
-    for (const { tensor, name } of graph.outputs) if (!this.#spots.has(tensor.id)) outputs.set(tensor.id, this.#plain(tensor, name));
+    for (const port of graph.outputs) if (!isFloatPort(port)) this.#output(port.tensor, port.name);
     const sources = (pieces: readonly Piece[]): Source[] => this.#runs(pieces).map((run) => ({ ...(run[0] as Piece), channels: run.reduce((sum, p) => sum + p.channels, 0) }));
     return {
-      steps: this.#steps.map(({ stage, input, other }) => ({ stage, sources: sources(input), other: other === null ? null : (sources(other)[0] as Source) })),
+      steps: this.#steps.map((step) => ('float' in step ? step : { stage: step.stage, sources: sources(step.input), other: step.other === null ? null : (sources(step.other)[0] as Source) })),
       buffers: [...new Set([...this.#spots.values()].map((spot) => spot.group))],
-      outputs: new Map([...outputs].map(([id, pieces]) => [id, sources(pieces)[0] as Source])),
+      outputs: new Map([...this.#outputs].map(([id, pieces]) => [id, sources(pieces)[0] as Source])),
     };
   }
 }
@@ -215,10 +236,11 @@ function cut(pieces: readonly Piece[], from: number, count: number): Piece[] {
   return result;
 }
 
-export function layOut(graph: QGraph, items: readonly (Stage | ViewLayer)[]): Layout {
+export function layOut(graph: QGraph, items: readonly Item[]): Layout {
   const placer = new Placer(graph);
   for (const item of items) {
     if (isStage(item)) placer.stage(item);
+    else if (isFloat(item)) placer.float(item);
     else placer.view(item);
   }
   return placer.layout(graph);
