@@ -15,6 +15,8 @@ export interface Resources {
   agentDir: string;
   /** The agent's shared library; absent until it is built. */
   runtimeLibrary: string;
+  /** Sources of the core and the runtime, which exported projects take along. */
+  hlsDir: string;
   /** The synthetic sample studies. */
   samplesDir: string;
   /** Built src/engines/ort-worker.ts. */
@@ -39,6 +41,7 @@ export function resolveResources(root: string, resourcesPath?: string): Resource
     modelsDir: join(resourcesPath ?? root, 'models'),
     agentDir: join(resourcesPath ?? root, 'agent'),
     runtimeLibrary: resourcesPath === undefined ? join(root, 'build/hls', runtimeName()) : join(resourcesPath, 'runtime', runtimeName()),
+    hlsDir: join(resourcesPath ?? root, 'hls'),
     samplesDir: join(resourcesPath ?? root, 'models/samples'),
     ortWorkerUrl: pathToFileURL(join(unpacked, 'dist/workers/ort-worker.js')),
     loadWasm: (name) => readFile(require.resolve(WASM_FILES[name])),

@@ -4,6 +4,7 @@ import { EngineError } from '../../engines/index.ts';
 import { resolveResources, rootOf, type Resources } from '../resources.ts';
 import { compile } from './compile.ts';
 import { compileModel } from './compile-model.ts';
+import { exportHls } from './export-hls.ts';
 import { infer } from './infer.ts';
 import { models } from './models.ts';
 import { HELP, parseCommand, UsageError } from './options.ts';
@@ -59,6 +60,8 @@ async function run(argv: readonly string[], resources: Resources, terminal: Term
         return await compileModel(command, resources, terminal, signal);
       case 'compile-program':
         return await compile(command, terminal);
+      case 'export-hls':
+        return await exportHls(command, resources, terminal);
     }
   } catch (error) {
     if (error instanceof UsageError) {

@@ -45,7 +45,13 @@ export interface CompileModelCommand {
   json: boolean;
   progress: boolean | undefined;
 }
-export type Command = InferCommand | ModelsCommand | CompileCommand | CompileModelCommand | { command: 'help' } | { command: 'version' };
+export interface ExportHlsCommand {
+  command: 'export-hls';
+  packageDir: string;
+  /** Undefined: the model's name with -hls behind it, here. */
+  out: string | undefined;
+}
+export type Command = InferCommand | ModelsCommand | CompileCommand | CompileModelCommand | ExportHlsCommand | { command: 'help' } | { command: 'version' };
 
 /** The command line does not make sense; exit code 2. */
 export class UsageError extends Error {
@@ -53,7 +59,7 @@ export class UsageError extends Error {
 }
 
 /** Subcommands, for hosts that must tell them from files to open. */
-export const SUBCOMMANDS: readonly string[] = ['infer', 'models', 'compile', 'compile-program'];
+export const SUBCOMMANDS: readonly string[] = ['infer', 'models', 'compile', 'compile-program', 'export-hls'];
 
 const MAX_REPEATS = 200;
 const MAX_SAMPLES = 10_000;
@@ -66,7 +72,7 @@ export function parseCommand(argv: readonly string[]): Command {
   const [command, ...rest] = positionals;
   switch (command) {
     case undefined:
-      throw new UsageError('Say what to do: infer, models, compile or compile-program.');
+      throw new UsageError('Say what to do: infer, models, compile, compile-program or export-hls.');
     case 'infer':
       if (rest.length === 0) throw new UsageError('infer needs at least one file, folder or DICOMDIR.');
       if (values['board-token-file'] !== undefined && values.board === undefined) throw new UsageError('--board-token-file belongs to --board HOST:PORT; the virtual board has a token of its own.');
@@ -92,8 +98,11 @@ export function parseCommand(argv: readonly string[]): Command {
     case 'compile-program':
       if (rest.length !== 1) throw new UsageError('compile-program needs one model package folder.');
       return { command, packageDir: rest[0]! };
+    case 'export-hls':
+      if (rest.length !== 1) throw new UsageError('export-hls needs one model package folder.');
+      return { command, packageDir: rest[0]!, out: values.out };
     default:
-      throw new UsageError(`There is no command "${command}". There are infer, models, compile and compile-program.`);
+      throw new UsageError(`There is no command "${command}". There are infer, models, compile, compile-program and export-hls.`);
   }
 }
 
@@ -166,6 +175,8 @@ Not for diagnostic use.
   npx fabriclens compile MODEL.onnx --calibrate DIR --out PKG [options]
                                              an fp32 ONNX model to a model package
   npx fabriclens compile-program PKG_DIR     model.int8.onnx to program.bin, for the board
+  npx fabriclens export-hls PKG_DIR [--out DIR]
+                                             the network as a C++ project for Vitis HLS
 
 Options of infer
   --engine LIST     cpu-fp32, cpu-int8, board; with commas, reference first (all the model has)

@@ -1,0 +1,166 @@
+/** Exported projects, compiled with g++ and run, against the golden model: every output code, on the shipped classifier and on random networks. */
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BUILD_TIMEOUT, Golden } from '../../hls/tests/golden.ts';
+import { ROOT } from '../../test/support/data.ts';
+import { random } from '../../test/support/qdq.ts';
+import { inputCodes, network, recipes } from '../../test/support/random-network.ts';
+import { DescriptorFlag, Op } from '../contract/layout.ts';
+import { compileProgram } from './compile.ts';
+import { CompileError } from './error.ts';
+import { exportHls, SHIPPED_SOURCES } from './export-hls.ts';
+import { readProgram } from './read-program.ts';
+
+const sources = new Map(Object.keys(SHIPPED_SOURCES).map((path) => [path, readFileSync(join(ROOT, 'hls', path), 'utf8')]));
+const options = { name: 'test', version: '0', sha256: '0'.repeat(64), sources };
+
+let golden: Golden;
+let folder: string;
+beforeAll(async () => {
+  golden = await Golden.start();
+  folder = mkdtempSync(join(tmpdir(), 'fabriclens-export-'));
+}, BUILD_TIMEOUT);
+afterAll(async () => {
+  await golden.end();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function run(program: string, args: readonly string[], cwd: string): Promise<{ code: number | null; text: string }> {
+  const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  return new Promise((resolve, reject) => child.on('error', reject).on('close', (code) => resolve({ code, text })));
+}
+
+/** Writes, builds with warnings as errors, and gives the folder. */
+async function project(name: string, program: Uint8Array, flags = '-O1'): Promise<string> {
+  const dir = join(folder, name);
+  for (const [path, text] of exportHls(program, options).files) {
+    mkdirSync(dirname(join(dir, path)), { recursive: true });
+    writeFileSync(join(dir, path), text);
+  }
+  const built = await run('make', ['-j2', `CXXFLAGS=${flags} -Wall -Wextra -Wconversion -Werror -DFL_NO_CLONES`], dir);
+  expect(built.code, built.text).toBe(0);
+  return dir;
+}
+
+async function outputs(dir: string, input: Uint8Array): Promise<Buffer> {
+  writeFileSync(join(dir, 'input.bin'), input);
+  const ran = await run('./network', ['input.bin', 'output.bin'], dir);
+  expect(ran, ran.text).toEqual({ code: 0, text: '' });
+  return readFileSync(join(dir, 'output.bin'));
+}
+
+const bytesOf = (codes: Int8Array | Float32Array): Uint8Array => new Uint8Array(codes.buffer, codes.byteOffset, codes.byteLength);
+
+describe('the pneumonia classifier as a project', () => {
+  it('builds without a warning, runs, and gives the golden model\'s codes and fp32 values; EXPECTED tells', async () => {
+    const program = readFileSync(join(ROOT, 'models/pneumonia/program.bin'));
+    const start = performance.now();
+    const dir = await project('pneumonia', program, '-O2');
+    console.log(`built in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+    const { inputBytes } = await golden.load(program);
+    const codes = inputCodes(inputBytes, 11);
+    const expected = Buffer.from(bytesOf(await golden.run(codes)));
+    expect(new Set(expected).size).toBeGreaterThan(10);
+    expect(await outputs(dir, bytesOf(codes))).toEqual(expected);
+    writeFileSync(join(dir, 'expected.bin'), expected);
+    expect((await run('./network', ['input.bin', 'output.bin', 'expected.bin'], dir)).code).toBe(0);
+    expected[3]! ^= 1;
+    writeFileSync(join(dir, 'expected.bin'), expected);
+    expect((await run('./network', ['input.bin', 'output.bin', 'expected.bin'], dir)).code).toBe(1);
+
+    const next = random(7);
+    const image = Float32Array.from({ length: inputBytes }, () => 4 * next() - 2);
+    const { values } = await golden.runFloat(image);
+    expect(await outputs(dir, bytesOf(image))).toEqual(Buffer.from(bytesOf(values)));
+    image[5] = NaN;
+    writeFileSync(join(dir, 'input.bin'), bytesOf(image));
+    expect(await run('./network', ['input.bin', 'output.bin'], dir)).toEqual({ code: 2, text: 'element 5 of the input is not a number\n' });
+    writeFileSync(join(dir, 'input.bin'), bytesOf(image).subarray(1));
+    expect((await run('./network', ['input.bin', 'output.bin'], dir)).text).toContain('the inputs have 50176 elements');
+    // What an HLS tool would read: C++14, its directives expanded.
+    for (const file of ['pl.cpp', 'layers/layer_000.cpp']) {
+      const read = await run('g++', ['-std=c++14', '-pedantic', '-D__SYNTHESIS__', '-Wall', '-Wextra', '-Werror', '-Wno-unknown-pragmas', '-fsyntax-only', file], dir);
+      expect(read.code, read.text).toBe(0);
+    }
+  }, 120_000);
+});
+
+describe('random networks as projects', () => {
+  const FLAGS = Object.values(DescriptorFlag);
+  const partsOf = (program: Uint8Array): string[] => readProgram(program).descriptors.flatMap(({ op, flags }) => [`op ${op}`, ...FLAGS.filter((flag) => (flags & flag) !== 0).map((flag) => `op ${op} flag ${flag}`)]);
+
+  /** Of many networks a few, each a project of its own, that together have every operation with every part of the output stage. */
+  function chosen(): { onnx: Uint8Array; program: Uint8Array; inputElements: number }[] {
+    const many = fc.sample(recipes, { numRuns: 60, seed: 20 }).map((recipe, i) => {
+      // Every second one with its intermediates as outputs, so that what is fused and what is not both occur.
+      const { onnx, inputElements } = network(recipe, i % 2 === 1);
+      const { program } = compileProgram(onnx);
+      return { onnx, inputElements, program, parts: partsOf(program) };
+    });
+    const missing = new Set(many.flatMap(({ parts }) => parts));
+    console.log(`${missing.size} parts: ${[...missing].sort().join(', ')}`);
+    for (const op of Object.values(Op)) expect(missing, `op ${op}`).toContain(`op ${op}`);
+    for (const flag of FLAGS) expect([...missing].some((part) => part.endsWith(`flag ${flag}`)), `flag ${flag}`).toBe(true);
+    const found = [];
+    while (missing.size > 0) {
+      const gain = ({ parts }: { parts: string[] }): number => new Set(parts.filter((part) => missing.has(part))).size;
+      const best = many.reduce((a, b) => (gain(b) > gain(a) ? b : a));
+      for (const part of best.parts) missing.delete(part);
+      found.push(best);
+    }
+    return found;
+  }
+
+  it('equal the golden model on every code', async () => {
+    const networks = chosen();
+    for (const [i, { program, inputElements }] of networks.entries()) {
+      const dir = await project(`random-${i}`, program, i % 3 === 2 ? '-O1 -DFL_WEIGHTS_ON_CHIP -fsanitize=address,undefined -fno-sanitize-recover=all' : '-O0');
+      expect((await golden.load(program)).text).toBe('');
+      for (let seed = 0; seed < 3; seed++) {
+        const codes = inputCodes(inputElements, seed);
+        expect(await outputs(dir, bytesOf(codes)), `network ${i}, seed ${seed}`).toEqual(Buffer.from(bytesOf(await golden.run(codes))));
+      }
+      rmSync(dir, { recursive: true });
+    }
+    console.log(`${networks.length} projects`);
+  }, 300_000);
+});
+
+describe('what an exporter refuses or must not let through', () => {
+  const { onnx } = network(fc.sample(recipes, { numRuns: 1, seed: 3 })[0]!, false);
+  const { program } = compileProgram(onnx);
+
+  it('refuses damaged and foreign bytes by name, whatever they are', () => {
+    expect(() => exportHls(new Uint8Array(10), options)).toThrow('program.bin is damaged: it is too short');
+    const next = random(1);
+    let refused = 0;
+    for (let i = 0; i < 300; i++) {
+      const bytes = Uint8Array.from(program);
+      const hit = Math.floor(next() * (i % 2 === 0 ? 600 : bytes.length));
+      bytes[hit] = Math.floor(next() * 256);
+      try {
+        exportHls(i % 5 === 0 ? bytes.subarray(0, Math.floor(next() * bytes.length)) : bytes, options);
+      } catch (error) {
+        expect(error).toBeInstanceOf(CompileError);
+        refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(50);
+    const old = Uint8Array.from(program);
+    old[4] = 1;
+    expect(() => exportHls(old, options)).toThrow('layout version 1');
+  });
+
+  it('the same bytes give the same files, and names cannot leave their comment', () => {
+    const again = exportHls(program, options).files;
+    expect([...exportHls(program, options).files]).toEqual([...again]);
+    const { files } = exportHls(program, { ...options, name: 'a\n#error */ "x" \\' });
+    for (const [path, text] of files) expect(text.split('\n').filter((line) => line.startsWith('#error')), path).toEqual([]);
+  });
+});
