@@ -132,7 +132,7 @@ export function weightsOf(plan: Plan, node: OnnxNode): { weights: OnnxTensor; bi
 
 const axisAttribute = (i: number): Map<string, OnnxAttribute> => new Map([['axis', { name: 'axis', i, floats: [], ints: [] }]]);
 
-class Writer {
+export class Writer {
   readonly nodes: OnnxNode[] = [];
   readonly initializers = new Map<string, OnnxTensor>();
   readonly #names: Set<string>;

@@ -1,0 +1,57 @@
+/**
+ * Networks that come quantised already: QDQ and QOperator ONNX of any tool → canonical QDQ (DESIGN.md, Numerics), and the fp32 network that it stands
+ * for. The file becomes an fp32 network with marks where it rounds (read.ts); the fp32 front end makes that canonical; marks are added where the core
+ * needs codes and the file left none (settle.ts); and it is written in both forms (write.ts).
+ */
+import { CompileError } from '../error.ts';
+import { canonical } from '../float/canonical.ts';
+import type { OnnxModel } from '../onnx.ts';
+import { writeOnnx } from '../onnx-write.ts';
+import type { Range } from '../quantise/statistics.ts';
+import type { Quantisation } from './codes.ts';
+import { isMark, MARKS, quantisationOf } from './mark.ts';
+import { Net } from './net.ts';
+import { QOPERATORS, REFUSED } from './qoperators.ts';
+import { QuantisedReader } from './read.ts';
+import { withScalars } from './scalars.ts';
+import { settle } from './settle.ts';
+import { floatOf, qdqOf } from './write.ts';
+
+export type QuantisedImport = {
+  /** Canonical QDQ, and the file that it is. */
+  readonly model: OnnxModel;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The same network in fp32, weights dequantised; tensors have the same names. */
+  readonly float: OnnxModel;
+  /** Of the graph's first input, as int8. */
+  readonly input: Quantisation;
+  /** What was changed or assumed, a sentence each. */
+  readonly notes: readonly string[];
+  /** Tensors of `float` that the export left unquantised and the core needs as codes: measure them on samples and call again with their ranges. */
+  readonly uncalibrated: readonly string[];
+};
+
+const OPERATORS = new Set(['QuantizeLinear', 'DequantizeLinear', ...Object.keys(QOPERATORS), ...Object.keys(REFUSED)]);
+
+/** Whether any node computes with codes or makes them. */
+export const isQuantised = (model: OnnxModel): boolean => model.nodes.some(({ opType }) => OPERATORS.has(opType));
+
+/**
+ * Pure; the same model gives the same bytes.
+ * @param options.ranges of tensors named in `uncalibrated`
+ * @throws CompileError naming the node that cannot be held, and the mend
+ */
+export function canonicalQdq(model: OnnxModel, options: { readonly ranges?: ReadonlyMap<string, Range> } = {}): QuantisedImport {
+  const marked = new QuantisedReader(model).read();
+  const fp32 = canonical(marked.model, MARKS);
+  const notes = [...marked.notes, ...fp32.notes];
+  const layers = new Set(marked.model.nodes.filter((n) => n.opType === 'Conv').map((n) => n.name));
+  const net = new Net(withScalars(fp32.model, (name) => layers.has(name)));
+  const uncalibrated = settle(net, options.ranges ?? new Map(), notes);
+  const [first] = net.model.inputs;
+  const mark = net.readers(first?.name ?? '').find(isMark);
+  if (mark === undefined) throw new CompileError(`The graph's input '${first?.name}' is read by nothing.`);
+  const float = floatOf(net);
+  const qdq = qdqOf(net, marked.weights, notes);
+  return { model: qdq, bytes: writeOnnx(qdq), float, input: quantisationOf(mark), notes, uncalibrated };
+}
