@@ -98,7 +98,7 @@ export class FloatBuilder {
   }
 
   quantised(node: OnnxNode, x: FloatTensor, tensor: QTensor): void {
-    this.#append(node, FloatOperator.QUANTIZE, { inputs: [x], tensor });
+    this.#append(node, FloatOperator.QUANTIZE, { inputs: [x], tensor, operator: 'QuantizeLinear' });
   }
 
   unary(node: OnnxNode, x: FloatTensor, name: keyof typeof UnaryFunction, alpha = 0, beta = 0): FloatTensor {

@@ -16,7 +16,7 @@ import { OnnxType } from './onnx.ts';
 import type { Operator } from './operators.ts';
 import { OPERATORS } from './operators.ts';
 import { clamped, codeBounds, IDENTITY, quantise, rescaleTable, valuesOf } from './tables.ts';
-import type { FloatValue, FunctionValue, JoinedValue, PendingValue, RealValue, Value, WeightsValue } from './values.ts';
+import type { FloatValue, FunctionValue, JoinedValue, Parameters, PendingValue, RealValue, Value, WeightsValue } from './values.ts';
 import { dimsOf, dimsOfTensor, storedDims } from './values.ts';
 
 /** Nodes may share constants: a small file can ask for any number of copies of them. */
@@ -29,8 +29,11 @@ const MAX_CHAIN = 16;
 /** Operators whose results were a function of codes, done again in fp32. */
 const MAX_REPLAY = 200;
 const MAX_LIST = 2 ** 20;
+/** Float operators whose results are values of their operands, elsewhere. */
+const MOVES = new Set(['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Transpose', 'Slice', 'Split', 'Concat', 'Gather', 'Expand', 'Tile', 'DepthToSpace', 'SpaceToDepth', 'Identity', 'Dropout']);
+/** What is worth codes again where all that it reads are codes. */
+const HEAVY = new Set(['Conv', 'Gemm', 'MatMul', 'MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool', 'ReduceMean']);
 
-type Parameters = { readonly scale: number; readonly zeroPoint: number };
 /** A tensor that is a table of another. */
 type Derived = { readonly from: QTensor; readonly codes: Int8Array };
 
@@ -48,6 +51,10 @@ export class Importer {
   #works = 0;
   readonly #makers = new Map<string, OnnxNode>();
   readonly #floats = new Map<string, FloatTensor>();
+  /** The same values in fp32, of tensors that were moved there: by tensor. */
+  readonly #moved = new Map<number, FloatTensor>();
+  /** What was moved in fp32 and is read as codes, by storage and shape. */
+  readonly #coded = new Map<string, RealValue>();
   readonly #build = new FloatBuilder((layer) => this.#layers.push({ ...layer, reason: this.#reason }));
   /** Of the float operators that are being made. */
   #reason = '';
@@ -79,7 +86,7 @@ export class Importer {
     const name = node.inputs[index] ?? '';
     const value = this.#values.get(name);
     if (value === undefined) throw new CompileError(name === '' ? `${node.opType} lacks its input ${index}.` : `reads '${name}', which no earlier node makes.`, node.name);
-    if (value.kind === 'pending' && value.draft.kind !== 'rescale' && (this.#uses.get(name) ?? 0) > 1) {
+    if (value.kind === 'pending' && value.draft.kind !== 'rescale' && (this.#uses.get(name) ?? 0) > 1 && !this.#canReplay(name)) {
       throw new CompileError(`its result '${name}' is read by several nodes before it is quantised; put QuantizeLinear and DequantizeLinear right behind it.`, value.node);
     }
     return value;
@@ -93,6 +100,7 @@ export class Importer {
   real(node: OnnxNode, index: number): RealValue {
     const value = this.value(node, index);
     if (value.kind === 'real') return value;
+    if (value.kind === 'float' && value.codes !== null) return this.#again(node, value, value.codes);
     throw new CompileError(`${node.opType} reads '${node.inputs[index]}', which is not quantised; the network must be canonical QDQ (int8 QuantizeLinear/DequantizeLinear around every operator).`, node.name);
   }
 
@@ -126,7 +134,8 @@ export class Importer {
       const known = [...new Set(['QuantizeLinear', 'DequantizeLinear', ...Object.keys(OPERATORS), ...Object.keys(FLOAT_OPERATORS)])].join(', ');
       throw new CompileError(`operator ${node.opType} can run neither on the core nor on the processor. There are ${known}.`, node.name);
     }
-    if (node.inputs.some((name) => this.#values.get(name)?.kind === 'float')) {
+    const floats = node.inputs.flatMap((name) => this.#values.get(name) ?? []).filter((value) => value.kind === 'float');
+    if (floats.length > 0 && !(onCodes !== undefined && HEAVY.has(node.opType) && floats.every((value) => value.codes !== null))) {
       if (inFloat) return this.#inFloat(node, '');
       throw new CompileError(`${node.opType} reads '${node.inputs.find((name) => this.#values.get(name)?.kind === 'float')}', which is not quantised; put QuantizeLinear and DequantizeLinear in front of it.`, node.name);
     }
@@ -162,11 +171,49 @@ export class Importer {
       if (tensor.data.length > MAX_LIST) throw new CompileError(`input ${index} ('${node.inputs[index]}') of ${node.opType} is too long.`, node.name);
       return tensor;
     };
+    const read = new Set<number>();
+    const input = (index: number): FloatTensor => {
+      read.add(index);
+      return this.#float(node, index, depth);
+    };
     const made = make({
-      node, build: this.#build, has: (index) => this.has(node, index), input: (index) => this.#float(node, index, depth),
+      node, build: this.#build, has: (index) => this.has(node, index), input,
       numbers: (index) => Array.from(constant(index).data as ArrayLike<number | bigint>, Number), dims: (index) => constant(index).dims,
     });
-    return (Array.isArray(made) ? made : [made]).map((tensor) => ({ kind: 'float', tensor, shape: [...tensor.shape] }));
+    const codes = MOVES.has(node.opType) ? this.#sharedCodes(node, [...read]) : null;
+    return (Array.isArray(made) ? made : [made]).map((tensor) => ({ kind: 'float', tensor, shape: [...tensor.shape], codes }));
+  }
+
+  /** Scale and zero point that all of the given inputs have; null where they differ, or one has none. */
+  #sharedCodes(node: OnnxNode, indices: readonly number[]): Parameters | null {
+    const all = indices.map((index): Parameters | null => {
+      const value = this.value(node, index);
+      return value.kind === 'real' ? value.tensor : value.kind === 'float' ? value.codes : null;
+    });
+    const [first = null] = all;
+    return first !== null && all.every((one) => one?.scale === first.scale && one.zeroPoint === first.zeroPoint) ? { scale: first.scale, zeroPoint: first.zeroPoint } : null;
+  }
+
+  /** Codes that were moved in fp32, as codes. */
+  #again(node: OnnxNode, { tensor: float, shape }: FloatValue, codes: Parameters): RealValue {
+    const key = `${float.storage.id} ${shape.join()}`;
+    const known = this.#coded.get(key);
+    if (known !== undefined) return known;
+    const made: RealValue = { kind: 'real', tensor: this.#stored(node, `${node.name} (codes)`, float, shape, codes), shape };
+    this.#coded.set(key, made);
+    return made;
+  }
+
+  #stored(node: OnnxNode, name: string, float: FloatTensor, shape: number[], codes: Parameters): QTensor {
+    const tensor = this.tensor(name, storedDims(shape, node.name), codes);
+    this.#reason = '';
+    this.#build.quantised(node, float, tensor);
+    return tensor;
+  }
+
+  /** Whether a value that is no tensor yet can be computed in fp32. */
+  #canReplay(name: string): boolean {
+    return Object.hasOwn(FLOAT_OPERATORS, this.#makers.get(name)?.opType ?? '');
   }
 
   /** The fp32 values of a node's input. @throws CompileError where there are none */
@@ -181,14 +228,17 @@ export class Importer {
 
   #floatOf(node: OnnxNode, name: string, value: Value, depth: number): FloatTensor {
     if (value.kind === 'float') return value.tensor;
-    if (value.kind === 'real') return this.#build.dequantised(node, value.tensor, value.shape);
+    if (value.kind === 'real') {
+      const moved = this.#moved.get(value.tensor.id);
+      return moved === undefined ? this.#build.dequantised(node, value.tensor, value.shape) : this.#build.reshaped(node, moved, value.shape);
+    }
     if (value.kind === 'constant' || value.kind === 'weights') {
       const numbers = numbersOf(value);
       if (numbers === null) throw new CompileError(`${node.opType} reads the constant '${name}', which is not fp32.`, node.name);
       return this.#build.constant(node, Float32Array.from(numbers.values), numbers.dims);
     }
     const maker = this.#makers.get(name);
-    if (maker !== undefined && (value.kind === 'function' || value.kind === 'joined' || (value.kind === 'pending' && value.draft.kind === 'rescale'))) {
+    if (maker !== undefined && (value.kind === 'function' || value.kind === 'joined' || value.kind === 'pending') && this.#canReplay(name)) {
       if (depth > MAX_REPLAY) throw new CompileError(`${node.opType} stands behind more than ${MAX_REPLAY} operators without a QuantizeLinear.`, node.name);
       return (this.#inFloat(maker, this.#reason, depth + 1)[maker.outputs.indexOf(name)] as FloatValue).tensor;
     }
@@ -312,9 +362,8 @@ export class Importer {
     const parameters = this.#quantisation(node);
     const name = node.outputs[0] ?? '';
     if (value.kind === 'float') {
-      const tensor = this.tensor(name, storedDims(value.shape, node.name), parameters);
-      this.#reason = '';
-      this.#build.quantised(node, value.tensor, tensor);
+      const tensor = this.#stored(node, name, value.tensor, value.shape, parameters);
+      if (value.codes?.scale === parameters.scale && value.codes.zeroPoint === parameters.zeroPoint) this.#moved.set(tensor.id, value.tensor);
       return { kind: 'codes', tensor, shape: value.shape };
     }
     if (value.kind === 'input') {

@@ -26,8 +26,9 @@ export type PendingValue = {
 export type FunctionValue = { kind: 'function'; source: QTensor; values: Float64Array; node: string; operator: string; shape: number[] };
 /** Tensors behind one another that differ in quantisation; what they get is said behind them. */
 export type JoinedValue = { kind: 'joined'; node: OnnxNode; operator: string; parts: readonly RealValue[]; dims: [number, number, number]; shape: number[] };
-/** What a float operator made. */
-export type FloatValue = { kind: 'float'; tensor: FloatTensor; shape: number[] };
+export type Parameters = { readonly scale: number; readonly zeroPoint: number };
+/** What a float operator made; `codes` where each of its values is a code's: those of an int8 tensor elsewhere. */
+export type FloatValue = { kind: 'float'; tensor: FloatTensor; shape: number[]; codes: Parameters | null };
 export type Value =
   | { kind: 'input'; name: string; shape: number[]; elementType: number }
   | { kind: 'constant'; tensor: OnnxTensor }

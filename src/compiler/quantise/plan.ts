@@ -1,7 +1,8 @@
 /**
  * Which tensors of a canonical fp32 network are quantised, and which of them share a scale: the form that DESIGN.md (Numerics) calls canonical QDQ and
  * import.ts reads. A tensor is quantised once, where the core's output stage writes it: behind a Relu or Clip that the layer takes in, before and
- * behind a table (SiLU, sigmoid, …).
+ * behind a table (SiLU, sigmoid, …). Operators that int8 does not carry stay fp32 between codes and codes (a squeeze-and-excitation's product), or
+ * from the last convolutions on to the end (a detection head, whose boxes and scores no one scale fits).
  */
 import { CompileError } from '../error.ts';
 import type { OnnxModel, OnnxNode, OnnxTensor } from '../onnx.ts';
@@ -14,10 +15,14 @@ const HEAVY = new Set(['Conv', 'Gemm', 'MatMul', 'MaxPool', 'AveragePool', 'Glob
 const TABLES = new Set(['Sigmoid', 'Tanh', 'HardSigmoid', 'HardSwish', 'LeakyRelu', 'Elu', 'Softplus', 'Mish', 'Gelu', 'Selu', 'Erf', 'Exp', 'Abs', 'Neg', 'Sqrt']);
 /** The same values under another shape or name. */
 const SAME_VALUES = new Set(['Flatten', 'Reshape', 'Identity', 'Dropout', 'Squeeze', 'Unsqueeze']);
+/** Some of the same values elsewhere: of codes they are codes again. */
+const MOVES = new Set(['Slice', 'Transpose', 'Gather', 'DepthToSpace', 'SpaceToDepth', 'Expand', 'Tile']);
+/** What reads and writes codes of one scale. */
+const ONE_SCALE = new Set(['MaxPool', 'Concat', 'Resize', 'Upsample', ...MOVES]);
 const BOUNDS = new Set(['Relu', 'Clip']);
 const WEIGHTED = new Set(['Conv', 'Gemm', 'MatMul']);
 
-export type Role = 'layer' | 'bounds' | 'table' | 'insideTable' | 'bias' | 'sameValues' | 'float';
+export type Role = 'layer' | 'bounds' | 'table' | 'insideTable' | 'bias' | 'sameValues' | 'move' | 'float';
 
 export type Planned = {
   readonly node: OnnxNode;
@@ -118,6 +123,7 @@ class Planner {
     }
     if (WEIGHTED.has(opType)) return this.#constant(inputs[1])?.dataType === OnnxType.FLOAT ? 'layer' : 'float';
     if (HEAVY.has(opType) || opType === 'Concat') return 'layer';
+    if (MOVES.has(opType)) return 'move';
     if (opType === 'Resize' || opType === 'Upsample') return (node.attributes.get('mode')?.s ?? 'nearest') === 'nearest' ? 'layer' : 'float';
     if (opType === 'Add') {
       if (inputs.every((input) => this.#constant(input) === undefined)) return 'layer';
@@ -136,6 +142,38 @@ class Planner {
     return [node.inputs[0] ?? ''];
   }
 
+  #isHeavy(node: OnnxNode): boolean {
+    return HEAVY.has(node.opType) && this.#roles.get(node) === 'layer';
+  }
+
+  /** A bias, Relu or Clip that the layer before it takes in. */
+  #isTakenIn(node: OnnxNode): boolean {
+    const role = this.#roles.get(node);
+    const before = node.inputs.map((input) => this.#producer.get(input)).find((maker) => maker !== undefined);
+    if ((role !== 'bias' && role !== 'bounds') || before === undefined || this.#onlyReader(before.outputs[0] ?? '') !== node) return false;
+    return this.#isHeavy(before) || this.#roles.get(before) === 'bias';
+  }
+
+  /** Nodes behind which no heavy layer follows, as far as they hang together and int8 would not carry all of them: they stay fp32 as a whole. */
+  #floatTail(worthwhile: ReadonlySet<string>): Set<OnnxNode> {
+    const tail = this.#model.nodes.filter((node) => !this.#isHeavy(node) && !node.outputs.some((o) => worthwhile.has(o)) && !this.#isTakenIn(node));
+    const parts = new Map(tail.map((node) => [node, [node]]));
+    for (const node of tail) {
+      for (const input of node.inputs) {
+        const [a, b] = [parts.get(this.#producer.get(input) as OnnxNode), parts.get(node) as OnnxNode[]];
+        if (a === undefined || a === b) continue;
+        // The smaller into the larger: linear but for a logarithm.
+        const [large, small] = a.length >= b.length ? [a, b] : [b, a];
+        for (const moved of small) {
+          large.push(moved);
+          parts.set(moved, large);
+        }
+      }
+    }
+    const needsFloat = (node: OnnxNode): boolean => this.#roles.get(node) === 'float' || this.#roles.get(node) === 'move' || node.opType === 'Concat';
+    return new Set([...new Set(parts.values())].filter((part) => part.some(needsFloat)).flat());
+  }
+
   plan(): Plan {
     const { nodes } = this.#model;
     for (const node of nodes) this.#roles.set(node, this.#roles.get(node) ?? this.#roleOf(node));
@@ -144,8 +182,16 @@ class Planner {
 
     const worthwhile = new Set<string>();
     for (const node of [...nodes].reverse()) {
-      if ((HEAVY.has(node.opType) && this.#roles.get(node) === 'layer') || node.outputs.some((o) => worthwhile.has(o))) for (const input of node.inputs) worthwhile.add(input);
+      if (this.#isHeavy(node) || node.outputs.some((o) => worthwhile.has(o))) for (const input of node.inputs) worthwhile.add(input);
     }
+    for (const node of this.#floatTail(worthwhile)) if (this.#roles.get(node) !== 'sameValues') this.#roles.set(node, 'float');
+    // What nobody reads as codes is not moved as codes.
+    const asCodes = new Set<string>();
+    for (const node of [...nodes].reverse()) {
+      const role = this.#roles.get(node);
+      if (role !== 'float' && ((role !== 'move' && role !== 'sameValues') || node.outputs.some((o) => asCodes.has(o)))) for (const input of node.inputs) asCodes.add(input);
+    }
+    for (const node of nodes) if (this.#roles.get(node) === 'move' && !node.outputs.some((o) => asCodes.has(o))) this.#roles.set(node, 'float');
 
     // Values that come as codes, or may: a graph's input is quantised where it is first needed.
     const coded = new Set(this.#model.inputs.map((i) => i.name));
@@ -154,7 +200,7 @@ class Planner {
       const item = { node, role, quantised: true };
       const onCodes = role === 'insideTable' ? coded.has(this.carrier(node.inputs[0] ?? '')) : this.#activations(item).every((input) => coded.has(input));
       const output = node.outputs[0] ?? '';
-      const quantised = role !== 'float' && (onCodes || (role !== 'sameValues' && role !== 'insideTable' && (HEAVY.has(node.opType) || worthwhile.has(output))));
+      const quantised = role !== 'float' && (onCodes || (role !== 'sameValues' && role !== 'insideTable' && role !== 'move' && (HEAVY.has(node.opType) || worthwhile.has(output))));
       // Behind a table's inside the values are not coded, but the Mul reads x as well.
       if (quantised) coded.add(output);
       return { ...item, quantised };
@@ -187,8 +233,10 @@ class Planner {
       const gate = item.role === 'table' && item.node.opType === 'Mul' ? this.#gate(item.node) : null;
       const names = [...[...(gate?.inside ?? [])].reverse().map((n) => n.opType), ...parts.map((p) => p.node.opType)];
       layers.set(end, { node: item.node.name || end, operator: names.join(' + ') });
-      if (['MaxPool', 'Concat', 'Resize', 'Upsample'].includes(item.node.opType)) ties.push([...inputs, end]);
+      if (ONE_SCALE.has(item.node.opType)) ties.push([...inputs, end]);
     }
+    // What is computed in fp32 from an image begins with its codes too.
+    for (const { name } of this.#model.inputs) if (planned.some(({ node, role }) => role === 'float' && node.inputs.some((input) => this.carrier(input) === name))) wanted.add(name);
     for (const name of wanted) {
       const isInput = this.#model.inputs.some((i) => i.name === name);
       if (isInput) layers.set(name, { node: name, operator: 'input' });
