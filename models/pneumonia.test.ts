@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ModelMetadata } from '../src/contract/model.ts';
+import { classifier } from '../test/support/classifier.ts';
 import { dataPath, hasData } from '../test/support/data.ts';
 
 const here = (path: string): URL => new URL(path, import.meta.url);
@@ -26,6 +27,7 @@ interface Evaluation {
 }
 
 const metadata = ModelMetadata.parse(JSON.parse(text('pneumonia/metadata.json')));
+const fields = classifier(metadata.fabriclens);
 const evaluation = JSON.parse(text('pneumonia/evaluation.json')) as Evaluation;
 const card = text('pneumonia/CARD.md');
 
@@ -45,9 +47,9 @@ describe('pneumonia package', () => {
   });
 
   test('the threshold belongs to model.onnx and is the evaluated one', () => {
-    expect(metadata.fabriclens.threshold.sha256).toBe(sha256(readFileSync(here('pneumonia/model.onnx'))));
-    expect(metadata.fabriclens.threshold.value).toBe(evaluation.threshold.value);
-    expect(metadata.fabriclens.threshold.method).toBe(evaluation.threshold.method);
+    expect(fields.threshold.sha256).toBe(sha256(readFileSync(here('pneumonia/model.onnx'))));
+    expect(fields.threshold.value).toBe(evaluation.threshold.value);
+    expect(fields.threshold.method).toBe(evaluation.threshold.method);
     expect(metadata.fabriclens.tolerance).toBe(evaluation.tolerance);
     expect(card).toContain(`threshold ${evaluation.threshold.value} on P(PNEUMONIA)`);
   });
@@ -82,7 +84,7 @@ describe('pneumonia package', () => {
   });
 
   test('heat-map weights have one row a label and one column a feature channel', () => {
-    const { heatmap, labels } = metadata.fabriclens;
+    const { heatmap, labels } = fields;
     expect(heatmap?.weights.map((w) => w.length)).toEqual(labels.map(() => 256));
   });
 });

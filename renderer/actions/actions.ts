@@ -3,7 +3,7 @@
  * menu (by `id`) all run these, so they cannot disagree.
  */
 import type { Session } from '../state/session.ts';
-import { entryOf, shownOf } from '../state/selectors.ts';
+import { entryOf, heatMapRun, shownOf } from '../state/selectors.ts';
 import type { AppState, Tool, Workspace } from '../state/store.ts';
 import type { View, Viewer } from '../viewport/viewer.ts';
 import type { IconName } from '../ui/icons.tsx';
@@ -115,7 +115,7 @@ export const ACTIONS = [
     id: 'heatMap.toggle',
     icon: 'heat',
     shortcuts: ['h'],
-    possible: (now) => inReview(now) && (entryNow(now)?.comparison?.runs.some((r) => r.state === 'ok' && r.classMaps !== null) ?? false),
+    possible: (now) => inReview(now) && heatMapRun(entryNow(now)?.comparison ?? null, null) !== null,
     pressed: ({ app }) => app.heatMap.on,
     perform: ({ session }) => session.store.set(({ heatMap }) => ({ heatMap: { ...heatMap, on: !heatMap.on } })),
   },

@@ -80,7 +80,7 @@ function ForImage({ model, shown }: { model: ModelInfo; shown: Shown }): JSX.Ele
       {entry && comparison && (
         <div className={entry.state === 'running' ? 'results stale' : 'results'} data-testid="results">
           <Verdict entry={entry} />
-          <Probabilities model={model} comparison={comparison} engines={entry.engines} />
+          {comparison.task === 'classification' && model.metadata.fabriclens.task === 'classification' && <Probabilities fields={model.metadata.fabriclens} comparison={comparison} engines={entry.engines} />}
           <HeatMapPanel model={model} shown={shown} comparison={comparison} />
           <Latency comparison={comparison} />
           <IdentityList comparison={comparison} />

@@ -1,9 +1,9 @@
 import { Button, Select, Slider } from '@mantine/core';
 import { useEffect, useRef, type JSX } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { Comparison, EngineId, RunOk } from '../../src/contract/engine.ts';
+import type { ClassificationRun, Comparison, EngineId } from '../../src/contract/engine.ts';
 import type { ModelInfo } from '../../src/contract/ipc.ts';
-import { okRuns, type Shown } from '../state/selectors.ts';
+import { runsWithMaps, type Shown } from '../state/selectors.ts';
 import type { HeatMapChoice } from '../state/store.ts';
 import { useAction, useApp, useAppState, useLocalText } from '../ui/app.ts';
 import { Icon } from '../ui/icons.tsx';
@@ -13,7 +13,7 @@ import { Thumb } from './Thumb.tsx';
 
 const SMALL = 104;
 
-/** Off until asked for: the reader looks first. */
+/** Off until asked for: the reader looks first. Nothing where no engine says where it looked. */
 export function HeatMapPanel({ model, shown, comparison }: { model: ModelInfo; shown: Shown; comparison: Comparison }): JSX.Element | null {
   const { t } = useTranslation();
   const local = useLocalText();
@@ -21,9 +21,9 @@ export function HeatMapPanel({ model, shown, comparison }: { model: ModelInfo; s
   const heatMap = useAppState((s) => s.heatMap);
   const toggle = useAction('heatMap.toggle');
   const choice = heatMapChoice(comparison, heatMap);
-  if (!choice) return <section aria-label={t('heatMap.title')}><h3>{t('heatMap.title')}</h3><p className="dim">{t('heatMap.none')}</p></section>;
+  if (!choice) return null;
   const set = (change: Partial<HeatMapChoice>): void => session.store.set((s) => ({ heatMap: { ...s.heatMap, ...change } }));
-  const withMaps = okRuns(comparison.runs).filter((run) => run.classMaps);
+  const withMaps = runsWithMaps(comparison);
   const label = local(model.metadata.fabriclens.labels[choice.classIndex]!.text);
   return (
     <section aria-label={t('heatMap.title')} data-testid="heatmap-panel">
@@ -75,7 +75,7 @@ function Legend({ scale, label }: { scale: number; label: string }): JSX.Element
   );
 }
 
-function SmallMap({ model, shown, run, classIndex, scale, opacity }: { model: ModelInfo; shown: Shown; run: RunOk; classIndex: number; scale: number; opacity: number }): JSX.Element {
+function SmallMap({ model, shown, run, classIndex, scale, opacity }: { model: ModelInfo; shown: Shown; run: ClassificationRun; classIndex: number; scale: number; opacity: number }): JSX.Element {
   const ref = useRef<HTMLCanvasElement>(null);
   const { rows, columns } = shown.instance;
   const shrink = SMALL / Math.max(rows, columns);

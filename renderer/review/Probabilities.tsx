@@ -1,23 +1,23 @@
 import type { JSX } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { Comparison, EngineId, RunFailed, RunOk } from '../../src/contract/engine.ts';
-import type { ModelInfo } from '../../src/contract/ipc.ts';
+import type { ClassificationComparison, ClassificationRun, EngineId, RunFailed } from '../../src/contract/engine.ts';
+import type { ClassifierFields } from '../../src/contract/model.ts';
 import { useApp, useLocalText, useTextOf } from '../ui/app.ts';
 import { probability, signed } from '../ui/format.ts';
 import { Icon } from '../ui/icons.tsx';
 import { columnsOf, decisionOf, deltaOf, referenceOf } from './verdict.ts';
 
 /** Classes as rows, engines as columns; the threshold is a mark on the bars of its class. */
-export function Probabilities({ model, comparison, engines }: { model: ModelInfo; comparison: Comparison; engines: readonly EngineId[] }): JSX.Element {
+export function Probabilities({ fields, comparison, engines }: { fields: ClassifierFields; comparison: ClassificationComparison; engines: readonly EngineId[] }): JSX.Element {
   const { t } = useTranslation();
   const local = useLocalText();
   const { session } = useApp();
-  const { labels, threshold } = model.metadata.fabriclens;
+  const { labels, threshold } = fields;
   const columns = columnsOf(engines, comparison.runs);
   const reference = referenceOf(comparison.runs);
   const marked = local(labels[comparison.threshold.classIndex]!.text);
   const failed = columns.flatMap(({ run }) => (run?.state === 'failed' ? [run] : []));
-  const ok = (run: { state: string } | null): run is RunOk => run?.state === 'ok';
+  const ok = (run: { state: string } | null): run is ClassificationRun => run?.state === 'ok';
   return (
     <section aria-label={t('panel.probabilities')}>
       <table className="grid" data-testid="probabilities">

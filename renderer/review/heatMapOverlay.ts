@@ -1,8 +1,8 @@
 /** The class-activation map that lies over the image: made when switched on, dropped when off. */
 import { useEffect, useMemo } from 'react';
 import type { ModelMetadata } from '../../src/contract/model.ts';
-import type { ClassMaps, Comparison, EngineId, RunOk } from '../../src/contract/engine.ts';
-import { entryOf, heatMapRun, modelOf, okRuns, type Shown } from '../state/selectors.ts';
+import type { ClassificationRun, ClassMaps, Comparison, EngineId } from '../../src/contract/engine.ts';
+import { entryOf, heatMapRun, modelOf, runsWithMaps, type Shown } from '../state/selectors.ts';
 import { useApp, useAppState, useView } from '../ui/app.ts';
 import { colourise, commonScale, inputField, resampleBilinear, type Rect } from '../viewport/heatMap.ts';
 import { sliceKey } from '../viewport/viewer.ts';
@@ -11,12 +11,12 @@ import { sliceKey } from '../viewport/viewer.ts';
 const RASTER = 384;
 
 /** What is chosen, or the default: the class under the threshold, the first engine that has maps. */
-export function heatMapChoice(comparison: Comparison | null, choice: { engine: EngineId | null; classIndex: number | null }): { run: RunOk; classIndex: number; scale: number } | null {
+export function heatMapChoice(comparison: Comparison | null, choice: { engine: EngineId | null; classIndex: number | null }): { run: ClassificationRun; classIndex: number; scale: number } | null {
   const run = heatMapRun(comparison, choice.engine);
-  if (!comparison || !run?.classMaps) return null;
+  if (comparison?.task !== 'classification' || !run?.classMaps) return null;
   // A class chosen for another model may not exist in this one.
   const classIndex = choice.classIndex !== null && choice.classIndex < run.classMaps.maps.length ? choice.classIndex : comparison.threshold.classIndex;
-  const maps = okRuns(comparison.runs).flatMap((r) => (r.classMaps?.maps[classIndex] ? [r.classMaps.maps[classIndex]] : []));
+  const maps = runsWithMaps(comparison).flatMap((r) => (r.classMaps?.maps[classIndex] ? [r.classMaps.maps[classIndex]] : []));
   return { run, classIndex, scale: commonScale(maps) };
 }
 

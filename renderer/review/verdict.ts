@@ -1,5 +1,5 @@
 /** What the numbers of a comparison say, as values for the panel. Pure. */
-import type { Comparison, EngineId, PartTiming, Run, RunOk, TimingPart, TimingSource } from '../../src/contract/engine.ts';
+import type { ClassificationComparison, ClassificationRun, Comparison, EngineId, PartTiming, Run, RunFailed, RunOk, TimingPart, TimingSource } from '../../src/contract/engine.ts';
 import { engineOf, okRuns } from '../state/selectors.ts';
 
 export type Agreement = 'agree' | 'agreePartly' | 'apart' | 'flip' | 'single' | 'noReference' | 'none';
@@ -11,7 +11,7 @@ export function agreementOf(comparison: Comparison): Agreement {
   if (ok === 0) return 'none';
   if (comparison.flips.length > 0) return 'flip';
   if (ok === 1) return 'single';
-  if (!referenceOf(comparison.runs)) return 'noReference';
+  if (comparison.runs[0]?.state !== 'ok') return 'noReference';
   if (isBeyond(comparison)) return 'apart';
   return ok < comparison.runs.length ? 'agreePartly' : 'agree';
 }
@@ -20,17 +20,17 @@ export function agreementOf(comparison: Comparison): Agreement {
 export const isBeyond = ({ maxDelta, tolerance }: Comparison): boolean => maxDelta !== null && maxDelta > tolerance;
 
 /** The class a run decides for at the threshold; null when it stays below and the model has no one other class. */
-export function decisionOf(run: RunOk, threshold: Comparison['threshold'], labels: number): { positive: boolean; classIndex: number | null } {
+export function decisionOf(run: ClassificationRun, threshold: ClassificationComparison['threshold'], labels: number): { positive: boolean; classIndex: number | null } {
   const positive = (run.probabilities[threshold.classIndex] ?? 0) >= threshold.value;
   if (positive) return { positive, classIndex: threshold.classIndex };
   return { positive, classIndex: labels === 2 ? 1 - threshold.classIndex : null };
 }
 
 /** The first engine asked for is the reference; null when it failed. */
-export const referenceOf = (runs: readonly Run[]): RunOk | null => (runs[0]?.state === 'ok' ? runs[0] : null);
+export const referenceOf = <R extends RunOk>(runs: readonly (R | RunFailed)[]): R | null => (runs[0]?.state === 'ok' ? runs[0] : null);
 
 /** Probability minus the reference's, of the class under the threshold. */
-export function deltaOf(run: RunOk, reference: RunOk, classIndex: number): number {
+export function deltaOf(run: ClassificationRun, reference: ClassificationRun, classIndex: number): number {
   return (run.probabilities[classIndex] ?? 0) - (reference.probabilities[classIndex] ?? 0);
 }
 
@@ -101,7 +101,7 @@ export const sourcesOfPart = (runs: readonly Run[], part: TimingPart): TimingSou
 export const sourcesOf = (runs: readonly Run[]): TimingSource[] => [...new Set(okRuns(runs).flatMap((run) => run.timings.map(({ source }) => source)))];
 
 /** Columns of the panel: one an engine asked for, whether it has answered or not. */
-export function columnsOf(engines: readonly EngineId[], runs: readonly Run[]): Array<{ engine: EngineId; run: Run | null }> {
+export function columnsOf<R extends Run>(engines: readonly EngineId[], runs: readonly R[]): Array<{ engine: EngineId; run: R | null }> {
   return engines.map((engine) => ({ engine, run: runs.find((run) => engineOf(run) === engine) ?? null }));
 }
 

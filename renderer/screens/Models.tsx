@@ -1,6 +1,7 @@
 import { useState, type JSX } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { ModelInfo } from '../../src/contract/ipc.ts';
+import type { ClassifierFields } from '../../src/contract/model.ts';
 import { modelOf } from '../state/selectors.ts';
 import { useApp, useAppState, useLocalText, useTextOf } from '../ui/app.ts';
 import { shortHash } from '../ui/format.ts';
@@ -60,8 +61,7 @@ function Card({ model }: { model: ModelInfo }): JSX.Element {
       <Metrics metrics={metadata.eval_metrics} />
 
       <h4>{t('models.threshold')}</h4>
-      <p>{t('models.thresholdText', { value: fabriclens.threshold.value.toFixed(4), label: local(fabriclens.labels[fabriclens.threshold.classIndex]!.text), tolerance: fabriclens.tolerance })}</p>
-      <p className="dim" lang="en">{fabriclens.threshold.method}</p>
+      {fabriclens.task === 'detection' ? <p>{t('models.boxesText', { ...fabriclens.detection, tolerance: fabriclens.tolerance })}</p> : <Threshold fields={fabriclens} />}
 
       <h4>{t('models.identity')}</h4>
       <dl className="facts">
@@ -81,6 +81,17 @@ function Card({ model }: { model: ModelInfo }): JSX.Element {
       </h4>
       {full && <Markdown text={model.card} />}
     </article>
+  );
+}
+
+function Threshold({ fields: { threshold, labels, tolerance } }: { fields: ClassifierFields }): JSX.Element {
+  const { t } = useTranslation();
+  const local = useLocalText();
+  return (
+    <>
+      <p>{t('models.thresholdText', { value: threshold.value.toFixed(4), label: local(labels[threshold.classIndex]!.text), tolerance })}</p>
+      <p className="dim" lang="en">{threshold.method}</p>
+    </>
   );
 }
 

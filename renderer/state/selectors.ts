@@ -1,6 +1,6 @@
 /** What follows from the state. Pure. */
 import type { FileProblem, InstanceInfo, Library, SeriesInfo, StudyInfo } from '../../src/contract/dicom.ts';
-import type { Comparison, EngineId, Run, RunOk } from '../../src/contract/engine.ts';
+import type { ClassificationRun, Comparison, EngineId, Run, RunOk } from '../../src/contract/engine.ts';
 import type { ModelInfo } from '../../src/contract/ipc.ts';
 import type { ModelMetadata } from '../../src/contract/model.ts';
 import type { AppState, ComparisonEntry } from './store.ts';
@@ -81,9 +81,13 @@ export function intentConcern(instance: InstanceInfo, metadata: ModelMetadata): 
 export const okRuns = (runs: readonly Run[]): RunOk[] => runs.filter((r): r is RunOk => r.state === 'ok');
 export const engineOf = (run: Run): EngineId => (run.state === 'ok' ? run.identity.engine : run.engine);
 
+/** Runs that say where they looked. */
+export const runsWithMaps = (comparison: Comparison | null): ClassificationRun[] =>
+  comparison?.task === 'classification' ? comparison.runs.filter((r): r is ClassificationRun => r.state === 'ok' && r.classMaps !== null) : [];
+
 /** The run a heat map is made from: the chosen engine's, or the first that has maps. */
-export function heatMapRun(comparison: Comparison | null, engine: EngineId | null): RunOk | null {
-  const withMaps = okRuns(comparison?.runs ?? []).filter((r) => r.classMaps !== null);
+export function heatMapRun(comparison: Comparison | null, engine: EngineId | null): ClassificationRun | null {
+  const withMaps = runsWithMaps(comparison);
   return withMaps.find((r) => r.identity.engine === engine) ?? withMaps[0] ?? null;
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Comparison } from '../../src/contract/engine.ts';
+import type { ClassificationComparison, Comparison } from '../../src/contract/engine.ts';
 import type { CallName, EventName, EventPayload, HostBridge, Request, Response } from '../../src/contract/ipc.ts';
 import { comparison, failed, instance, library, model, run, series, study } from '../testing/samples.ts';
 import { entryOf, shownOf } from './selectors.ts';
@@ -109,7 +109,7 @@ describe('comparing', () => {
   test('what a cancelled run did finish is shown, unless more was there already', async () => {
     let answer!: (c: Comparison) => void;
     const { session } = await started({ 'compare.run': () => new Promise((resolve) => (answer = resolve)) });
-    const cancelledWith = async (runs: Comparison['runs']): Promise<number> => {
+    const cancelledWith = async (runs: ClassificationComparison['runs']): Promise<number> => {
       const call = session.compare();
       session.cancel();
       answer(comparison(runs));

@@ -3,6 +3,7 @@
  * Every latency says where it comes from (DESIGN.md, contract 5).
  */
 import { z } from 'zod';
+import { DetectionRule } from './model.ts';
 
 export const EngineId = z.enum(['cpu-fp32', 'cpu-int8', 'board']);
 export type EngineId = z.infer<typeof EngineId>;
@@ -57,19 +58,46 @@ export const ClassMaps = z.object({
 });
 export type ClassMaps = z.infer<typeof ClassMaps>;
 
-export const RunOk = z.object({
+const Ran = z.object({
   state: z.literal('ok'),
   identity: Identity,
   repeats: z.number().int().positive(),
+  timings: z.array(PartTiming),
+  /** Sum of all parts (ms), over the repeats. */
+  total: z.object({ p50: z.number(), p95: z.number() }),
+});
+
+export const ClassificationRun = Ran.extend({
+  task: z.literal('classification'),
   /** Raw network output, one a class. */
   logits: z.array(z.number()),
   /** 0…1, one a class, in the order of the model's labels. */
   probabilities: z.array(z.number()),
   classMaps: ClassMaps.nullable(),
-  timings: z.array(PartTiming),
-  /** Sum of all parts (ms), over the repeats. */
-  total: z.object({ p50: z.number(), p95: z.number() }),
 });
+export type ClassificationRun = z.infer<typeof ClassificationRun>;
+
+/** In pixels of the image: (0, 0) is the outer corner of its first pixel, so that a whole image of 5 columns is 5 wide. Inside the image. */
+export const Box = z.object({
+  x: z.number(),
+  y: z.number(),
+  width: z.number().positive(),
+  height: z.number().positive(),
+  /** 0…1. */
+  score: z.number(),
+  /** Index into the model's labels. */
+  label: z.number().int().nonnegative(),
+});
+export type Box = z.infer<typeof Box>;
+
+export const DetectionRun = Ran.extend({
+  task: z.literal('detection'),
+  /** Highest score first. */
+  boxes: z.array(Box),
+});
+export type DetectionRun = z.infer<typeof DetectionRun>;
+
+export const RunOk = z.discriminatedUnion('task', [ClassificationRun, DetectionRun]);
 export type RunOk = z.infer<typeof RunOk>;
 
 /** A failed engine never takes the others down: its Run carries the reason and the mend. */
@@ -99,19 +127,65 @@ export const Warning = z.object({
 });
 export type Warning = z.infer<typeof Warning>;
 
-export const Comparison = z.object({
+const Compared = z.object({
   instanceId: z.string(),
   /** Frame number from 0. */
   frame: z.number().int().nonnegative(),
   model: z.string(),
   warnings: z.array(Warning),
-  runs: z.array(Run),
-  /** Class index whose probability is held against the threshold, and the threshold. */
-  threshold: z.object({ classIndex: z.number().int(), value: z.number() }),
-  /** Engines whose decision at the threshold is not the first (reference) engine's. */
+  /**
+   * Engines that decide otherwise than the first (reference) engine: a classifier at its threshold; a detector by a box that the
+   * reference has not, or by none where the reference has one.
+   */
   flips: z.array(EngineId),
-  /** Largest |Δp| between any engine and the reference, and the tolerance it is held against (from the model). */
+  /** Largest difference of a probability, or of a matched box's score, between any engine and the reference; null without two answers (or boxes to match). */
   maxDelta: z.number().nullable(),
+  /** What `maxDelta` is held against (from the model). */
   tolerance: z.number(),
 });
+
+export const ClassificationComparison = Compared.extend({
+  task: z.literal('classification'),
+  runs: z.array(z.discriminatedUnion('state', [ClassificationRun, RunFailed])),
+  /** Class index whose probability is held against the threshold, and the threshold. */
+  threshold: z.object({ classIndex: z.number().int(), value: z.number() }),
+});
+export type ClassificationComparison = z.infer<typeof ClassificationComparison>;
+
+/** One thing in the image as the engines see it. */
+export const BoxGroup = z.object({
+  label: z.number().int().nonnegative(),
+  /** One an engine at most, in the order of the runs. `iou` is with the group's first box, null for that one itself. */
+  boxes: z.array(z.object({ engine: EngineId, /** Into the run's boxes. */ index: z.number().int().nonnegative(), iou: z.number().nullable() })).min(1),
+});
+export type BoxGroup = z.infer<typeof BoxGroup>;
+
+/** One engine's boxes against the reference's. */
+export const BoxAgreement = z.object({
+  engine: EngineId,
+  matched: z.number().int().nonnegative(),
+  /** Boxes that the reference alone has, and that this engine alone has. */
+  missing: z.number().int().nonnegative(),
+  extra: z.number().int().nonnegative(),
+  /** Over the matched pairs; null without any. */
+  maxDelta: z.number().nullable(),
+  minIou: z.number().nullable(),
+});
+export type BoxAgreement = z.infer<typeof BoxAgreement>;
+
+export const DetectionComparison = Compared.extend({
+  task: z.literal('detection'),
+  runs: z.array(z.discriminatedUnion('state', [DetectionRun, RunFailed])),
+  rule: DetectionRule,
+  /** Highest score first. Boxes of one label that overlap by IOU_MATCH or more are one thing. */
+  groups: z.array(BoxGroup),
+  /** One for every engine that answered but the reference; empty when that one failed. */
+  agreements: z.array(BoxAgreement),
+});
+export type DetectionComparison = z.infer<typeof DetectionComparison>;
+
+/** Smallest intersection over union of two engines' boxes that is called the same box. */
+export const IOU_MATCH = 0.5;
+
+export const Comparison = z.discriminatedUnion('task', [ClassificationComparison, DetectionComparison]);
 export type Comparison = z.infer<typeof Comparison>;

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
+import { classifier } from '../../test/support/classifier.ts';
 import { writeTinyPackage } from '../../test/support/model-package.ts';
 import { BoardLink, connectBoard, type OpenBoard } from '../board/index.ts';
 import { ModelMetadata } from '../contract/model.ts';
@@ -31,13 +32,13 @@ describe('where a round trip went', () => {
     expect(shown(timings({ parameters: ns('rtl', 1, 30, 2, 4000), roundTripMs: 4003 }))).toEqual(['transfer host 3', 'queue host 1', 'pl rtl 30', 'ps rtl 2']);
   });
 
-  test('a server that tells nothing, or nonsense, leaves everything to transfer', () => {
   test('a modelled pl beside a ps by the clock: each part has its own source', () => {
     const parameters = { ...ns('host', 1, 7, 2, 40), timing_pl_source: 'model' };
     expect(shown(timings({ parameters, roundTripMs: 44 }))).toEqual(['transfer host 4', 'queue host 1', 'pl model 7', 'ps host 2']);
     expect(shown(timings({ parameters: { ...parameters, timing_pl_source: 'guess' }, roundTripMs: 44 }))).toEqual(['transfer host 41', 'queue host 1', 'ps host 2']);
   });
 
+  test('a server that tells nothing, or nonsense, leaves everything to transfer', () => {
     const told: Record<string, string | number>[] = [{}, { timing_pl_ns: 5e6 }, { timing_source: 'guess', timing_pl_ns: 5e6 }, { timing_source: 'host', timing_pl_ns: -1, timing_ps_ns: 'x' }];
     for (const parameters of told) {
       expect(shown(timings({ parameters, roundTripMs: 9 }))).toEqual(['transfer host 9']);
@@ -95,7 +96,7 @@ describe('any server of the protocol', () => {
       const { link, sent } = await server([metadata]);
       const engine = createBoardEngine({ board: link, software: 'test' });
       await engine.load(tinyPackage());
-      const { logits, parts, identity } = await engine.infer(input);
+      const { logits, parts, identity } = classifier(await engine.infer(input));
       expect([...logits]).toEqual([1, 2]);
       expect(sent.at(-1)!.inputs[0]).toMatchObject({ name: 'image', datatype });
       if (datatype === 'FP32') expect(sent.at(-1)!.inputs[0]!.data).toEqual([...input]);
@@ -115,7 +116,7 @@ describe('any server of the protocol', () => {
 
   test('an answer that is no finite number is no answer', () => {
     const pkg = tinyPackage();
-    const answer = (logits: number[], feature: number): object => readOutputs(pkg, { logits: { data: Float32Array.from(logits), shape: [1, 2] }, features: { data: new Float32Array(4).fill(feature), shape: [1, 4, 1, 1] } });
+    const answer = (logits: number[], feature: number): object => readOutputs(pkg, { logits: { data: Float32Array.from(logits), shape: [1, 2] }, features: { data: new Float32Array(4).fill(feature), shape: [1, 4, 1, 1] } }, 'program');
     expect(answer([1, 2], 3)).toHaveProperty('logits');
     expect(() => answer([1, NaN], 3)).toThrow('Model tiny: "logits" holds NaN, which is no finite number.');
     expect(() => answer([1, 2], -Infinity)).toThrow('"features" holds -Infinity');

@@ -60,9 +60,9 @@ class BoardEngine implements Engine {
       data = quantizeInput(input, scale, zeroPoint);
       parts.push({ part: 'preprocess', source: 'host', ms: performance.now() - start });
     }
-    const result = await translated(() => client.infer(name, [{ name: inputName, datatype, shape: [...shape], data }], { ...options, outputs: wantedOutputs(pkg) }));
+    const result = await translated(() => client.infer(name, [{ name: inputName, datatype, shape: [...shape], data }], { ...options, outputs: wantedOutputs(pkg, 'program') }));
     parts.push(...timings(result));
-    return { ...readOutputs(pkg, floats(result)), parts, identity: this.#identity(pkg, result) };
+    return { ...readOutputs(pkg, floats(result), 'program'), parts, identity: this.#identity(pkg, result) };
   }
 
   async #ready(options: InferOptions): Promise<OipClient> {

@@ -5,6 +5,7 @@ import * as ort from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ModelMetadata } from '../contract/model.ts';
 import { buildForTest } from '../../test/support/build.ts';
+import { classifier } from '../../test/support/classifier.ts';
 import { writeTinyPackage } from '../../test/support/model-package.ts';
 import { createCpuEngine } from './cpu.ts';
 import type { Engine } from './engine.ts';
@@ -36,7 +37,7 @@ describe('CPU engines', () => {
     const pkg = open(writeTinyPackage(folder));
     const cpu = engine(id);
     await cpu.load(pkg);
-    const result = await cpu.infer(input);
+    const result = classifier(await cpu.infer(input));
     const session = await ort.InferenceSession.create(new Uint8Array(readFileSync(join(pkg.dir, file))));
     const bare = await session.run({ image: new ort.Tensor('float32', input, [1, 1, 16, 16]) });
     expect(result.logits).toEqual(bare['logits']!.data);

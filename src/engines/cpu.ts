@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { EngineId, Identity } from '../contract/engine.ts';
 import { bounded, checkInput, EngineError, type Engine, type InferOptions, type Inference } from './engine.ts';
 import type { LoadedModel, OrtReply, OrtRequest } from './ort-messages.ts';
-import { readOutputs, wantedOutputs, type OutputTensor } from './outputs.ts';
+import { predictionValues, readOutputs, wantedOutputs, type OutputTensor } from './outputs.ts';
 import { readVerified, type ExecutedFile, type ModelPackage } from './package.ts';
 
 const FILE = { 'cpu-fp32': 'model.onnx', 'cpu-int8': 'model.int8.onnx' } as const satisfies Record<string, ExecutedFile>;
@@ -59,11 +59,11 @@ class CpuEngine implements Engine {
     checkInput(input, pkg);
     const start = performance.now();
     shared.set(input);
-    const answers = (await this.#ask(`${this.id}: model ${pkg.metadata.fabriclens.name}`, { kind: 'run', outputs: wantedOutputs(pkg) }, options)) as Record<string, OutputTensor>;
+    const answers = (await this.#ask(`${this.id}: model ${pkg.metadata.fabriclens.name}`, { kind: 'run', outputs: wantedOutputs(pkg, 'graph') }, options)) as Record<string, OutputTensor>;
     // The next run writes over the shared answers.
     const tensors = Object.fromEntries(Object.entries(answers).map(([name, { data, shape }]) => [name, { data: data.slice(), shape }]));
     const ms = performance.now() - start;
-    return { ...readOutputs(pkg, tensors), parts: [{ part: 'engine', source: 'host', ms }], identity: this.#identity(pkg, model) };
+    return { ...readOutputs(pkg, tensors, 'graph'), parts: [{ part: 'engine', source: 'host', ms }], identity: this.#identity(pkg, model) };
   }
 
   async close(): Promise<void> {
@@ -106,7 +106,8 @@ const sameModel = (a: ModelPackage, b: ModelPackage, file: ExecutedFile): boolea
 
 /** The graph has the input and outputs that metadata.json says; throws EngineError `model-mismatch` naming the first that it has not. */
 function checkModel({ inputs, outputs }: LoadedModel, pkg: ModelPackage, file: string): void {
-  const { name, input, outputs: roles, labels } = pkg.metadata.fabriclens;
+  const { fabriclens } = pkg.metadata;
+  const { name, input, labels } = fabriclens;
   const fail = (what: string): never => {
     throw new EngineError('model-mismatch', `Model ${name}: ${file} ${what}. Its metadata.json and its graph do not belong together.`);
   };
@@ -116,10 +117,19 @@ function checkModel({ inputs, outputs }: LoadedModel, pkg: ModelPackage, file: s
   if (found.shape.length !== 4 || found.shape.some((n, i) => typeof n === 'number' && n !== input.shape[i])) {
     fail(`takes [${found.shape.join(', ')}] at "${input.name}", not [${input.shape.join(', ')}]`);
   }
-  for (const role of [roles.logits, roles.features]) {
-    if (role !== undefined && !outputs.some((o) => o.name === role)) fail(`has no output "${role}"`);
+  for (const role of wantedOutputs(pkg, 'graph')) {
+    if (!outputs.some((o) => o.name === role)) fail(`has no output "${role}"`);
   }
-  const classes = outputs.find((o) => o.name === roles.logits)!.shape.at(-1);
+  const last = (role: string): number | string | undefined => outputs.find((o) => o.name === role)!.shape.at(-1);
+  if (fabriclens.task === 'detection') {
+    const values = last(fabriclens.outputs.predictions);
+    const wanted = predictionValues(fabriclens);
+    if (typeof values === 'number' && values !== wanted) {
+      fail(`gives ${values} values a row, but metadata.json names ${labels.length} classes ${fabriclens.detection.objectness ? 'and an objectness' : 'without an objectness'}, which are ${wanted}`);
+    }
+    return;
+  }
+  const classes = last(fabriclens.outputs.logits);
   if (typeof classes === 'number' && classes !== labels.length) fail(`gives ${classes} classes, but metadata.json names ${labels.length}`);
 }
 

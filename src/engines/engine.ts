@@ -17,15 +17,33 @@ export interface Features {
   columns: number;
 }
 
-export interface Inference {
-  /** One a class. */
-  logits: Float32Array;
-  /** Null when the model exposes no feature map. */
-  features: Features | null;
+/**
+ * Rows of a detector, as they left the network: `predictions` (centre x, centre y, width, height, then as the package's rule says) or
+ * `detections`, on which the program has done that rule (x1, y1, x2, y2, score, class; class -1: no box). Pixels of the network's input.
+ */
+export interface RawBoxes {
+  kind: 'predictions' | 'detections';
+  data: Float32Array;
+  rows: number;
+  /** A row. */
+  values: number;
+}
+
+export type Outputs =
+  | {
+      task: 'classification';
+      /** One a class. */
+      logits: Float32Array;
+      /** Null when the model exposes no feature map. */
+      features: Features | null;
+    }
+  | { task: 'detection'; raw: RawBoxes };
+
+export type Inference = Outputs & {
   /** Parts that only this engine can time: `engine`, or `transfer`, `queue`, `pl`, `ps`. */
   parts: PartSample[];
   identity: Identity;
-}
+};
 
 export interface InferOptions {
   signal?: AbortSignal | undefined;

@@ -84,6 +84,7 @@ export async function addModel(options: AddModelOptions, resources: Resources): 
   const network = new Network(source.model);
   const facts: Omit<Facts, 'modalities'> = { name, given, properties: readProperties(source.bytes), model: source.model, inputDims: network.inputDims, activation: source.activation };
   const preparation = prepare(facts);
+  if (preparation.task !== 'classification') throw new CompileError(`The network is a detector ("${preparation.predictions}"); packages of detectors are not made yet.`);
   const found = await readSamples(options, network.inputDims, preparation, createCodecs(resources.loadWasm));
   const { bytes, model: int8, input, report: quantisation } = await quantise(source.model, found.samples, {
     method: options.method, float: options.float, inputRange: inputRange(preparation.preprocessing), signal: options.signal, onProgress: options.onProgress,
@@ -250,7 +251,10 @@ async function golden(modelsDir: string, dir: string, metadata: ModelMetadata, s
   try {
     await engine.load({ dir, metadata }, { signal, timeoutMs: GOLDEN_TIMEOUT_MS });
     const all = [];
-    for (const sample of samples) all.push(new Map([[metadata.fabriclens.outputs.logits, (await engine.infer(sample, { signal, timeoutMs: GOLDEN_TIMEOUT_MS })).logits]]));
+    for (const sample of samples) {
+      const inference = await engine.infer(sample, { signal, timeoutMs: GOLDEN_TIMEOUT_MS });
+      if (inference.task === 'classification' && metadata.fabriclens.task === 'classification') all.push(new Map([[metadata.fabriclens.outputs.logits, inference.logits]]));
+    }
     return all;
   } finally {
     await engine.close();

@@ -1,2 +1,3 @@
-export { placement, toTensor } from './tensor.ts';
+export { placement, toImage, type Placement } from './letterbox.ts';
+export { statistics, toTensor } from './tensor.ts';
 export { quantizeInput } from './quantize.ts';

@@ -23,7 +23,7 @@ export function quantizeInput(tensor: Float32Array, scale: number, zeroPoint: nu
 }
 
 /** Math.round sends ties up; only exact ties need another look, as floor(x) + 0.5 is exact for every float32 that can tie. */
-function roundHalfEven(x: number): number {
+export function roundHalfEven(x: number): number {
   const rounded = Math.round(x);
   return rounded - x === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }

@@ -1,8 +1,10 @@
 /** Runs engines on one frame, one after another so that their timings do not disturb one another, and holds their answers side by side. */
-import type { Comparison, EngineId, PartTiming, Run, RunOk, TimingPart, Warning } from '../contract/engine.ts';
+import type { ClassificationComparison, ClassificationRun, Comparison, DetectionComparison, EngineId, PartTiming, Run, RunOk, TimingPart, Warning } from '../contract/engine.ts';
 import { TimingPart as TimingParts } from '../contract/engine.ts';
 import { EngineError, type Engine, type Inference, type PartSample } from '../engines/index.ts';
 import { classMaps, probabilities } from './activation.ts';
+import { boxesOf } from './detections.ts';
+import { compareBoxes } from './match-boxes.ts';
 import type { LoadedPackage } from './packages.ts';
 import { p50p95 } from './statistics.ts';
 
@@ -10,8 +12,10 @@ export interface CompareInput {
   instanceId: string;
   frame: number;
   pkg: LoadedPackage;
-  /** The preprocessed frame. */
+  /** The preprocessed frame, and the size it had. */
   tensor: Float32Array;
+  rows: number;
+  columns: number;
   /** `decode` and `preprocess`, measured once for the comparison: they are the same work for every engine and repeat. */
   prepared: PartSample[];
   warnings: Warning[];
@@ -45,25 +49,27 @@ export async function runEngines(input: CompareInput, engineFor: (id: EngineId) 
     runs.push(run);
     onRun?.(run);
   }
-  const { threshold, tolerance, name } = input.pkg.metadata.fabriclens;
-  return {
-    instanceId: input.instanceId,
-    frame: input.frame,
-    model: name,
-    warnings,
-    runs,
-    threshold: { classIndex: threshold.classIndex, value: threshold.value },
-    ...against(runs, threshold),
-    tolerance,
-  };
+  return compared(input, warnings, runs);
+}
+
+/** Engines answer by the package's task (`interpret`), so that all runs are of one kind. */
+function compared({ instanceId, frame, pkg }: CompareInput, warnings: Warning[], runs: readonly Run[]): Comparison {
+  const { fabriclens } = pkg.metadata;
+  const common = { instanceId, frame, model: fabriclens.name, warnings, tolerance: fabriclens.tolerance };
+  if (fabriclens.task === 'detection') {
+    return { ...common, task: 'detection', runs: runs as DetectionComparison['runs'], rule: fabriclens.detection, ...compareBoxes(runs) };
+  }
+  const { classIndex, value } = fabriclens.threshold;
+  const classified = runs as ClassificationComparison['runs'];
+  return { ...common, task: 'classification', runs: classified, threshold: { classIndex, value }, ...against(classified, fabriclens.threshold) };
 }
 
 /** Flips and the largest |Δp| against the first engine; neither is known when that one failed or is alone. */
-function against(runs: readonly Run[], threshold: { classIndex: number; value: number }): Pick<Comparison, 'flips' | 'maxDelta'> {
+function against(runs: ClassificationComparison['runs'], threshold: { classIndex: number; value: number }): Pick<ClassificationComparison, 'flips' | 'maxDelta'> {
   const [reference, ...others] = runs;
   const answered = others.filter((run) => run.state === 'ok');
   if (reference?.state !== 'ok' || answered.length === 0) return { flips: [], maxDelta: null };
-  const decides = (run: RunOk): boolean => run.probabilities[threshold.classIndex]! >= threshold.value;
+  const decides = (run: ClassificationRun): boolean => run.probabilities[threshold.classIndex]! >= threshold.value;
   return {
     flips: answered.filter((run) => decides(run) !== decides(reference)).map((run) => run.identity.engine),
     maxDelta: Math.max(...answered.flatMap((run) => run.probabilities.map((p, i) => Math.abs(p - reference.probabilities[i]!)))),
@@ -78,7 +84,7 @@ interface Outcome {
 async function runEngine(id: EngineId, input: CompareInput, engineFor: (id: EngineId) => Engine, { onProgress, signal }: CompareHooks): Promise<Outcome> {
   const { pkg, tensor, repeats } = input;
   const samples: PartSample[][] = [];
-  let last: Omit<RunOk, 'repeats' | 'timings' | 'total'> | undefined;
+  let last: Answer | undefined;
   const ok = (): RunOk => ({ ...last!, repeats: samples.length, ...summarise(samples) });
   try {
     if (signal?.aborted) throw new EngineError('cancelled', `${id} was cancelled.`);
@@ -88,7 +94,7 @@ async function runEngine(id: EngineId, input: CompareInput, engineFor: (id: Engi
     for (let done = 1; done <= repeats; done++) {
       const inference = await engine.infer(tensor, { signal, timeoutMs: INFER_TIMEOUT_MS });
       const start = performance.now();
-      last = interpret(inference, pkg);
+      last = interpret(inference, input);
       samples.push([...input.prepared, ...inference.parts, { part: 'post', source: 'host', ms: performance.now() - start }]);
       onProgress?.({ engine: id, done, total: repeats });
     }
@@ -107,9 +113,21 @@ async function runEngine(id: EngineId, input: CompareInput, engineFor: (id: Engi
   }
 }
 
-function interpret({ logits, features, identity }: Inference, { metadata: { fabriclens } }: LoadedPackage): Omit<RunOk, 'repeats' | 'timings' | 'total'> {
+type Without<T> = T extends RunOk ? Omit<T, 'repeats' | 'timings' | 'total'> : never;
+type Answer = Without<RunOk>;
+
+function interpret(inference: Inference, { pkg, rows, columns }: CompareInput): Answer {
+  const { fabriclens } = pkg.metadata;
+  const { identity } = inference;
+  if (inference.task === 'detection' && fabriclens.task === 'detection') {
+    const { preprocessing, labels, detection } = fabriclens;
+    return { state: 'ok', task: 'detection', identity, boxes: boxesOf(inference.raw, detection, { rows, columns, preprocessing, labels: labels.length }) };
+  }
+  if (inference.task !== 'classification' || fabriclens.task !== 'classification') throw new EngineError('model-mismatch', `${identity.engine} answered as another kind of model than ${fabriclens.name}.`);
+  const { logits, features } = inference;
   return {
     state: 'ok',
+    task: 'classification',
     identity,
     logits: Array.from(logits),
     probabilities: probabilities(logits, fabriclens.activation),

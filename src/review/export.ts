@@ -1,32 +1,41 @@
 /** A comparison as a document of its own: who answered what, how long each part took and by whose clock. */
 import { z } from 'zod';
-import { Comparison, RunFailed, RunOk, type Run } from '../contract/engine.ts';
+import { ClassificationComparison, ClassificationRun, DetectionComparison, RunFailed, type Comparison } from '../contract/engine.ts';
 
 const MapsAsNumbers = z.object({ rows: z.number(), columns: z.number(), maps: z.array(z.array(z.number())) });
 
 /** JSON form of a comparison; the SOP Instance UID is the only thing in it that leads to a patient. */
-export const ExportedComparison = Comparison.omit({ instanceId: true, runs: true }).extend({
+const Exported = {
   format: z.literal('fabriclens-comparison/1'),
   notice: z.string(),
   /** Of the image, (0008,0018). No other identifier of a patient, study or file is written. */
   sopInstanceUid: z.string(),
-  /** Names of the model's classes, in the order of logits, probabilities and maps. */
+  /** Names of the model's classes, in the order of logits, probabilities and maps; a box's `label` counts in them. */
   labels: z.array(z.string()),
-  runs: z.array(z.discriminatedUnion('state', [RunOk.extend({ classMaps: MapsAsNumbers.nullable() }), RunFailed])),
-});
+};
+const ExportedRun = z.discriminatedUnion('state', [ClassificationRun.extend({ classMaps: MapsAsNumbers.nullable() }), RunFailed]);
+
+export const ExportedComparison = z.discriminatedUnion('task', [
+  ClassificationComparison.omit({ instanceId: true }).extend({ ...Exported, runs: z.array(ExportedRun) }),
+  DetectionComparison.omit({ instanceId: true }).extend(Exported),
+]);
 export type ExportedComparison = z.infer<typeof ExportedComparison>;
 
 export const NOT_FOR_DIAGNOSIS = 'Not for diagnostic use.';
 
 export function exportComparison(comparison: Comparison, sopInstanceUid: string, labels: readonly string[]): ExportedComparison {
-  const { frame, model, warnings, threshold, flips, maxDelta, tolerance, runs } = comparison;
-  return {
-    format: 'fabriclens-comparison/1', notice: NOT_FOR_DIAGNOSIS, sopInstanceUid, frame, model, labels: [...labels],
-    warnings, threshold, flips, maxDelta, tolerance, runs: runs.map(exportRun),
-  };
+  const head = { format: 'fabriclens-comparison/1' as const, notice: NOT_FOR_DIAGNOSIS, sopInstanceUid, labels: [...labels] };
+  return comparison.task === 'detection' ? { ...head, ...anonymous(comparison) } : { ...head, ...anonymous(comparison), runs: comparison.runs.map(exportRun) };
 }
 
-function exportRun(run: Run): ExportedComparison['runs'][number] {
-  if (run.state === 'failed' || run.classMaps === null) return run as ExportedComparison['runs'][number];
-  return { ...run, classMaps: { ...run.classMaps, maps: run.classMaps.maps.map((map) => Array.from(map)) } };
+/** The instance's id leads to its file in this session. */
+function anonymous<C extends Comparison>(comparison: C): Omit<C, 'instanceId'> {
+  const copy: Omit<C, 'instanceId'> & { instanceId?: string } = { ...comparison };
+  delete copy.instanceId;
+  return copy;
+}
+
+function exportRun(run: ClassificationRun | RunFailed): z.infer<typeof ExportedRun> {
+  if (run.state === 'failed') return run;
+  return { ...run, classMaps: run.classMaps && { ...run.classMaps, maps: run.classMaps.maps.map((map) => Array.from(map)) } };
 }

@@ -97,11 +97,17 @@ function parseMetadata(name: string, text: string): ModelMetadata {
 
 /** What one field says against another, or null. */
 function inconsistency(folder: string, metadata: ModelMetadata): string | null {
-  const { name, input, preprocessing, labels, threshold, sha256, heatmap, outputs } = metadata.fabriclens;
+  const { fabriclens } = metadata;
+  const { name, input, preprocessing, labels, sha256 } = fabriclens;
   const [, channels, height, width] = input.shape;
   if (name !== folder) return `names the model "${name}", but its folder is "${folder}"`;
-  if (channels !== 1) return `asks for ${channels} input channels; one grey channel is what can be given`;
+  if (channels !== preprocessing.channels) return `prepares ${preprocessing.channels} channel(s) for an input of ${channels}; "channels" under preprocessing is 1 (grey) or 3 (R, G, B)`;
   if (height !== preprocessing.height || width !== preprocessing.width) return `prepares ${preprocessing.width} × ${preprocessing.height} images for an input of ${width} × ${height}`;
+  if (fabriclens.task === 'detection') {
+    const { predictions, detections } = fabriclens.outputs;
+    return predictions === detections ? `names the output "${predictions}" both as predictions and as detections` : null;
+  }
+  const { threshold, heatmap, outputs } = fabriclens;
   if (threshold.classIndex >= labels.length) return `sets the threshold on class ${threshold.classIndex} of ${labels.length}`;
   if (threshold.sha256 !== sha256['model.onnx']) return 'has a threshold that was chosen for another model.onnx; choose it again on this one';
   if (heatmap && outputs.features === undefined) return 'has heat map weights but names no feature output';

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildForTest } from '../../test/support/build.ts';
+import { classifier } from '../../test/support/classifier.ts';
 import { writeTinyPackage } from '../../test/support/model-package.ts';
 import { smallDicom } from '../../test/support/small-dicom.ts';
 import { connectBoard, type BoardLink } from '../board/index.ts';
-import { Comparison, type Run, type RunOk } from '../contract/engine.ts';
+import { Comparison, type ClassificationRun, type Run } from '../contract/engine.ts';
 import { createCodecs } from '../dicom/index.ts';
 import { createCpuEngine } from '../engines/index.ts';
 import { toTensor } from '../preprocess/index.ts';
@@ -48,9 +49,9 @@ async function openOne(name: string, image?: Parameters<typeof smallDicom>[0]): 
   const { files } = await review.open([join(folder, name)]);
   return files[0]!.id;
 }
-const ok = (run: Run | undefined): RunOk => {
+const ok = (run: Run | undefined): ClassificationRun => {
   if (run?.state !== 'ok') throw new Error(`not an answer: ${JSON.stringify(run)}`);
-  return run;
+  return classifier(run);
 };
 
 describe('compare', () => {
@@ -78,7 +79,7 @@ describe('compare', () => {
     const pkg = await loadPackage(join(folder, 'models/tiny'));
     expect([fp32!, int8!].map((r) => r.identity.modelSha256)).toEqual([pkg.metadata.fabriclens.sha256['model.onnx'], pkg.metadata.fabriclens.sha256['model.int8.onnx']]);
     expect(comparison.maxDelta).toBeCloseTo(Math.abs(fp32!.probabilities[0]! - int8!.probabilities[0]!), 12);
-    expect(comparison.threshold).toEqual({ classIndex: 1, value: 0.5 });
+    expect(classifier(comparison).threshold).toEqual({ classIndex: 1, value: 0.5 });
   });
 
   test('is what the rooms give when called by hand', async () => {
@@ -88,7 +89,7 @@ describe('compare', () => {
     const frame = await decodeFrame(parseDicom(readFileSync(join(folder, 'b.dcm'))), 0, codecs);
     const engine = createCpuEngine({ id: 'cpu-fp32', workerUrl, software: '' });
     await engine.load(pkg);
-    const { logits } = await engine.infer(toTensor(frame, pkg.metadata.fabriclens.preprocessing));
+    const { logits } = classifier(await engine.infer(toTensor(frame, pkg.metadata.fabriclens.preprocessing)));
     await engine.close();
     expect(ok(comparison.runs[0]).logits).toEqual([...logits]);
     expect(comparison.maxDelta).toBeNull();
@@ -218,10 +219,10 @@ test('the export holds no patient, survives JSON and keeps every number and sour
   const comparison = await review.compare({ instanceId, frame: 0, model: 'compiled', engines: ['cpu-fp32', 'cpu-int8', 'board'], repeats: 2 });
   const text = JSON.stringify(exportComparison(comparison, '1.2.3.4.1', ['NORMAL', 'OTHER']));
   for (const secret of ['Secret', 'ID-1', instanceId, 'a.dcm']) expect(text).not.toContain(secret);
-  const read = ExportedComparison.parse(JSON.parse(text));
+  const read = classifier(ExportedComparison.parse(JSON.parse(text)));
   expect(read).toMatchObject({ format: 'fabriclens-comparison/1', notice: 'Not for diagnostic use.', sopInstanceUid: '1.2.3.4.1', labels: ['NORMAL', 'OTHER'], maxDelta: comparison.maxDelta });
   read.runs.forEach((run, i) => {
-    const original = comparison.runs[i]!;
+    const original = classifier(comparison).runs[i]!;
     if (run.state === 'failed' || original.state === 'failed') return expect(run).toEqual(original);
     expect(run.timings).toEqual(original.timings);
     expect(run.identity).toEqual(original.identity);

@@ -128,7 +128,8 @@ class ReviewService implements Review {
       { part: 'preprocess', source: 'host', ms: performance.now() - start },
     ];
     const warnings = warningsFor(instance, decoded.frame, pkg.metadata);
-    return runEngines({ instanceId, frame, pkg, tensor, prepared, warnings, engines, repeats }, (id) => this.#engine(id), hooks);
+    const { rows, columns } = decoded.frame;
+    return runEngines({ instanceId, frame, pkg, tensor, rows, columns, prepared, warnings, engines, repeats }, (id) => this.#engine(id), hooks);
   }
 
   /** `ms` is from encoded bytes in memory to pixels; reading the file is the disk's business. */

@@ -4,7 +4,7 @@ import type { Warning } from '../contract/engine.ts';
 import type { ModelMetadata } from '../contract/model.ts';
 import type { Frame } from '../contract/pixels.ts';
 
-export function warningsFor(instance: InstanceInfo, frame: Frame, { fabriclens: { title, intended } }: ModelMetadata): Warning[] {
+export function warningsFor(instance: InstanceInfo, frame: Frame, { fabriclens: { title, intended, preprocessing } }: ModelMetadata): Warning[] {
   const warnings: Warning[] = [];
   const warn = (code: Warning['code'], message: string, values: Record<string, string> = {}): void => void warnings.push({ code, message, values });
 
@@ -16,7 +16,7 @@ export function warningsFor(instance: InstanceInfo, frame: Frame, { fabriclens: 
     warn('body-part-not-intended', `${title.en} is meant for ${intended.bodyParts.join(', ')}; this image's body part is ${instance.bodyPart}.`, { bodyPart: instance.bodyPart, intended: intended.bodyParts.join(', ') });
   }
   if (frame.kind === 'colour') {
-    warn('colour-image', `This is a colour image (${instance.photometricInterpretation}); the model sees its brightness only.`, { photometric: instance.photometricInterpretation });
+    if (preprocessing.channels === 1) warn('colour-image', `This is a colour image (${instance.photometricInterpretation}); the model sees its brightness only.`, { photometric: instance.photometricInterpretation });
   } else if (!frame.voiFromFile) {
     warn('no-window-in-file', "The file has no window; the model sees the image over the frame's own value range.");
   }

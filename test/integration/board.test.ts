@@ -8,11 +8,12 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { build } from '../../hls/build.mjs';
 import { connectBoard, virtualBoardLink, type BoardLink } from '../../src/board/index.ts';
-import type { Comparison, Run, RunOk } from '../../src/contract/engine.ts';
+import type { ClassificationRun, Comparison, Run } from '../../src/contract/engine.ts';
 import { createCodecs } from '../../src/dicom/index.ts';
 import { resolveResources } from '../../src/hosts/resources.ts';
 import { createReview, type CompareHooks, type Review } from '../../src/review/index.ts';
 import { buildForTest } from '../support/build.ts';
+import { classifier } from '../support/classifier.ts';
 import { compiledPackage, flipWeight, SAMPLE } from '../support/compiled-package.ts';
 import { ROOT } from '../support/data.ts';
 
@@ -46,9 +47,9 @@ async function compare(review: Review, repeats = 1, hooks: CompareHooks = {}): P
   const { files } = await review.open([SAMPLE]);
   return review.compare({ instanceId: files[0]!.id, frame: 0, model: 'pneumonia', engines: ['cpu-fp32', 'board', 'cpu-int8'], repeats }, hooks);
 }
-const ok = (run: Run | undefined): RunOk => {
+const ok = (run: Run | undefined): ClassificationRun => {
   if (run?.state !== 'ok') throw new Error(`not an answer: ${JSON.stringify(run)}`);
-  return run;
+  return classifier(run);
 };
 
 test('the virtual board answers as the CPU does, says whose clock timed what, and who it is', async () => {

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ModelMetadata } from '../../src/contract/model.ts';
 import type { AddModelReport } from '../../src/hosts/add-model.ts';
 import { loadPackage } from '../../src/review/index.ts';
+import { classifier } from '../support/classifier.ts';
 import { ROOT } from '../support/data.ts';
 import { tinyFp32 } from '../support/model-package.ts';
 
@@ -67,7 +68,8 @@ const nothingLeft = (): void => expect(readdirSync(folder).filter((name) => name
 
 describe('compile', () => {
   test('the shipped network, from DICOM: a package that passes its checks and that three engines run alike', async () => {
-    const { fabriclens, ...rest } = ModelMetadata.parse(JSON.parse(readFileSync(join(ROOT, 'models/pneumonia/metadata.json'), 'utf8')));
+    const { fabriclens: shipped, ...rest } = ModelMetadata.parse(JSON.parse(readFileSync(join(ROOT, 'models/pneumonia/metadata.json'), 'utf8')));
+    const fabriclens = classifier(shipped);
     writeFileSync(join(folder, 'given.json'), JSON.stringify({ ...rest, fabriclens }));
     const { code, stdout, stderr } = await run(['compile', MODEL, '--calibrate', SAMPLES, '--out', 'models/chest', '--metadata', 'given.json', '--json']);
     expect([code, stderr]).toEqual([0, '']);

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ModelMetadata } from '../../src/contract/model.ts';
+import type { ClassifierFields, ModelMetadata } from '../../src/contract/model.ts';
 import { onnxModel, type OnnxInitializer, type OnnxNode } from './onnx.ts';
 
 const CHANNELS = 4;
@@ -98,19 +98,21 @@ export function tinyInt8(weights = tinyWeights()): Uint8Array<ArrayBuffer> {
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
+export type ClassifierMetadata = ModelMetadata & { fabriclens: ClassifierFields };
+
 /** Writes `parent/name` and gives its folder; `change` may alter metadata.json before it is written. */
-export function writeTinyPackage(parent: string, name = 'tiny', change: (metadata: ModelMetadata) => void = () => {}): string {
+export function writeTinyPackage(parent: string, name = 'tiny', change: (metadata: ClassifierMetadata) => void = () => {}): string {
   const dir = join(parent, name);
   const weights = tinyWeights();
   const files = { 'model.onnx': tinyFp32(weights), 'model.int8.onnx': tinyInt8(weights) };
-  const metadata: ModelMetadata = {
+  const metadata: ClassifierMetadata = {
     version: '0.0.1', task: 'test', description: 'random weights', authors: 'test', copyright: 'test', license: 'Apache-2.0', data_source: 'none',
     intended_use: 'tests', eval_metrics: {}, network_data_format: { inputs: {}, outputs: {} },
     fabriclens: {
-      name, title: { en: 'Tiny' },
+      task: 'classification', name, title: { en: 'Tiny' },
       sha256: { 'model.onnx': sha256(files['model.onnx']), 'model.int8.onnx': sha256(files['model.int8.onnx']) },
       input: { name: 'image', shape: [1, 1, SIZE, SIZE], ...INPUT },
-      preprocessing: { width: SIZE, height: SIZE, fit: 'squash', pad: 0, resample: 'triangle', mean: 0.5, std: 0.25 },
+      preprocessing: { width: SIZE, height: SIZE, channels: 1, fit: 'squash', pad: 0, resample: 'triangle', mean: 0.5, std: 0.25 },
       outputs: { logits: 'logits', features: 'features' },
       activation: 'softmax',
       labels: [{ name: 'NORMAL', text: { en: 'Normal' } }, { name: 'OTHER', text: { en: 'Other' } }],

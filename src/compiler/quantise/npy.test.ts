@@ -42,4 +42,18 @@ describe('.npy', () => {
     const bad = readNpy(npy('<f4', [2, 2], bytesOf(Float32Array.of(1, NaN, 3, 4))), 'a.npy');
     expect(() => samplesOf(bad, [1, 1, 2, 2], GREY, 'a.npy')).toThrow('no finite number');
   });
+
+  it('bytes of three channels are R, G, B, first or last, each with its own mean and deviation', () => {
+    const normalise: { mean: [number, number, number]; std: [number, number, number] } = { mean: [0, 0.5, 1], std: [1, 0.5, 0.25] };
+    // Two pixels: (0, 51, 255) and (255, 102, 0).
+    const expected = Float32Array.of(0, 1, (Math.fround(0.2) - 0.5) / 0.5, (Math.fround(0.4) - 0.5) / 0.5, 0, -4);
+    const last = readNpy(npy('|u1', [1, 2, 3], Uint8Array.of(0, 51, 255, 255, 102, 0)), 'a.npy');
+    const first = readNpy(npy('|u1', [3, 1, 2], Uint8Array.of(0, 255, 51, 102, 255, 0)), 'a.npy');
+    const stack = readNpy(npy('|u1', [2, 1, 2, 3], Uint8Array.of(0, 51, 255, 255, 102, 0, 0, 51, 255, 255, 102, 0)), 'a.npy');
+    for (const one of [last, first]) expect(samplesOf(one, [1, 3, 1, 2], normalise, 'a.npy')).toEqual([expected]);
+    expect(samplesOf(stack, [1, 3, 1, 2], normalise, 'a.npy')).toEqual([expected, expected]);
+    // Floats are the network's own: R, G, B last is another shape.
+    const floats = readNpy(npy('<f4', [1, 2, 3], new Uint8Array(24)), 'a.npy');
+    expect(() => samplesOf(floats, [1, 3, 1, 2], normalise, 'a.npy')).toThrow('samples for this network are (3, 1, 2) or (N, 3, 1, 2)');
+  });
 });

@@ -1,4 +1,5 @@
 /** NumPy's .npy, strictly: version 1 to 3, one array of float32, float64 or uint8, little endian, C order. */
+import type { Preprocessing } from '../../contract/model.ts';
 import { CompileError } from '../error.ts';
 
 export type Npy = { readonly type: 'float32' | 'float64' | 'uint8'; readonly shape: readonly number[]; readonly values: Float32Array | Float64Array | Uint8Array };
@@ -37,24 +38,46 @@ export function readNpy(bytes: Uint8Array, file: string): Npy {
   return { type, shape, values: type === 'float32' ? new Float32Array(buffer) : type === 'float64' ? new Float64Array(buffer) : new Uint8Array(buffer) };
 }
 
+type Normalise = Pick<Preprocessing, 'mean' | 'std'>;
+
 /**
- * The samples of an array: one, or as many as its first axis says. Floats are inputs as the network takes them; uint8 is an 8-bit grey image of
- * the input's size, which `normalise` turns into one.
+ * The samples of an array: one, or as many as its first axis says. Floats are inputs as the network takes them; uint8 is an 8-bit image of
+ * the input's size, which `normalise` turns into one: grey, or for three channels R, G, B first or last ((3, height, width) or (height, width, 3)).
  * @param dims of the network's input, [1, …]
  */
-export function samplesOf(npy: Npy, dims: readonly number[], normalise: { mean: number; std: number }, file: string): Float32Array[] {
+export function samplesOf(npy: Npy, dims: readonly number[], normalise: Normalise, file: string): Float32Array[] {
   const wanted = dims.slice(1);
+  const [channels = 1, height = 1, width = 1] = wanted;
   const core = (shape: readonly number[]): string => shape.filter((d) => d !== 1).join();
-  const stacked = npy.shape.length > 0 && core(npy.shape.slice(1)) === core(wanted);
-  const single = core(npy.shape) === core(wanted);
-  if (!single && !stacked) throw new CompileError(`${file} has the shape (${npy.shape.join(', ')}); samples for this network are (${wanted.join(', ')}) or (N, ${wanted.join(', ')}).`);
+  const pixels = core([height, width, channels]);
+  const has = (shape: readonly number[]): boolean => core(shape) === core(wanted);
+  const interleaved = (shape: readonly number[]): boolean => npy.type === 'uint8' && channels === 3 && core(shape) === pixels && !has(shape);
+  const fits = (shape: readonly number[]): boolean => has(shape) || interleaved(shape);
+  const single = fits(npy.shape);
+  const rest = npy.shape.slice(1);
+  if (!single && !(npy.shape.length > 0 && fits(rest))) {
+    const colour = npy.type === 'uint8' && channels === 3 ? ` or (${height}, ${width}, 3)` : '';
+    throw new CompileError(`${file} has the shape (${npy.shape.join(', ')}); samples for this network are (${wanted.join(', ')})${colour} or (N, ${wanted.join(', ')}).`);
+  }
   const size = wanted.reduce((product, d) => product * d, 1);
   const count = single ? 1 : (npy.shape[0] as number);
-  const { mean, std } = normalise;
+  const last = interleaved(single ? npy.shape : rest);
   return Array.from({ length: count }, (_, i) => {
     const values = npy.values.subarray(i * size, (i + 1) * size);
-    const sample = npy.type === 'uint8' ? Float32Array.from(values, (v) => (Math.fround(v / 255) - mean) / std) : Float32Array.from(values);
+    const sample = npy.type === 'uint8' ? normalised(values, channels, last, normalise) : Float32Array.from(values);
     if (sample.some((v) => !Number.isFinite(v))) throw new CompileError(`${file} holds a value that is no finite number.`);
     return sample;
   });
+}
+
+/** 8-bit values as planes of float32; `last`: R, G, B lie beside one another. */
+function normalised(values: Npy['values'], channels: number, last: boolean, { mean, std }: Normalise): Float32Array {
+  const of = (value: number | readonly number[], channel: number): number => (typeof value === 'number' ? value : (value[channel] as number));
+  const size = values.length / channels;
+  const out = new Float32Array(values.length);
+  for (let c = 0; c < channels; c++) {
+    const [m, s] = [of(mean, c), of(std, c)];
+    for (let i = 0; i < size; i++) out[c * size + i] = (Math.fround((values[last ? i * channels + c : c * size + i] as number) / 255) - m) / s;
+  }
+  return out;
 }

@@ -1,4 +1,5 @@
 /** `fabriclens models`: the packages there are, and what is wrong with the others. */
+import type { ModelMetadata } from '../../contract/model.ts';
 import { loadPackages, type LoadedPackage } from '../../review/index.ts';
 import type { Resources } from '../resources.ts';
 import type { ModelsCommand } from './options.ts';
@@ -18,16 +19,22 @@ export async function models({ modelsDir, json }: ModelsCommand, resources: Reso
   return packages.length > 0 ? EXIT.ok : EXIT.usage;
 }
 
-const summary = ({ dir, metadata, engines }: LoadedPackage): object => ({ name: metadata.fabriclens.name, version: metadata.version, folder: dir, engines, sha256: metadata.fabriclens.sha256, metrics: metadata.eval_metrics, threshold: metadata.fabriclens.threshold });
+const summary = ({ dir, metadata, engines }: LoadedPackage): object => ({ name: metadata.fabriclens.name, version: metadata.version, folder: dir, engines, sha256: metadata.fabriclens.sha256, metrics: metadata.eval_metrics, ...rule(metadata) });
+
+const rule = ({ fabriclens }: ModelMetadata): object => (fabriclens.task === 'detection' ? { task: fabriclens.task, detection: fabriclens.detection } : { task: fabriclens.task, threshold: fabriclens.threshold });
 
 function text({ metadata, engines, dir }: LoadedPackage): string[] {
-  const { name, title, labels, threshold, intended } = metadata.fabriclens;
+  const { fabriclens } = metadata;
+  const { name, title, labels, intended } = fabriclens;
+  const decision = fabriclens.task === 'detection'
+    ? ['boxes', `from a score of ${fabriclens.detection.scoreThreshold} on; overlaps of more than ${fabriclens.detection.iouThreshold} suppressed; at most ${fabriclens.detection.maxDetections}`]
+    : ['threshold', `${fabriclens.threshold.value} on ${labels[fabriclens.threshold.classIndex]!.name}`];
   return [
     `${name} ${metadata.version}: ${title.en}`,
     ...wrap(intended.text.en, '  '),
     ...table([
       ['classes', labels.map((l) => l.name).join(', ')],
-      ['threshold', `${threshold.value} on ${labels[threshold.classIndex]!.name}`],
+      decision,
       ['engines', engines.join(', ')],
       ['folder', dir],
     ], 2),

@@ -1,16 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Comparison, RunOk } from '../../contract/engine.ts';
+import type { ClassificationComparison, ClassificationRun, Comparison, DetectionComparison, DetectionRun, RunOk } from '../../contract/engine.ts';
 import { resultText, table, WIDTH, wrap } from './table.ts';
 
-const run = (engine: RunOk['identity']['engine'], probabilities: number[]): RunOk => ({
-  state: 'ok', identity: { model: 'm', modelVersion: '1', modelSha256: '0'.repeat(64), engine, runner: 'r', software: 's' },
+const run = (engine: RunOk['identity']['engine'], probabilities: number[]): ClassificationRun => ({
+  state: 'ok', task: 'classification', identity: { model: 'm', modelVersion: '1', modelSha256: '0'.repeat(64), engine, runner: 'r', software: 's' },
   repeats: 20, logits: probabilities, probabilities, classMaps: null,
   timings: [{ part: 'decode', source: 'host', p50: 5, p95: 5 }, engine === 'board' ? { part: 'pl', source: 'rtl', p50: 12.34, p95: 13 } : { part: 'engine', source: 'host', p50: 8.125, p95: 1234.5 }],
   total: { p50: 13.1, p95: 1239.5 },
 });
-const comparison = (more: Partial<Comparison> = {}): Comparison => ({
-  instanceId: 'x', frame: 0, model: 'pneumonia', warnings: [], threshold: { classIndex: 1, value: 0.5 }, flips: [], maxDelta: 0.01, tolerance: 0.03,
+const comparison = (more: Partial<ClassificationComparison> = {}): Comparison => ({
+  task: 'classification', instanceId: 'x', frame: 0, model: 'pneumonia', warnings: [], threshold: { classIndex: 1, value: 0.5 }, flips: [], maxDelta: 0.01, tolerance: 0.03,
   runs: [run('cpu-fp32', [0.505, 0.495]), run('cpu-int8', [0.5, 0.5]), run('board', [0.495, 0.505])], ...more,
 });
 const show = (c: Comparison, path = 'study/im1.dcm', labels = ['NORMAL', 'PNEUMONIA']): string => resultText({ path, frames: 1, comparison: c, labels });
@@ -55,6 +55,41 @@ describe('resultText', () => {
   test('fits its width whatever the names', () => {
     const text = show(comparison({ warnings: [{ code: 'colour-image', message: 'word '.repeat(60).trim(), values: {} }], runs: [run('cpu-fp32', [0.2, 0.5, 0.3]), run('cpu-int8', [0.3, 0.5, 0.2]), run('board', [0.3, 0.5, 0.2])] }), `${'folder/'.repeat(30)}im.dcm`, ['A'.repeat(40), 'B'.repeat(40), 'C'.repeat(40)]);
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(WIDTH);
+  });
+});
+
+describe('detectors', () => {
+  const boxes: Record<string, DetectionRun['boxes']> = {
+    'cpu-fp32': [{ x: 10.25, y: 20, width: 30.5, height: 40, score: 0.91, label: 1 }],
+    board: [{ x: 10, y: 20, width: 31, height: 40, score: 0.88, label: 1 }, { x: 0, y: 0, width: 5, height: 5, score: 0.3, label: 0 }],
+  };
+  const detected = (engine: RunOk['identity']['engine']): DetectionRun => {
+    const { identity, repeats, timings, total } = run(engine, []);
+    return { state: 'ok', task: 'detection', identity, repeats, timings, total, boxes: boxes[engine] ?? [] };
+  };
+  const detection = (more: Partial<DetectionComparison> = {}): DetectionComparison => ({
+    task: 'detection', instanceId: 'x', frame: 0, model: 'squares', warnings: [], flips: ['board'], maxDelta: 0.03, tolerance: 0.05,
+    rule: { scoreThreshold: 0.25, iouThreshold: 0.45, maxDetections: 300, objectness: true, boxes: 'cxcywh-pixels' },
+    runs: [detected('cpu-fp32'), detected('board')],
+    groups: [{ label: 1, boxes: [{ engine: 'cpu-fp32', index: 0, iou: null }, { engine: 'board', index: 0, iou: 0.9 }] }, { label: 0, boxes: [{ engine: 'board', index: 1, iou: null }] }],
+    agreements: [{ engine: 'board', matched: 1, missing: 0, extra: 1, maxDelta: 0.03, minIou: 0.9 }], ...more,
+  });
+  const labels = ['bar', 'square'];
+
+  test('a row an engine, a row a thing found: scores, overlap, place in pixels', () => {
+    const text = show(detection(), 'a.dcm', labels);
+    expect(text).toMatch(/board +2 +13\.1 +1239\.5 +20\n/);
+    expect(text).toMatch(/found +cpu-fp32 +board +IoU +x +y +width +height\n +square +0\.9100 +0\.8800 +0\.900 +10\.3 +20\.0 +30\.5 +40\.0\n +bar +– +0\.3000 +0\.0 +0\.0 +5\.0 +5\.0\n/);
+    expect(text).toContain('FLIP: board lacks 0 and adds 1 against cpu-fp32; 1 matched (largest |Δ| 0.0300, least IoU 0.900)');
+    expect(text).toContain('boxes: score from 0.25 on');
+    for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(WIDTH);
+  });
+
+  test('agreement, and nothing found', () => {
+    expect(show(detection({ flips: [], agreements: [{ engine: 'board', matched: 1, missing: 0, extra: 0, maxDelta: 0.06, minIou: 0.9 }], maxDelta: 0.06 }), 'a', labels)).toMatch(/agreement: board and cpu-fp32, 1 matched [^]*beyond the tolerance/);
+    const nothing = show(detection({ runs: [{ ...detected('cpu-fp32'), boxes: [] }, { ...detected('board'), boxes: [] }], groups: [], flips: [], maxDelta: null, agreements: [{ engine: 'board', matched: 0, missing: 0, extra: 0, maxDelta: null, minIou: null }] }), 'a', labels);
+    expect(nothing).toContain('nothing found above 0.25');
+    expect(nothing).toContain('agreement: board finds nothing either');
   });
 });
 

@@ -1,6 +1,6 @@
 /** Results for a terminal: aligned, with units, within 100 columns. */
 import { basename } from 'node:path';
-import type { Comparison, PartTiming, Run, RunOk } from '../../contract/engine.ts';
+import type { BoxAgreement, ClassificationComparison, ClassificationRun, Comparison, DetectionComparison, PartTiming, Run, RunOk } from '../../contract/engine.ts';
 import { plain } from './terminal.ts';
 
 export const WIDTH = 100;
@@ -17,14 +17,14 @@ export function resultText({ path, frames, comparison, labels }: ImageResult): s
   const { warnings, runs, model, frame } = comparison;
   const lines = [`${fromTheRight(path, WIDTH - 24)}${frames > 1 ? `  frame ${frame + 1} of ${frames}` : ''}  [${model}]`];
   for (const { message } of warnings) lines.push(...wrap(`! ${message}`, '  '));
-  lines.push(...answers(comparison, labels), ...verdict(comparison, labels), ...failures(runs), ...latencies(runs.filter((run) => run.state === 'ok')));
+  lines.push(...(comparison.task === 'detection' ? detections(comparison, labels) : [...answers(comparison, labels), ...verdict(comparison, labels)]), ...failures(runs), ...latencies(runs.filter((run): run is RunOk => run.state === 'ok')));
   return plain(`${lines.join('\n')}\n`);
 }
 
 const engineOf = (run: Run): string => (run.state === 'ok' ? run.identity.engine : run.engine);
 
 /** What the probability held against the threshold says. */
-export function decision(run: RunOk, { threshold }: Comparison, labels: readonly string[]): string {
+export function decision(run: ClassificationRun, { threshold }: ClassificationComparison, labels: readonly string[]): string {
   const positive = run.probabilities[threshold.classIndex]! >= threshold.value;
   const label = labels[threshold.classIndex]!;
   if (positive) return label;
@@ -32,13 +32,13 @@ export function decision(run: RunOk, { threshold }: Comparison, labels: readonly
 }
 
 /** Classes worth a column: all of a few, else the thresholded one and the likeliest of each run. */
-function shownClasses({ runs, threshold }: Comparison, labels: readonly string[]): number[] {
+function shownClasses({ runs, threshold }: ClassificationComparison, labels: readonly string[]): number[] {
   if (labels.length <= 3) return labels.map((_, i) => i);
   const top = runs.flatMap((run) => (run.state === 'ok' ? [run.probabilities.indexOf(Math.max(...run.probabilities))] : []));
   return [...new Set([threshold.classIndex, ...top])].slice(0, 3);
 }
 
-function answers(comparison: Comparison, labels: readonly string[]): string[] {
+function answers(comparison: ClassificationComparison, labels: readonly string[]): string[] {
   const { runs, threshold } = comparison;
   const classes = shownClasses(comparison, labels);
   const reference = runs[0]?.state === 'ok' ? runs[0] : undefined;
@@ -52,13 +52,47 @@ function answers(comparison: Comparison, labels: readonly string[]): string[] {
   return table([head, ...rows], 2);
 }
 
-function verdict({ runs, flips, maxDelta, tolerance, threshold }: Comparison, labels: readonly string[]): string[] {
+function verdict({ runs, flips, maxDelta, tolerance, threshold }: ClassificationComparison, labels: readonly string[]): string[] {
   const answered = runs.some((run) => run.state === 'ok');
   const rule = answered ? wrap(`decision: ${short(labels[threshold.classIndex]!, 40)} from ${Number(threshold.value.toPrecision(4))} on`, '  ') : [];
   if (maxDelta === null) return rule;
   const numbers = `largest |Δp| ${maxDelta.toFixed(4)}, tolerance ${tolerance}`;
   if (flips.length > 0) return [...rule, ...wrap(`FLIP: ${flips.join(', ')} decide${flips.length === 1 ? 's' : ''} otherwise than ${engineOf(runs[0]!)} (${numbers})`, '  ')];
   return [...rule, maxDelta <= tolerance ? `  agreement (${numbers})` : `  same decision, but probabilities differ beyond the tolerance (${numbers})`];
+}
+
+/** A row an engine, then a row a thing found: its score by each engine, the least overlap with the first one's box, and that box in pixels. */
+function detections({ runs, groups, agreements, rule, maxDelta, tolerance }: DetectionComparison, labels: readonly string[]): string[] {
+  const answered = runs.filter((run) => run.state === 'ok');
+  if (answered.length === 0) return [];
+  const engines = answered.map((run) => [run.identity.engine, String(run.boxes.length), milliseconds(run.total.p50), milliseconds(run.total.p95), String(run.repeats)]);
+  const found = groups.map(({ label, boxes }) => {
+    const of = (run: (typeof answered)[number]): (typeof boxes)[number] | undefined => boxes.find(({ engine }) => engine === run.identity.engine);
+    const first = answered.find((run) => of(run))!;
+    const { x, y, width, height } = first.boxes[of(first)!.index]!;
+    const ious = boxes.flatMap(({ iou }) => (iou === null ? [] : [iou]));
+    return [
+      short(labels[label] ?? String(label), 16),
+      ...answered.map((run) => run.boxes[of(run)?.index ?? -1]?.score.toFixed(4) ?? '–'),
+      ious.length > 0 ? Math.min(...ious).toFixed(3) : '',
+      ...[x, y, width, height].map((pixels) => pixels.toFixed(1)),
+    ];
+  });
+  return [
+    ...table([['engine', 'boxes', 'p50 ms', 'p95 ms', 'runs'], ...engines], 1),
+    ...(found.length > 0
+      ? table([['found', ...answered.map((run) => run.identity.engine), 'IoU', 'x', 'y', 'width', 'height'], ...found], 1)
+      : [`  nothing found above ${rule.scoreThreshold}`]),
+    ...wrap(`boxes: score from ${rule.scoreThreshold} on, overlaps of more than ${rule.iouThreshold} within a class suppressed, at most ${rule.maxDetections}`, '  '),
+    ...agreements.flatMap((one) => wrap(agreement(one, engineOf(runs[0]!)), '  ')),
+    ...(maxDelta !== null && maxDelta > tolerance ? wrap(`scores differ beyond the tolerance (largest |Δ| ${maxDelta.toFixed(4)}, tolerance ${tolerance})`, '  ') : []),
+  ];
+}
+
+function agreement({ engine, matched, missing, extra, maxDelta, minIou }: BoxAgreement, reference: string): string {
+  const same = maxDelta === null || minIou === null ? 'no box in common' : `${matched} matched (largest |Δ| ${maxDelta.toFixed(4)}, least IoU ${minIou.toFixed(3)})`;
+  if (missing + extra > 0) return `FLIP: ${engine} lacks ${missing} and adds ${extra} against ${reference}; ${same}`;
+  return matched === 0 ? `agreement: ${engine} finds nothing either` : `agreement: ${engine} and ${reference}, ${same}`;
 }
 
 const failures = (runs: readonly Run[]): string[] =>
