@@ -72,10 +72,11 @@ struct Ports {
       fl_tensor_info info{};
       info.struct_bytes = sizeof info;
       fl_get_tensor_info(program, direction, i, &info);
-      const size_t size = size_t(info.element_count) * (dtype == FL_FP32 ? 4 : 1);
+      const uint32_t type = info.scale == 0 ? uint32_t(FL_FP32) : dtype;  // FP32 alone: it has no codes
+      const size_t size = size_t(info.element_count) * (type == FL_FP32 ? 4 : 1);
       memory.emplace_back(new uint8_t[size]);
       std::memset(memory.back().get(), 0x55, size);
-      buffers.push_back({memory.back().get(), size, dtype, 0});
+      buffers.push_back({memory.back().get(), size, type, 0});
       bytes += size;
     }
   }

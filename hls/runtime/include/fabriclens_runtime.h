@@ -40,7 +40,7 @@ typedef enum fl_status {
 /* Element types as the Open Inference Protocol names them: "INT8", "INT32", "FP32". */
 typedef enum fl_dtype { FL_INT8 = 1, FL_INT32 = 2, FL_FP32 = 3 } fl_dtype;
 typedef enum fl_direction { FL_INPUT = 0, FL_OUTPUT = 1 } fl_direction;
-/* Who computes a layer: the programmable logic (here: its golden model) or the processor's kernels. */
+/* Who computes a layer: the programmable logic (here: its golden model) or the processor, in int8 or fp32. */
 typedef enum fl_target { FL_TARGET_PL = 1, FL_TARGET_PS = 2 } fl_target;
 
 /* fl_load flags. Without FL_LOAD_VERIFY_DATA only header, tables and descriptors are checked against their CRC-32: weights are the
@@ -54,8 +54,8 @@ typedef struct fl_program_info {
   uint32_t layout_version;
   uint32_t input_count;
   uint32_t output_count;
-  uint32_t layer_count;      /* descriptors; the length of a full layer_ns */
-  uint32_t arena_bytes;      /* activations */
+  uint32_t layer_count;      /* descriptors and float operators, in the order of execution; the length of a full layer_ns */
+  uint32_t arena_bytes;      /* int8 activations */
   uint64_t macs;             /* multiply-accumulates of one run */
   uint8_t model_sha256[32];  /* of the canonical QDQ ONNX file it was compiled from */
 } fl_program_info;
@@ -66,8 +66,8 @@ typedef struct fl_tensor_info {
   const char *name;             /* lives as long as the program */
   uint32_t rank;                /* 1..FL_MAX_RANK */
   uint32_t element_count;       /* bytes are element_count (FL_INT8) or 4 x element_count (FL_FP32) */
-  int64_t shape[FL_MAX_RANK];   /* as in the ONNX graph (NCHW), batch 1; unused entries are 1 */
-  float scale;                  /* real = (code - zero_point) * scale */
+  int64_t shape[FL_MAX_RANK];   /* as in the ONNX graph (NCHW); unused entries are 1 */
+  float scale;                  /* real = (code - zero_point) * scale; 0 for an output that has no codes, made by float operators */
   int32_t zero_point;
 } fl_tensor_info;
 
@@ -75,13 +75,14 @@ typedef struct fl_layer_info {
   uint32_t struct_bytes;
   uint32_t target;     /* fl_target */
   const char *name;    /* node of the ONNX graph; lives as long as the program */
-  const char *op;      /* "conv", "dense", "max_pool", "average_pool", "add", "table", "depthwise", "copy" */
+  const char *op;      /* "conv", "dense", "max_pool", "average_pool", "add", "table", "depthwise", "copy"; of float operators "softmax", "sigmoid", ... */
   uint64_t macs;
 } fl_layer_info;
 
 /* A caller's buffer. data holds exactly `bytes` bytes in C order of the tensor's shape, no alignment needed.
  * Input: FL_INT8 codes, or FL_FP32, which the runtime quantises as ONNX QuantizeLinear does (round half to even, saturate).
- * Output: FL_INT8 codes, or FL_FP32, dequantised as ONNX DequantizeLinear does. data == NULL on an output: not wanted. */
+ * Output: FL_INT8 codes, or FL_FP32, dequantised as ONNX DequantizeLinear does; an output without codes (scale 0) FL_FP32 alone.
+ * data == NULL on an output: not wanted. */
 typedef struct fl_buffer {
   void *data;
   size_t bytes;

@@ -57,6 +57,13 @@ int64_t load_fp32(const Tensor &t, const float *in, int8_t *arena, int8_t *row) 
   return bad;
 }
 
+void quantize(const Tensor &t, const float *in, int8_t *arena, int8_t *row) {
+  each_row(t, [&](size_t from, size_t to) {
+    quantize_linear(in + from, row, t.width, t.scale, t.zero_point);
+    for (uint32_t x = 0; x < t.width; x++) arena[to + size_t(x) * PLANE_CHANNELS] = row[x];
+  });
+}
+
 void load_int8(const Tensor &t, const int8_t *in, int8_t *arena) {
   each_row(t, [&](size_t from, size_t to) {
     for (uint32_t x = 0; x < t.width; x++) arena[to + size_t(x) * PLANE_CHANNELS] = in[from + x];

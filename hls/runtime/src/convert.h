@@ -11,6 +11,8 @@ int64_t quantize_linear(const float *x, int8_t *codes, size_t count, float scale
 
 // `row` is one row of staging (t.width bytes). Returns the index of the first NaN, or -1.
 int64_t load_fp32(const Tensor &t, const float *in, int8_t *arena, int8_t *row);
+// The same for float operators: NaN gives the zero point.
+void quantize(const Tensor &t, const float *in, int8_t *arena, int8_t *row);
 void load_int8(const Tensor &t, const int8_t *in, int8_t *arena);
 void store_int8(const Tensor &t, const int8_t *arena, int8_t *out);
 // ONNX DequantizeLinear: (code - zero_point) * scale in fp32.

@@ -223,8 +223,8 @@ Program parse_program(const uint8_t *bytes, size_t size, bool verify_data, uint6
   p.float_ops = entries_of<FloatOp>(bytes, sections[6]);
   p.data = bytes + sections[7].offset;
   p.data_bytes = sections[7].bytes;
-  if (!p.float_tensors.empty() || !p.float_ops.empty()) refuse("float operators are not run yet", FL_ERROR_UNSUPPORTED);
   for (uint32_t i = 0; i < p.tensors.size(); i++) check_tensor(p, i);
+  for (uint32_t i = 0; i < p.float_tensors.size(); i++) check_float_tensor(p, i);
   for (uint32_t i = 0; i < p.bindings.size(); i++) check_binding(p, i);
   check_segments(p);
   uint64_t weights = 0;
@@ -239,6 +239,8 @@ Program parse_program(const uint8_t *bytes, size_t size, bool verify_data, uint6
                      static_cast<unsigned long long>(budget)), FL_ERROR_MEMORY);
     }
   }
+  for (uint32_t i = 0; i < p.float_ops.size(); i++) check_name(p, "float operator", i, p.float_ops[i].name_offset, p.float_ops[i].name_bytes);
+  check_float_ops(p);
   if (p.bindings.empty() || p.bindings.front().direction != Direction::INPUT || p.bindings.back().direction != Direction::OUTPUT) {
     refuse("program has no input or no output");
   }

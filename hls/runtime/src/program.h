@@ -37,8 +37,11 @@ uint32_t crc32(uint32_t crc, const uint8_t *bytes, size_t size);
 // leave int32. Stops where the prepared weights alone would exceed `budget` (bytes). Throws Refusal.
 Program parse_program(const uint8_t *bytes, size_t size, bool verify_data, uint64_t budget);
 
-// The parts of it that look at single layers (check_layer.cpp).
+// The parts of it that look at single layers (check_layer.cpp) and at float operators (check_float.cpp): each tensor by itself, then all operators
+// in the order of execution, when segments, descriptors and bindings are known to be right.
 void check_descriptor(const Program &program, uint32_t index);
+void check_float_tensor(const Program &program, uint32_t index);
+void check_float_ops(const Program &program);
 
 std::string name_of(const Program &program, uint32_t offset, uint32_t bytes);
 std::string text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -12,6 +12,7 @@
 #include "../../core/core.h"
 #include "convert.h"
 #include "estimate.h"
+#include "float_ops.h"
 #include "program.h"
 
 namespace {
@@ -55,15 +56,24 @@ const char *op_name(uint32_t op) {
   }
 }
 
+// A descriptor or a float operator, in the order of execution.
+struct Layer {
+  uint32_t target;  // Target
+  uint32_t index;   // in DESCRIPTORS, or in FLOAT_OPS
+  std::string name;
+};
+
 }  // namespace
 
 struct fl_program {
   fl::Program parsed;  // its views point into `data` or are dropped
-  std::vector<std::string> tensor_names, layer_names;
-  std::vector<uint32_t> layer_target;
-  std::vector<size_t> layer_weights;  // offset of each layer's prepared weights
+  std::vector<std::string> tensor_names;
+  std::vector<Layer> layers;
+  std::vector<size_t> layer_weights;  // offset of each descriptor's prepared weights
   uint32_t input_count = 0;
   Buffer<int8_t> arena, row;
+  Buffer<float> float_arena;
+  Buffer<uint8_t> scratch;
   Buffer<uint8_t> data;
   Buffer<int16_t> weights, patches;
   std::atomic<bool> busy{false};
@@ -74,19 +84,29 @@ namespace {
 // Weights are widened for the array once; biases, scales and tables are read where they lie. Sums in 64 bits: layers may share weights
 // in the file, so that a small file can ask for more than a 32-bit board can address.
 void take_memory(fl_program &p, uint64_t budget) {
-  uint64_t weights = 0, patches = 0, row = 0;
+  uint64_t weights = 0, patches = 0, row = 0, scratch = 0;
   for (const fl::Descriptor &d : p.parsed.descriptors) {
     p.layer_weights.push_back(size_t(weights));
     weights += fl::prepared_elements(d);
     patches = std::max(patches, uint64_t(fl::patch_elements(d)));
   }
-  for (const fl::Binding &b : p.parsed.bindings) row = std::max(row, uint64_t(p.parsed.tensors[b.tensor].width));
-  const uint64_t bytes = uint64_t(p.parsed.header.arena_bytes) + p.parsed.data_bytes + 2 * (weights + patches) + row;
+  const auto widest = [&](uint32_t tensor) {
+    if (tensor != fl::NONE) row = std::max(row, uint64_t(p.parsed.tensors[tensor].width));
+  };
+  for (const fl::Binding &b : p.parsed.bindings) widest(b.tensor);
+  for (const fl::FloatOp &op : p.parsed.float_ops) {
+    widest(op.tensor);
+    scratch = std::max(scratch, fl::float_scratch_bytes(p.parsed, op));
+  }
+  const fl::Header &h = p.parsed.header;
+  const uint64_t bytes = uint64_t(h.arena_bytes) + h.float_arena_bytes + p.parsed.data_bytes + 2 * (weights + patches) + row + scratch;
   if (bytes > budget || bytes > PTRDIFF_MAX) {
     throw fl::Refusal{FL_ERROR_MEMORY, fl::text_of("program needs %llu bytes, the budget is %llu", static_cast<unsigned long long>(bytes),
                                                    static_cast<unsigned long long>(budget))};
   }
-  p.arena = allocate<int8_t>(p.parsed.header.arena_bytes);
+  p.arena = allocate<int8_t>(h.arena_bytes);
+  p.float_arena = allocate<float>(h.float_arena_bytes / sizeof(float));
+  p.scratch = allocate<uint8_t>(size_t(scratch));
   p.data = allocate<uint8_t>(p.parsed.data_bytes);
   p.weights = allocate<int16_t>(size_t(weights));
   p.patches = allocate<int16_t>(size_t(patches));
@@ -107,14 +127,25 @@ std::unique_ptr<fl_program> load(const uint8_t *bytes, size_t size, uint32_t fla
     p->tensor_names.push_back(fl::name_of(p->parsed, b.name_offset, b.name_bytes));
     p->input_count += b.direction == fl::Direction::INPUT;
   }
-  for (const fl::Descriptor &d : p->parsed.descriptors) p->layer_names.push_back(fl::name_of(p->parsed, d.name_offset, d.name_bytes));
-  for (const fl::Segment &s : p->parsed.segments) p->layer_target.insert(p->layer_target.end(), s.count, s.target);
+  const auto add_layer = [&](uint32_t target, uint32_t index, uint32_t name_offset, uint32_t name_bytes) {
+    p->layers.push_back({target, index, fl::name_of(p->parsed, name_offset, name_bytes)});
+  };
+  for (const fl::Segment &s : p->parsed.segments) {
+    for (uint32_t i = s.first; i < s.first + s.count; i++) {
+      if (s.target == fl::Target::FLOAT) add_layer(s.target, i, p->parsed.float_ops[i].name_offset, p->parsed.float_ops[i].name_bytes);
+      else add_layer(s.target, i, p->parsed.descriptors[i].name_offset, p->parsed.descriptors[i].name_bytes);
+    }
+  }
   take_memory(*p, budget);
   p->parsed.strings = nullptr;
   return p;
 }
 
-uint32_t elements_of(const fl::Tensor &t) { return t.height * t.width * t.channels; }
+uint32_t elements_of(const fl_program &p, const fl::Binding &b) {
+  if (b.float_tensor != fl::NONE) return uint32_t(fl::elements_of(p.parsed.float_tensors[b.float_tensor]));
+  const fl::Tensor &t = p.parsed.tensors[b.tensor];
+  return t.height * t.width * t.channels;
+}
 
 // Index in parsed.bindings, or -1.
 int64_t binding_index(const fl_program &p, uint32_t direction, uint32_t index) {
@@ -129,7 +160,9 @@ std::string buffer_error(const fl_program &p, uint32_t direction, uint32_t index
   const char *side = direction == FL_INPUT ? "input" : "output", *name = p.tensor_names[at].c_str();
   if (buffer.dtype != FL_INT8 && buffer.dtype != FL_FP32) return fl::text_of("%s '%s': dtype is neither INT8 nor FP32", side, name);
   if (!buffer.data) return direction == FL_INPUT ? fl::text_of("input '%s': no data", name) : "";
-  const size_t bytes = size_t(elements_of(p.parsed.tensors[p.parsed.bindings[at].tensor])) * (buffer.dtype == FL_FP32 ? 4 : 1);
+  const fl::Binding &b = p.parsed.bindings[at];
+  if (b.float_tensor != fl::NONE && buffer.dtype != FL_FP32) return fl::text_of("%s '%s': has no codes: its dtype is FP32 and nothing else", side, name);
+  const size_t bytes = size_t(elements_of(p, b)) * (buffer.dtype == FL_FP32 ? 4 : 1);
   return buffer.bytes == bytes ? "" : fl::text_of("%s '%s': has %zu bytes, %zu are wanted", side, name, buffer.bytes, bytes);
 }
 
@@ -156,14 +189,18 @@ struct Run {
 
   int32_t layers() {
     uint64_t before = now_ns();
-    for (size_t i = 0; i < p.parsed.descriptors.size(); i++) {
+    for (size_t i = 0; i < p.layers.size(); i++) {
       const int32_t stop = interrupted();
       if (stop != FL_OK) return stop;
-      const fl::Memory memory{p.arena.get(), p.data.get(), p.weights.get() + p.layer_weights[i], p.patches.get()};
-      fl::run_layer(p.parsed.descriptors[i], memory);
+      const Layer &layer = p.layers[i];
+      if (layer.target == fl::Target::FLOAT) {
+        fl::run_float_op(p.parsed, p.parsed.float_ops[layer.index], {p.float_arena.get(), p.arena.get(), p.data.get(), p.row.get(), p.scratch.get()});
+      } else {
+        fl::run_layer(p.parsed.descriptors[layer.index], {p.arena.get(), p.data.get(), p.weights.get() + p.layer_weights[layer.index], p.patches.get()});
+      }
       const uint64_t after = now_ns();
       if (timing) {
-        (p.layer_target[i] == FL_TARGET_PL ? timing->pl_ns : timing->ps_ns) += after - before;
+        (layer.target == fl::Target::PL ? timing->pl_ns : timing->ps_ns) += after - before;
         if (timing->layer_ns && i < timing->layer_capacity) timing->layer_ns[i] = after - before;
       }
       before = after;
@@ -173,7 +210,14 @@ struct Run {
 
   void store_output(uint32_t index, const fl_buffer &buffer) const {
     if (!buffer.data) return;
-    const fl::Tensor &t = p.parsed.tensors[p.parsed.bindings[p.input_count + index].tensor];
+    const fl::Binding &b = p.parsed.bindings[p.input_count + index];
+    if (b.float_tensor != fl::NONE) {
+      const fl::FloatTensor &f = p.parsed.float_tensors[b.float_tensor];
+      const uint8_t *from = f.place == fl::FloatPlace::CONSTANT ? p.data.get() : reinterpret_cast<const uint8_t *>(p.float_arena.get());
+      std::memcpy(buffer.data, from + f.offset, buffer.bytes);
+      return;
+    }
+    const fl::Tensor &t = p.parsed.tensors[b.tensor];
     if (buffer.dtype == FL_FP32) fl::store_fp32(t, p.arena.get(), static_cast<float *>(buffer.data));
     else fl::store_int8(t, p.arena.get(), static_cast<int8_t *>(buffer.data));
   }
@@ -218,10 +262,11 @@ int32_t fl_get_program_info(const fl_program *program, fl_program_info *info) {
   info->layout_version = h.version;
   info->input_count = program->input_count;
   info->output_count = uint32_t(program->parsed.bindings.size()) - program->input_count;
-  info->layer_count = uint32_t(program->parsed.descriptors.size());
+  info->layer_count = uint32_t(program->layers.size());
   info->arena_bytes = h.arena_bytes;
   info->macs = 0;
   for (const fl::Descriptor &d : program->parsed.descriptors) info->macs += fl::macs(d);
+  for (const fl::FloatOp &op : program->parsed.float_ops) info->macs += fl::float_macs(program->parsed, op);
   std::memcpy(info->model_sha256, h.model_sha256, sizeof h.model_sha256);
   return FL_OK;
 }
@@ -231,23 +276,31 @@ int32_t fl_get_tensor_info(const fl_program *program, uint32_t direction, uint32
   const int64_t at = binding_index(*program, direction, index);
   if (at < 0) return FL_ERROR_ARGUMENT;
   const fl::Binding &b = program->parsed.bindings[size_t(at)];
-  const fl::Tensor &t = program->parsed.tensors[b.tensor];
   info->dtype = b.data_type;
   info->name = program->tensor_names[size_t(at)].c_str();
   info->rank = b.rank;
-  info->element_count = elements_of(t);
+  info->element_count = elements_of(*program, b);
   for (uint32_t i = 0; i < FL_MAX_RANK; i++) info->shape[i] = b.shape[i];
-  info->scale = t.scale;
-  info->zero_point = t.zero_point;
+  const bool coded = b.float_tensor == fl::NONE;
+  info->scale = coded ? program->parsed.tensors[b.tensor].scale : 0;
+  info->zero_point = coded ? program->parsed.tensors[b.tensor].zero_point : 0;
   return FL_OK;
 }
 
 int32_t fl_get_layer_info(const fl_program *program, uint32_t index, fl_layer_info *info) {
-  if (!program || !info || info->struct_bytes < sizeof *info || index >= program->parsed.descriptors.size()) return FL_ERROR_ARGUMENT;
-  info->target = program->layer_target[index];
-  info->name = program->layer_names[index].c_str();
-  info->op = op_name(program->parsed.descriptors[index].op);
-  info->macs = fl::macs(program->parsed.descriptors[index]);
+  if (!program || !info || info->struct_bytes < sizeof *info || index >= program->layers.size()) return FL_ERROR_ARGUMENT;
+  const Layer &layer = program->layers[index];
+  info->name = layer.name.c_str();
+  if (layer.target == fl::Target::FLOAT) {
+    const fl::FloatOp &op = program->parsed.float_ops[layer.index];
+    info->target = FL_TARGET_PS;
+    info->op = fl::float_op_name(op);
+    info->macs = fl::float_macs(program->parsed, op);
+    return FL_OK;
+  }
+  info->target = layer.target;
+  info->op = op_name(program->parsed.descriptors[layer.index].op);
+  info->macs = fl::macs(program->parsed.descriptors[layer.index]);
   return FL_OK;
 }
 
