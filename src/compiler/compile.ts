@@ -22,6 +22,8 @@ export type LayerReport = {
   readonly name: string;
   /** ONNX operator with what was fused into it, e.g. `Conv + Relu`. */
   readonly operator: string;
+  /** Name of the int8 tensor that it makes, as in the ONNX graph; null where it makes none. */
+  readonly tensor: string | null;
   /** [C, H, W]; of a float operator its own shape. */
   readonly input: readonly number[];
   readonly output: readonly number[];
@@ -61,6 +63,7 @@ function layerRow(layer: QLayer, target: Target, descriptor: number | null): Lay
   return {
     name: layer.name,
     operator: layer.operator,
+    tensor: layer.output.name,
     input: shapeOf(layer.input),
     output: shapeOf(layer.output),
     macs: macsOf(layer),
@@ -81,7 +84,7 @@ function floatRow(layers: readonly FloatLayer[], descriptor: number): LayerRepor
   const bytes = (layer: FloatLayer): number =>
     (layer.tensor === null ? 0 : sizeOf(layer.tensor)) + 4 * [...layer.inputs, ...(layer.output === null ? [] : [layer.output])].reduce((sum, { storage }) => sum + storage.elements, 0);
   return {
-    name: first.name, operator: first.operator, input: first.inputs[0]?.shape ?? codes(first), output: last.output?.shape ?? codes(last), macs: 0, target: 'PS', float: true,
+    name: first.name, operator: first.operator, tensor: last.output === null ? (last.tensor?.name ?? null) : null, input: first.inputs[0]?.shape ?? codes(first), output: last.output?.shape ?? codes(last), macs: 0, target: 'PS', float: true,
     reason: first.reason, descriptor, count: layers.length, weightBytes: 0, activationBytes: layers.reduce((sum, layer) => sum + bytes(layer), 0),
   };
 }
