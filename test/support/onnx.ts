@@ -8,7 +8,9 @@ export interface OnnxValue { name: string; type: OnnxType; shape: (number | stri
 export type Attributes = Record<string, number | number[] | string>;
 export interface OnnxNode { op: string; inputs: string[]; outputs: string[]; attributes?: Attributes }
 export interface OnnxInitializer { name: string; shape: number[]; data: Float32Array | Int8Array | Int32Array | BigInt64Array }
-export interface OnnxGraph { nodes: OnnxNode[]; inputs: OnnxValue[]; outputs: OnnxValue[]; initializers?: OnnxInitializer[] }
+/** `shape` absent: whoever reads the file infers it. */
+export type OnnxOutput = Omit<OnnxValue, 'shape'> & Partial<Pick<OnnxValue, 'shape'>>;
+export interface OnnxGraph { nodes: OnnxNode[]; inputs: OnnxValue[]; outputs: OnnxOutput[]; initializers?: OnnxInitializer[] }
 
 const root = protobuf.Root.fromJSON({
   nested: {
@@ -29,9 +31,9 @@ const root = protobuf.Root.fromJSON({
 const attribute = (name: string, value: number | number[] | string): object =>
   typeof value === 'string' ? { name, s: Buffer.from(value), type: 3 } : Array.isArray(value) ? { name, ints: value, type: 7 } : Number.isInteger(value) ? { name, i: value, type: 2 } : { name, f: value, type: 1 };
 
-const valueInfo = ({ name, type, shape }: OnnxValue): object => ({
+const valueInfo = ({ name, type, shape }: OnnxOutput): object => ({
   name,
-  type: { tensorType: { elemType: DATA_TYPE[type], shape: { dim: shape.map((d) => (typeof d === 'string' ? { param: d } : { value: d })) } } },
+  type: { tensorType: { elemType: DATA_TYPE[type], ...(shape && { shape: { dim: shape.map((d) => (typeof d === 'string' ? { param: d } : { value: d })) } }) } },
 });
 
 const typeOf = (data: OnnxInitializer['data']): OnnxType =>
