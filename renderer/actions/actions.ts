@@ -120,6 +120,14 @@ export const ACTIONS = [
     perform: ({ session }) => session.store.set(({ heatMap }) => ({ heatMap: { ...heatMap, on: !heatMap.on } })),
   },
   {
+    id: 'boxes.toggle',
+    icon: 'boxes',
+    shortcuts: ['b'],
+    possible: (now) => inReview(now) && entryNow(now)?.comparison?.task === 'detection',
+    pressed: ({ app }) => app.boxes.on,
+    perform: ({ session }) => session.store.set(({ boxes }) => ({ boxes: { ...boxes, on: !boxes.on } })),
+  },
+  {
     id: 'panel.toggle',
     icon: 'panel',
     shortcuts: ['k'],

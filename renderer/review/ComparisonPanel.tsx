@@ -7,6 +7,7 @@ import { comparisonKey, entryOf, intentConcern, modelOf, okRuns, shownOf, type S
 import type { ComparisonEntry } from '../state/store.ts';
 import { useAction, useApp, useAppState, useLocalText, useTextOf } from '../ui/app.ts';
 import { Icon } from '../ui/icons.tsx';
+import { DetectionsPanel } from './DetectionsPanel.tsx';
 import { HeatMapPanel } from './HeatMapPanel.tsx';
 import { IdentityList } from './IdentityList.tsx';
 import { Latency } from './Latency.tsx';
@@ -80,6 +81,7 @@ function ForImage({ model, shown }: { model: ModelInfo; shown: Shown }): JSX.Ele
       {entry && comparison && (
         <div className={entry.state === 'running' ? 'results stale' : 'results'} data-testid="results">
           <Verdict entry={entry} />
+          {comparison.task === 'detection' && <DetectionsPanel model={model} shown={shown} comparison={comparison} engines={entry.engines} />}
           {comparison.task === 'classification' && model.metadata.fabriclens.task === 'classification' && <Probabilities fields={model.metadata.fabriclens} comparison={comparison} engines={entry.engines} />}
           <HeatMapPanel model={model} shown={shown} comparison={comparison} />
           <Latency comparison={comparison} />
@@ -160,7 +162,7 @@ function Verdict({ entry }: { entry: ComparisonEntry }): JSX.Element | null {
     <div className={`verdict ${agreement}`} data-testid="verdict" data-agreement={agreement}>
       <Icon name={agreement === 'flip' ? 'flip' : agreement === 'agree' ? 'check' : agreement === 'apart' ? 'warning' : agreement === 'none' ? 'error' : 'info'} size={22} />
       <div>
-        <strong>{t(`verdict.${agreement}`, { engines: flips, answered: okRuns(comparison.runs).length, asked: comparison.runs.length })}</strong>
+        <strong>{comparison.task === 'detection' && (agreement === 'flip' || agreement === 'apart' || agreement === 'noReference') ? t(`boxes.verdict.${agreement}`, { engines: flips }) : t(`verdict.${agreement}`, { engines: flips, answered: okRuns(comparison.runs).length, asked: comparison.runs.length })}</strong>
         {comparison.maxDelta !== null && (agreement === 'agree' || agreement === 'agreePartly' || agreement === 'apart' || agreement === 'flip') && (
           <p className={beyond ? 'beyond' : 'dim'}>
             {beyond && <Icon name="warning" size={14} />}

@@ -1,17 +1,17 @@
 import type { JSX } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { ClassificationComparison, ClassificationRun, EngineId, RunFailed } from '../../src/contract/engine.ts';
+import type { ClassificationComparison, ClassificationRun, EngineId } from '../../src/contract/engine.ts';
 import type { ClassifierFields } from '../../src/contract/model.ts';
-import { useApp, useLocalText, useTextOf } from '../ui/app.ts';
+import { useLocalText } from '../ui/app.ts';
 import { probability, signed } from '../ui/format.ts';
 import { Icon } from '../ui/icons.tsx';
+import { FailedRuns } from './FailedRuns.tsx';
 import { columnsOf, decisionOf, deltaOf, referenceOf } from './verdict.ts';
 
 /** Classes as rows, engines as columns; the threshold is a mark on the bars of its class. */
 export function Probabilities({ fields, comparison, engines }: { fields: ClassifierFields; comparison: ClassificationComparison; engines: readonly EngineId[] }): JSX.Element {
   const { t } = useTranslation();
   const local = useLocalText();
-  const { session } = useApp();
   const { labels, threshold } = fields;
   const columns = columnsOf(engines, comparison.runs);
   const reference = referenceOf(comparison.runs);
@@ -66,7 +66,7 @@ export function Probabilities({ fields, comparison, engines }: { fields: Classif
         </tbody>
       </table>
       <p className="dim small">{t('panel.thresholdNote', { value: comparison.threshold.value.toFixed(3), label: marked, method: threshold.method })}</p>
-      {failed.map((run) => <Failed key={run.engine} run={run} retry={() => void session.compare()} />)}
+      <FailedRuns runs={failed} />
     </section>
   );
 }
@@ -80,21 +80,5 @@ function Bar({ value, mark }: { value: number; mark: number | null }): JSX.Eleme
       </span>
       <span className="number">{probability(value)}</span>
     </span>
-  );
-}
-
-function Failed({ run, retry }: { run: RunFailed; retry: () => void }): JSX.Element {
-  const { t } = useTranslation();
-  const textOf = useTextOf();
-  return (
-    <div className={`callout ${run.code === 'cancelled' ? 'info' : 'error'}`} role={run.code === 'cancelled' ? 'status' : 'alert'} data-testid={`failed-${run.engine}`}>
-      <Icon name={run.code === 'cancelled' ? 'stop' : 'error'} size={18} />
-      <div className="grow">
-        <strong>{t('panel.failed', { engine: t(`engine.${run.engine}`) })}</strong>
-        <p>{textOf(`failure.${run.code}`, t('failure.unknown'))}</p>
-        <p className="dim" lang="en">{run.message}</p>
-      </div>
-      <button type="button" className="link" onClick={retry}>{t('common.retry')}</button>
-    </div>
   );
 }

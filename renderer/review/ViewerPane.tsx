@@ -5,9 +5,10 @@ import { ToolButton } from '../ui/ActionButton.tsx';
 import { useApp, useAppState, useTextOf, useView } from '../ui/app.ts';
 import { windowValue } from '../ui/format.ts';
 import { Icon } from '../ui/icons.tsx';
-import { shownOf, sliceAt, type Slice } from '../state/selectors.ts';
+import { modelOf, shownOf, sliceAt, type Slice } from '../state/selectors.ts';
 import { CornerstoneViewport } from '../viewport/cornerstone.ts';
 import { sameVoi, type Preset } from '../viewport/presentation.ts';
+import { BoxOverlay } from './BoxOverlay.tsx';
 import { Corners } from './Corners.tsx';
 import { EmptyState } from './EmptyState.tsx';
 import { useHeatMapOverlay } from './heatMapOverlay.ts';
@@ -26,6 +27,7 @@ export function ViewerPane(): JSX.Element {
 
 function Toolbar(): JSX.Element {
   const { t } = useTranslation();
+  const detects = useAppState((s) => modelOf(s)?.metadata.fabriclens.task === 'detection');
   return (
     <div className="toolbar" role="toolbar" aria-label={t('viewer.tools')}>
       <ToolButton id="tool.window" />
@@ -41,7 +43,7 @@ function Toolbar(): JSX.Element {
       <span className="divider" />
       <Presets />
       <span className="grow" />
-      <ToolButton id="heatMap.toggle" />
+      <ToolButton id={detects ? 'boxes.toggle' : 'heatMap.toggle'} />
       <ToolButton id="panel.toggle" />
     </div>
   );
@@ -107,6 +109,7 @@ function Pane(): JSX.Element {
   return (
     <div className="pane" data-status={status}>
       <div ref={ref} className="canvas-host" data-testid="viewport" data-tool={tool} role="group" aria-label={t('viewer.image')} tabIndex={0} />
+      <BoxOverlay />
       <Corners />
       {status === 'loading' && (
         <div className="pane-message" role="status">

@@ -34,6 +34,17 @@ export interface HeatMapChoice {
   opacity: number;
 }
 
+/** Of a detector, over the image. */
+export interface BoxesChoice {
+  on: boolean;
+  /** Whose boxes are drawn; null: of all that answered. */
+  engines: readonly EngineId[] | null;
+  /** Score from which boxes are shown; the model's own threshold where that is higher. */
+  threshold: number;
+  /** Pointed at in the picture or in the table: a group of the comparison of that picture. */
+  highlighted: { key: string; group: number } | null;
+}
+
 export interface Notice {
   id: number;
   kind: 'error' | 'info';
@@ -57,6 +68,7 @@ export interface AppState {
   /** Images for which the reader has said yes to running despite the warning. */
   confirmed: readonly string[];
   heatMap: HeatMapChoice;
+  boxes: BoxesChoice;
   panelOpen: boolean;
   helpOpen: boolean;
   notices: readonly Notice[];
@@ -77,6 +89,7 @@ export const INITIAL_STATE: AppState = {
   comparisons: {},
   confirmed: [],
   heatMap: { on: false, engine: null, classIndex: null, opacity: 0.5 },
+  boxes: { on: true, engines: null, threshold: 0, highlighted: null },
   panelOpen: true,
   helpOpen: false,
   notices: [],

@@ -238,6 +238,7 @@ export class CornerstoneViewport implements Viewport {
     context.fillStyle = '#000';
     context.fillRect(0, 0, canvas.width, canvas.height);
     cornerstone.setToPixelCoordinateSystem(enabled, context);
+    const { a, b, c, d, e, f } = context.getTransform();
     context.imageSmoothingEnabled = presentation.zoom < SQUARES_FROM ? presentation.zoom !== 1 : presentation.smooth;
     context.imageSmoothingQuality = this.interacting || presentation.zoom > 1 ? 'low' : 'medium';
     // A row or column that the stride does not divide reaches over the edge by less than a screen pixel.
@@ -253,7 +254,9 @@ export class CornerstoneViewport implements Viewport {
       context.drawImage(this.overlay.canvas, rect.x, rect.y, rect.width, rect.height);
       context.restore();
     }
-    this.onDrawn?.({ key: image.key, presentation, drawMs: performance.now() - start });
+    const ratio = this.pixelRatio;
+    const toPane = { a: a / ratio, b: b / ratio, c: c / ratio, d: d / ratio, e: e / ratio, f: f / ratio };
+    this.onDrawn?.({ key: image.key, presentation, toPane, drawMs: performance.now() - start });
   }
 }
 

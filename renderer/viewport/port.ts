@@ -1,7 +1,7 @@
 /** What the window needs of a viewer. cornerstone-core is one way to do it (cornerstone.ts) and can be replaced behind this. */
 import type { Frame, Voi } from '../../src/contract/pixels.ts';
 import type { GreyTable } from './paint.ts';
-import type { Point, Presentation } from './presentation.ts';
+import type { Point, Presentation, ToPane } from './presentation.ts';
 import type { Rect } from './heatMap.ts';
 
 export interface ViewportImage {
@@ -38,8 +38,8 @@ export interface Viewport {
   readonly pixelRatio: number;
   /** Position in client coordinates → offset from the pane's centre, in device pixels. */
   fromCentre(client: Point): Point;
-  /** Called after every drawing, with what is seen and how long the drawing took (ms). */
-  onDrawn: ((shown: { key: string; presentation: Presentation; drawMs: number }) => void) | null;
+  /** Called after every drawing, with what is seen, where its pixels lie, and how long the drawing took (ms). */
+  onDrawn: ((shown: { key: string; presentation: Presentation; toPane: ToPane; drawMs: number }) => void) | null;
   /** The grey table could not be made. */
   onError: ((message: string) => void) | null;
   dispose(): void;

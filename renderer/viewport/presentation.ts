@@ -26,6 +26,16 @@ export interface Presentation {
   smooth: boolean;
 }
 
+/** From image pixels to client pixels of the pane: x′ = a·x + c·y + e, y′ = b·x + d·y + f. */
+export interface ToPane {
+  a: number;
+  b: number;
+  c: number;
+  d: number;
+  e: number;
+  f: number;
+}
+
 export const MIN_ZOOM = 0.02;
 export const MAX_ZOOM = 40;
 /** PS3.3 C.11.2.1.2: the width of LINEAR is at least 1. */

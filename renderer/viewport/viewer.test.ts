@@ -24,7 +24,7 @@ class Screen implements Viewport {
   }
   present(presentation: Presentation): void {
     this.presentation = presentation;
-    this.onDrawn?.({ key: this.image!.key, presentation, drawMs: 1 });
+    this.onDrawn?.({ key: this.image!.key, presentation, toPane: { a: 1, b: 0, c: 0, d: 1, e: 0, f: 0 }, drawMs: 1 });
   }
   clear(): void {
     this.image = null;

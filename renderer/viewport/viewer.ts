@@ -9,7 +9,7 @@ import { DecodeError, isAbort, PRIORITY } from '../workers/pool.ts';
 import type { DecodedFrame, Job } from '../workers/protocol.ts';
 import { ByteCache } from './byteCache.ts';
 import type { GreyTables, Overlay, Viewport } from './port.ts';
-import { dragWindow, modalityRange, panBy, presets, zoomAbout, type Point, type Preset, type Presentation } from './presentation.ts';
+import { dragWindow, modalityRange, panBy, presets, zoomAbout, type Point, type Preset, type Presentation, type ToPane } from './presentation.ts';
 
 const CACHE_BYTES = 384 * 2 ** 20;
 const AHEAD = 3;
@@ -33,11 +33,13 @@ export interface View {
   /** What is on the screen now. */
   drawn: Shown | null;
   presentation: Presentation | null;
+  /** Where the drawn image's pixels lie, for what is laid over it. */
+  toPane: ToPane | null;
   facts: FrameFacts | null;
   decodeMs: number;
   drawMs: number;
 }
-const EMPTY: View = { status: 'empty', error: null, drawn: null, presentation: null, facts: null, decodeMs: 0, drawMs: 0 };
+const EMPTY: View = { status: 'empty', error: null, drawn: null, presentation: null, toPane: null, facts: null, decodeMs: 0, drawMs: 0 };
 
 export interface FrameSource {
   run(job: Extract<Job, { kind: 'frame' }>, priority: number, signal: AbortSignal): Promise<DecodedFrame>;
@@ -66,7 +68,7 @@ export class Viewer {
     this.viewport = viewport;
     if (!viewport) return;
     viewport.onError = (message) => this.fail('voi-failed', message);
-    viewport.onDrawn = ({ key, presentation, drawMs }) => {
+    viewport.onDrawn = ({ key, presentation, toPane, drawMs }) => {
       const drawn = this.wanted && sliceKey(this.wanted) === key ? this.wanted : this.view.get().drawn;
       const decoded = this.cache.get(key);
       const before = this.view.get();
@@ -74,6 +76,7 @@ export class Viewer {
       this.view.set({
         drawn,
         presentation,
+        toPane,
         drawMs,
         ...(drawn && this.wanted && sliceKey(drawn) === sliceKey(this.wanted) ? { status: 'shown', error: null } : {}),
         ...(!same && decoded && drawn ? { facts: factsOf(decoded.frame, drawn.instance.modality), decodeMs: decoded.decodeMs } : {}),

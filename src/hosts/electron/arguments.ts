@@ -9,6 +9,8 @@ export interface Launch {
   cli: string[] | null;
   /** Files and folders to open, absolute. */
   paths: string[];
+  /** Folder of model packages, absolute; undefined: FabricLens's own. */
+  modelsDir: string | undefined;
 }
 
 export interface LaunchContext {
@@ -30,6 +32,15 @@ export function parseLaunch(argv: readonly string[], { defaultApp, folder, subco
   // Chromium's and Node's own switches (--no-sandbox, --inspect=0) may stand before the first word; after it all arguments are the command's.
   const first = rest.findIndex((argument) => !argument.startsWith('-') || COMMANDS.has(argument));
   const word = rest[first];
-  if (word !== undefined && (COMMANDS.has(word) || subcommands.includes(word))) return { cli: rest.slice(first), paths: [] };
-  return { cli: null, paths: rest.filter((argument) => argument !== '' && !argument.startsWith('-')).map((path) => resolve(folder, path)) };
+  if (word !== undefined && (COMMANDS.has(word) || subcommands.includes(word))) return { cli: rest.slice(first), paths: [], modelsDir: undefined };
+  const modelsDir = takeValue(rest, '--models');
+  return { cli: null, paths: rest.filter((argument) => argument !== '' && !argument.startsWith('-')).map((path) => resolve(folder, path)), modelsDir: modelsDir && resolve(folder, modelsDir) };
+}
+
+/** The value of `--name VALUE` or `--name=VALUE`, taken out of the arguments. */
+function takeValue(argv: string[], name: string): string | undefined {
+  const at = argv.findIndex((argument) => argument === name || argument.startsWith(`${name}=`));
+  if (at < 0) return undefined;
+  const [whole] = argv.splice(at, 1);
+  return whole === name ? argv.splice(at, 1)[0] : whole!.slice(name.length + 1);
 }

@@ -19,9 +19,9 @@ import { confine, createSession, createWindow } from './window.ts';
 /** For whoever starts the app in a terminal; never file names, never patients. */
 const log = (text: string): void => void process.stderr.write(`fabriclens: ${text}\n`);
 
-const place: AppPlace = { root: app.getAppPath(), ...(app.isPackaged ? { resourcesPath: process.resourcesPath } : {}) };
-const built = (name: string): string => join(place.root, 'dist', name);
 const launch = parseLaunch(process.argv, { defaultApp: process.defaultApp === true, folder: process.cwd(), subcommands: SUBCOMMANDS });
+const place: AppPlace = { root: app.getAppPath(), ...(app.isPackaged ? { resourcesPath: process.resourcesPath } : {}), ...(launch.modelsDir === undefined ? {} : { modelsDir: launch.modelsDir }) };
+const built = (name: string): string => join(place.root, 'dist', name);
 
 if (launch.cli) await runCli(launch.cli);
 else startWindow();

@@ -36,6 +36,7 @@ const MENU: ReadonlyArray<{ label: Labels; items: ReadonlyArray<Item | 'separato
       { action: 'view.reset', label: text('Reset the view', '重置视图'), shortcut: 'R' },
       'separator',
       { action: 'heatMap.toggle', label: text('Heat map', '热力图'), shortcut: 'H' },
+      { action: 'boxes.toggle', label: text('Boxes', '检测框'), shortcut: 'B' },
       { action: 'panel.toggle', label: text('Comparison panel', '对比面板'), shortcut: 'K' },
     ],
   },

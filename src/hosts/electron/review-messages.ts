@@ -33,6 +33,8 @@ export interface AppPlace {
   root: string;
   /** Electron's resources folder of an installed application. */
   resourcesPath?: string;
+  /** Model packages of another folder than the application's own. */
+  modelsDir?: string;
 }
 
 /** An error as a call carries it: a stable code where the error has one, `internal` otherwise. */

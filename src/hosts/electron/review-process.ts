@@ -8,8 +8,9 @@ import { toCallError, type AppPlace, type FromReview, type ReviewCallName, type 
 /** Progress of a scan is told at most this often (milliseconds). */
 const PROGRESS_EVERY = 50;
 
-const { root, resourcesPath } = JSON.parse(process.argv[2]!) as AppPlace;
-const resources = resolveResources(root, resourcesPath);
+const { root, resourcesPath, modelsDir } = JSON.parse(process.argv[2]!) as AppPlace;
+const own = resolveResources(root, resourcesPath);
+const resources = { ...own, modelsDir: modelsDir ?? own.modelsDir };
 const software = `FabricLens ${resources.version}`;
 const send = (message: FromReview): void => process.parentPort.postMessage(message);
 
