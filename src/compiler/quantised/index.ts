@@ -4,12 +4,15 @@
  * needs codes and the file left none (settle.ts); and it is written in both forms (write.ts).
  */
 import { CompileError } from '../error.ts';
+import type { Marks } from '../float/canonical.ts';
 import { canonical } from '../float/canonical.ts';
+import { unary } from '../float/elementwise.ts';
+import { CANONICAL_OPSET } from '../float/step.ts';
 import type { OnnxModel } from '../onnx.ts';
 import { writeOnnx } from '../onnx-write.ts';
 import type { Range } from '../quantise/statistics.ts';
 import type { Quantisation } from './codes.ts';
-import { isMark, MARKS, quantisationOf } from './mark.ts';
+import { isMark, MARK, MARK_ENTRY, quantisationOf } from './mark.ts';
 import { Net } from './net.ts';
 import { QOPERATORS, REFUSED } from './qoperators.ts';
 import { QuantisedReader } from './read.ts';
@@ -31,6 +34,18 @@ export type QuantisedImport = {
   readonly uncalibrated: readonly string[];
 };
 
+/** Functions that a table holds, of opsets beyond the canonical one: a network that has them is written in theirs. */
+const LATER: Readonly<Record<string, number>> = { Mish: 18, Gelu: 20 };
+
+const MARKS: Marks = {
+  [MARK]: MARK_ENTRY,
+  Mish: { lower: unary('Mish'), becomes: 'Mish', limits: '' },
+  Gelu: {
+    lower: (walk, node) => walk.unary(node, walk.view(node, 0), 'Gelu', { approximate: { s: node.attributes.get('approximate')?.s ?? 'none' } }),
+    becomes: 'Gelu', limits: '',
+  },
+};
+
 const OPERATORS = new Set(['QuantizeLinear', 'DequantizeLinear', ...Object.keys(QOPERATORS), ...Object.keys(REFUSED)]);
 
 /** Whether any node computes with codes or makes them. */
@@ -46,7 +61,8 @@ export function canonicalQdq(model: OnnxModel, options: { readonly ranges?: Read
   const fp32 = canonical(marked.model, MARKS);
   const notes = [...marked.notes, ...fp32.notes];
   const layers = new Set(marked.model.nodes.filter((n) => n.opType === 'Conv').map((n) => n.name));
-  const net = new Net(withScalars(fp32.model, (name) => layers.has(name)));
+  const opset = fp32.model.nodes.reduce((least, { opType }) => Math.max(least, LATER[opType] ?? 0), CANONICAL_OPSET);
+  const net = new Net({ ...withScalars(fp32.model, (name) => layers.has(name)), opset });
   const uncalibrated = settle(net, options.ranges ?? new Map(), notes);
   const [first] = net.model.inputs;
   const mark = net.readers(first?.name ?? '').find(isMark);

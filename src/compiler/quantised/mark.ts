@@ -2,7 +2,7 @@
  * The mark: an operator of our own that stands in an fp32 network for a pair of QuantizeLinear and DequantizeLinear. A network with marks goes through
  * the fp32 front end like any other (views, folding, fusion), and still says where it rounds, and to what.
  */
-import type { Marks } from '../float/canonical.ts';
+import type { Entry } from '../float/table.ts';
 import type { OnnxAttribute, OnnxNode } from '../onnx.ts';
 import type { Quantisation } from './codes.ts';
 
@@ -21,13 +21,12 @@ export function quantisationOf(node: OnnxNode): Quantisation {
   return { scale: node.attributes.get('scale')?.f ?? 1, zeroPoint: node.attributes.get('zero')?.i ?? 0 };
 }
 
-export const MARKS: Marks = {
-  [MARK]: {
-    becomes: 'QuantizeLinear and DequantizeLinear',
-    limits: '',
-    lower: (walk, node) => {
-      const { scale, zeroPoint } = quantisationOf(node);
-      return walk.unary(node, walk.view(node, 0), MARK, { scale: { f: scale }, zero: { i: zeroPoint } });
-    },
+/** How the front end takes it: on, in whatever order of axes. */
+export const MARK_ENTRY: Entry = {
+  becomes: 'QuantizeLinear and DequantizeLinear',
+  limits: '',
+  lower: (walk, node) => {
+    const { scale, zeroPoint } = quantisationOf(node);
+    return walk.unary(node, walk.view(node, 0), MARK, { scale: { f: scale }, zero: { i: zeroPoint } });
   },
 };

@@ -56,14 +56,14 @@ class Layer {
       const steps = (this.#weights[i] as number) / scale;
       const code = Math.round(steps);
       if (Math.abs(steps - code) > OFF_LATTICE) return null;
-      if (code < -128 || code > 128 || (code === 128 && peak === before)) {
+      if (code < -128 || code > 128) {
         throw new CompileError(`weights '${stored.tensor}' have zero point ${stored.zeroPoint} (as int8), and codes less zero point reach ${code}; the core multiplies by int8 weights with zero point 0. Quantise weights symmetrically (onnxruntime.quantization: weight_type=QInt8, extra_options={'WeightSymmetric': True}).`, this.#node.name);
       }
     }
     return scale;
   }
 
-  /** Codes of channel c at a scale. -128 has no place in the core's multipliers. */
+  /** Codes of channel c at a scale. -128 has no place in the core's multipliers, nor has 128, which uint8 codes with zero point 127 can mean. */
   #fill(c: number, scale: number, codes: Int8Array): { sum: number; magnitude: number } {
     let [sum, magnitude] = [0, 0];
     for (let i = c * this.#each; i < (c + 1) * this.#each; i++) {
@@ -120,7 +120,7 @@ export function layerWeights(node: OnnxNode, weights: OnnxTensor, bias: OnnxTens
   const made = layer.quantised(bias?.data as Float32Array | undefined, input);
   const { negative, rounded, coarser, anew } = layer.changes;
   const say = (text: string): void => void notes.push(`Node '${node.name}': ${text}`);
-  if (negative > 0) say(`${negative} weights of -128 became -127.`);
+  if (negative > 0) say(`${negative} weights of ±128 became ±127.`);
   if (anew) say(stored === undefined ? 'its weights were not quantised; they are now, one scale an output channel.' : 'folding a neighbour into its weights took them off their codes; they are quantised anew, one scale an output channel.');
   if (rounded) say('its bias was no whole number of steps (input scale × weight scale); it is rounded to int32 steps.');
   if (coarser > 0) say(`${coarser} output channels have a coarser scale than the file gives them, so that bias and sum fit 32 bits.`);

