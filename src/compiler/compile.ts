@@ -4,13 +4,15 @@
  */
 import { createHash } from 'node:crypto';
 import { placeTensors } from './arena.ts';
-import type { FloatLayer, QLayer, QTensor } from './graph.ts';
+import { extraOutputs, groupsOf } from './extra-outputs.ts';
+import type { Detections } from './float-builder.ts';
+import type { FloatLayer, QGraph, QLayer, QTensor } from './graph.ts';
 import { inputsOf, isFloat, isFloatPort, macsOf } from './graph.ts';
 import { importGraph } from './import.ts';
 import { Data, lower } from './lower.ts';
 import { readOnnx } from './onnx.ts';
-import type { Item, Target } from './partition.ts';
-import { isStage, partition } from './partition.ts';
+import type { Item, Placement, Target } from './partition.ts';
+import { isStage, partition, Targets } from './partition.ts';
 import type { Layout } from './views.ts';
 import { isFloatStep, layOut } from './views.ts';
 import { writeProgram } from './write.ts';
@@ -48,8 +50,10 @@ export type LayerReport = {
 export type CompileReport = {
   readonly layers: readonly LayerReport[];
   readonly macs: number;
-  /** Contiguous memory that the core reads and writes. */
+  /** Activations as codes. */
   readonly arenaBytes: number;
+  /** Contiguous memory that the core needs: activations and its layers' weights; 0 where everything runs on the processor. */
+  readonly contiguousBytes: number;
   /** Ordinary memory of what is computed in fp32. */
   readonly floatArenaBytes: number;
   readonly programBytes: number;
@@ -111,15 +115,43 @@ function rows(items: readonly Item[], { steps }: Layout): LayerReport[] {
   return [...made, ...views].sort((a, b) => (a.at as number) - (b.at as number)).flatMap((entry) => entry.rows);
 }
 
+export type CompileOptions = Placement & {
+  /**
+   * Inner tensors that become outputs behind the graph's own: by name, or every stage's codes. Stages stay as they are; what one takes in is not stored and so
+   * cannot be had.
+   */
+  readonly extraOutputs?: readonly string[] | 'all' | undefined;
+  /** Adds an output `detections` behind an output of predictions. */
+  readonly detections?: Detections | undefined;
+};
+
+/** Contiguous memory that a board has at most without being set up for more; a real one had 42 MB free. */
+const MAX_CONTIGUOUS = 40e6;
+
+function prepared(onnx: Uint8Array, options: CompileOptions): { graph: QGraph; items: Item[]; targets: Targets } {
+  const graph = importGraph(readOnnx(onnx), options);
+  const targets = new Targets(options);
+  return { graph, items: partition(graph, targets), targets };
+}
+
+/**
+ * Names of all stages' codes, in groups that compileProgram takes as `extraOutputs`: together they are every tensor that a run of the program stores.
+ * @throws CompileError as compileProgram
+ */
+export function stageOutputs(onnx: Uint8Array, options: CompileOptions = {}): string[][] {
+  const { graph, items } = prepared(onnx, options);
+  return groupsOf(graph, items);
+}
+
 /**
  * @param onnx model.int8.onnx: int8 QDQ with fixed shapes, batch 1, one file
  * @returns program.bin and a report, one row a layer
  * @throws CompileError naming the node (`node`) and what would make it work; never another error for any bytes
  */
-export function compileProgram(onnx: Uint8Array): { program: Uint8Array; report: CompileReport } {
-  const graph = importGraph(readOnnx(onnx));
-  const items = partition(graph);
-  const layout = layOut(graph, items);
+export function compileProgram(onnx: Uint8Array, options: CompileOptions = {}): { program: Uint8Array; report: CompileReport } {
+  const { graph: own, items, targets } = prepared(onnx, options);
+  const graph = { ...own, outputs: [...own.outputs, ...extraOutputs(own, items, options.extraOutputs ?? [])] };
+  const layout = layOut(graph, items, targets);
   const arena = placeTensors(graph, layout);
   const places = [...arena.places.values()];
   const tensorIndex = new Map(places.map((place, i) => [place.tensor.id, i]));
@@ -141,6 +173,20 @@ export function compileProgram(onnx: Uint8Array): { program: Uint8Array; report:
     data: data.bytes(),
   });
   const layers = rows(items, layout);
-  const macs = layers.reduce((sum, l) => sum + l.macs, 0);
-  return { program, report: { layers, macs, arenaBytes: arena.bytes, floatArenaBytes: float.parts.arenaBytes, programBytes: program.length, notes: graph.notes } };
+  const weights = layers.reduce((sum, l) => sum + (l.target === 'PL' ? l.weightBytes : 0), 0);
+  const contiguousBytes = layers.some((l) => l.target === 'PL' && l.descriptor !== null) ? arena.bytes + weights : 0;
+  return {
+    program,
+    report: {
+      layers, macs: layers.reduce((sum, l) => sum + l.macs, 0), arenaBytes: arena.bytes, floatArenaBytes: float.parts.arenaBytes, contiguousBytes, programBytes: program.length,
+      notes: [...graph.notes, ...memoryNotes(contiguousBytes, arena.bytes)],
+    },
+  };
+}
+
+const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
+
+function memoryNotes(contiguous: number, activations: number): string[] {
+  if (contiguous <= MAX_CONTIGUOUS) return [];
+  return [`The core needs ${megabytes(contiguous)} MB of contiguous memory (${megabytes(activations)} of activations, the rest weights), and a PYNQ-Z2 may have no more than ${megabytes(MAX_CONTIGUOUS)}: pin large layers to the PS, or take a smaller image.`];
 }

@@ -2,7 +2,7 @@
  * Float operators while a graph is imported: what the core's int8 arithmetic lacks and the processor computes in fp32 (hls/core/layout.json, FloatOperator).
  * Every method checks its operands' shapes and appends one operator or, where the layout has no such operator, the few that make it up.
  */
-import { BinaryFunction, FloatOperator, MAX_FLOAT_ARENA_BYTES, MAX_FLOAT_OPS, MAX_FLOAT_TENSORS, MAX_RANK, ReduceFunction, SoftmaxFunction, UnaryFunction } from '../contract/layout.ts';
+import { BinaryFunction, FloatOperator, MAX_FLOAT_ARENA_BYTES, MAX_FLOAT_OPS, MAX_FLOAT_TENSORS, MAX_NMS_CANDIDATES, MAX_RANK, NmsFunction, ReduceFunction, SoftmaxFunction, UnaryFunction } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
 import type { FloatLayer, FloatTensor, QTensor } from './graph.ts';
 import type { OnnxNode } from './onnx.ts';
@@ -15,6 +15,15 @@ export type Shape = readonly number[];
 export type Ranges = readonly { readonly start: number; readonly count: number; readonly step: number }[];
 /** Of each output index along an axis: the two neighbours and the weight of the upper one. */
 export type Sampling = readonly { readonly low: number; readonly high: number; readonly weight: number }[];
+
+/** Which output holds predictions [1, N, 5 + C] (4 + C without objectness) and what becomes of them: hls/core/layout.json, FloatOperator.NMS. */
+export type Detections = {
+  readonly predictions: string;
+  readonly scoreThreshold: number;
+  readonly iouThreshold: number;
+  readonly maxDetections: number;
+  readonly objectness: boolean;
+};
 
 export const elementsOf = (shape: Shape): number => shape.reduce((product, d) => product * d, 1);
 const text = (shape: Shape): string => (shape.length === 0 ? 'one number' : shape.join('×'));
@@ -199,6 +208,20 @@ export class FloatBuilder {
     const made = this.#output(node, FloatOperator.MATMUL, [left, right], [...batch, rows, columns]);
     if (a.shape.length > 1 && b.shape.length > 1) return made;
     return this.reshaped(node, made, [...batch, ...(a.shape.length > 1 ? [rows] : []), ...(b.shape.length > 1 ? [columns] : [])]);
+  }
+
+  /** [1, most detections, 6]: x1, y1, x2, y2, score, class. */
+  detections(node: OnnxNode, x: FloatTensor, { scoreThreshold, iouThreshold, maxDetections, objectness }: Detections): FloatTensor {
+    const fixed = objectness ? 5 : 4;
+    if (x.shape.length !== 3 || x.shape[0] !== 1 || (x.shape[2] as number) <= fixed) throw new CompileError(`'${node.inputs[0]}' has shape ${text(x.shape)}; predictions are [1, N, ${fixed} + classes].`, node.name);
+    if (!Number.isInteger(maxDetections) || maxDetections < 1 || maxDetections > MAX_NMS_CANDIDATES) throw new CompileError(`${maxDetections} detections at most; it must be 1 to ${MAX_NMS_CANDIDATES}.`, node.name);
+    if (![scoreThreshold, iouThreshold].every((t) => t >= 0 && t <= 1)) throw new CompileError(`thresholds of ${scoreThreshold} (score) and ${iouThreshold} (overlap); both must be 0 to 1.`, node.name);
+    const parameters = new DataView(new ArrayBuffer(12));
+    parameters.setFloat32(0, scoreThreshold, true);
+    parameters.setFloat32(4, iouThreshold, true);
+    parameters.setUint32(8, maxDetections, true);
+    const what = objectness ? NmsFunction.OBJECTNESS : NmsFunction.CLASSES;
+    return this.#output(node, FloatOperator.NMS, [x], [1, maxDetections, 6], { function: what, parameters: new Uint8Array(parameters.buffer) });
   }
 }
 

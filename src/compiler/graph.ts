@@ -106,6 +106,8 @@ export type QGraph = {
   readonly layers: readonly GraphLayer[];
   /** What was changed on the way in, for the report. */
   readonly notes: readonly string[];
+  /** Every tensor of codes and fp32 value by its ONNX name, as it would be an output. */
+  readonly named: ReadonlyMap<string, OutputPort>;
 };
 
 export const isFloat = (layer: GraphLayer): layer is FloatLayer => layer.kind === 'float';

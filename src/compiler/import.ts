@@ -5,12 +5,13 @@
  */
 import { MAX_BINDINGS, MAX_DESCRIPTORS } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
+import type { Detections } from './float-builder.ts';
 import { FloatBuilder } from './float-builder.ts';
 import type { FloatEntry } from './float-operators.ts';
 import { FLOAT_OPERATORS } from './float-operators.ts';
 import { numbersOf } from './elementwise.ts';
-import type { FloatTensor, GraphLayer, GraphPort, OutputPort, QGraph, QLayer, QTensor, WorkLayer } from './graph.ts';
-import { NO_BOUNDS, sameCodes } from './graph.ts';
+import type { FloatPort, FloatTensor, GraphLayer, GraphPort, OutputPort, QGraph, QLayer, QTensor, WorkLayer } from './graph.ts';
+import { isFloatPort, NO_BOUNDS, sameCodes } from './graph.ts';
 import type { OnnxModel, OnnxNode, OnnxTensor } from './onnx.ts';
 import { OnnxType } from './onnx.ts';
 import type { Operator } from './operators.ts';
@@ -29,6 +30,8 @@ const MAX_CHAIN = 16;
 /** Operators whose results were a function of codes, done again in fp32. */
 const MAX_REPLAY = 200;
 const MAX_LIST = 2 ** 20;
+/** Name of the output that non-maximum suppression makes. */
+export const DETECTIONS = 'detections';
 /** Float operators whose results are values of their operands, elsewhere. */
 const MOVES = new Set(['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Transpose', 'Slice', 'Split', 'Concat', 'Gather', 'Expand', 'Tile', 'DepthToSpace', 'SpaceToDepth', 'Identity', 'Dropout']);
 /** What is worth codes again where all that it reads are codes. */
@@ -110,7 +113,7 @@ export class Importer {
     return value.tensor;
   }
 
-  add(model: OnnxModel): QGraph {
+  add(model: OnnxModel, detections: Detections | undefined): QGraph {
     for (const node of model.nodes) {
       const made = this.#visit(node);
       const values = Array.isArray(made) ? made : [made];
@@ -121,7 +124,26 @@ export class Importer {
         this.#makers.set(name, node);
       });
     }
-    return { inputs: this.#inputs, outputs: model.outputs.map((o) => this.#output(o.name)), layers: this.#layers, notes: this.#notes };
+    const outputs = model.outputs.map((o) => this.#output(o.name));
+    if (detections !== undefined) outputs.push(this.#detections(outputs, detections));
+    const named = new Map([...this.#values].flatMap(([name, value]): [string, OutputPort][] => {
+      if (value.kind === 'float') return [[name, { name, float: value.tensor, shape: value.shape }]];
+      return value.kind === 'real' || value.kind === 'codes' ? [[name, { name, tensor: value.tensor, dataType: value.kind === 'real' ? 'FP32' : 'INT8', shape: value.shape }]] : [];
+    }));
+    return { inputs: this.#inputs, outputs, layers: this.#layers, notes: this.#notes, named };
+  }
+
+  /** Non-maximum suppression behind an output of predictions. */
+  #detections(outputs: readonly OutputPort[], options: Detections): FloatPort {
+    const { predictions } = options;
+    const port = outputs.find((o) => o.name === predictions);
+    if (port === undefined) throw new CompileError(`There is no output '${predictions.slice(0, 200)}' to take detections from; there are ${outputs.map((o) => o.name).slice(0, 10).join(', ')}.`);
+    if (outputs.some((o) => o.name === DETECTIONS)) throw new CompileError(`The network has an output '${DETECTIONS}' of its own; rename it.`);
+    const node: OnnxNode = { name: DETECTIONS, opType: 'NonMaxSuppression', domain: '', inputs: [predictions], outputs: [DETECTIONS], attributes: new Map() };
+    this.#reason = '';
+    const x = isFloatPort(port) ? port.float : this.#build.dequantised(node, port.tensor, port.shape);
+    const float = this.#build.detections(node, x, options);
+    return { name: DETECTIONS, float, shape: float.shape };
   }
 
   #visit(node: OnnxNode): Value | Value[] {
@@ -155,7 +177,7 @@ export class Importer {
       for (let id = before.tensors; id < this.#tensors; id++) this.#derived.delete(id);
       [this.#tensors, this.#works, this.#weightCount, this.#parameterCount] = [before.tensors, before.works, before.weights, before.parameters];
       try {
-        return this.#inFloat(node, error.message);
+        return this.#inFloat(node, error.bare);
       } catch (second) {
         if (!(second instanceof CompileError)) throw second;
         throw new CompileError(`${error.bare} Nor can it be done in fp32 on the processor: ${second.bare}`, node.name);
@@ -454,9 +476,9 @@ const isBindable = (shape: readonly number[]): boolean => shape[0] === 1 && shap
 /**
  * @throws CompileError naming the first node that cannot be held, and why
  */
-export function importGraph(model: OnnxModel): QGraph {
+export function importGraph(model: OnnxModel, { detections }: { readonly detections?: Detections | undefined } = {}): QGraph {
   if (model.opset < 13) throw new CompileError(`The model has opset ${model.opset}; canonical QDQ needs 13 or later (per-channel DequantizeLinear).`);
-  const graph = new Importer(model).add(model);
+  const graph = new Importer(model).add(model, detections);
   if (graph.inputs.length === 0) throw new CompileError('The network quantises no input.');
   if (graph.inputs.length + graph.outputs.length > MAX_BINDINGS) throw new CompileError(`The network has ${graph.inputs.length + graph.outputs.length} inputs and outputs; a program holds ${MAX_BINDINGS}.`);
   if (graph.outputs.length === 0) throw new CompileError('The graph has no output.');

@@ -97,16 +97,68 @@ function wordsOf(layer: WorkLayer): number {
   return pixels * (layer.kind === 'conv' && !isDepthwise(layer) ? Math.ceil(layer.input.channels / 16) : 1);
 }
 
-/** Layers that are valid but not the core's (hls/core/schedule.h): the processor runs them. */
-function targetOf(layer: WorkLayer): Target {
-  if (wordsOf(layer) > MAX_CORE_WORDS) return 'PS';
-  if (layer.kind === 'dense') return Math.max(layer.input.height, layer.input.width) > MAX_CORE_DENSE ? 'PS' : 'PL';
-  if (layer.kind !== 'maxPool' && layer.kind !== 'averagePool') return 'PL';
+/**
+ * Bytes of a dense layer's weights that may lie in the core's contiguous memory, of which a board has some 42 MB. Such a layer reads each weight once,
+ * so that memory bounds it wherever it runs.
+ */
+const MAX_CORE_DENSE_WEIGHTS = 2 ** 24;
+
+/** Why a layer is valid but not the core's (hls/core/schedule.h), so that the processor runs it; null where the core does. */
+function notCores(layer: WorkLayer): string | null {
+  const words = wordsOf(layer);
+  if (layer.kind === 'dense' && layer.weights.codes.length > MAX_CORE_DENSE_WEIGHTS) return `its ${layer.weights.codes.length} weights are more than the ${MAX_CORE_DENSE_WEIGHTS} bytes that contiguous memory has room for`;
+  if (words > MAX_CORE_WORDS) return `one result of it reads ${words} words, and the core's buffer holds ${MAX_CORE_WORDS}`;
+  if (layer.kind === 'dense') return Math.max(layer.input.height, layer.input.width) > MAX_CORE_DENSE ? `its input is longer than ${MAX_CORE_DENSE} rows or columns` : null;
+  if (layer.kind !== 'maxPool' && layer.kind !== 'averagePool') return null;
   const { strides, pads } = layer.window;
-  const excludesPadding = layer.kind === 'averagePool' && !layer.countIncludePad && pads.some((p) => p > 0);
+  if (layer.kind === 'averagePool' && !layer.countIncludePad && pads.some((p) => p > 0)) return 'its average leaves padding out';
   // Where an axis has one result its stride says nothing.
   const leaps = (strides[0] > MAX_CORE_STRIDE && layer.output.height > 1) || (strides[1] > MAX_CORE_STRIDE && layer.output.width > 1);
-  return excludesPadding || leaps ? 'PS' : 'PL';
+  return leaps ? `its stride is above ${MAX_CORE_STRIDE}` : null;
+}
+
+/** Where layers shall run, beyond what they can. */
+export type Placement = {
+  /** By name of the layer's node. */
+  readonly pin?: Readonly<Record<string, Target>> | undefined;
+  /** Everything on the processor: no bitstream is needed. */
+  readonly psOnly?: boolean | undefined;
+};
+
+/** Decides who runs a layer. */
+export class Targets {
+  readonly #pins: ReadonlyMap<string, Target>;
+  readonly #otherwise: Target | undefined;
+
+  /** @throws CompileError where a pin contradicts psOnly */
+  constructor({ pin = {}, psOnly = false }: Placement = {}) {
+    this.#pins = new Map(Object.entries(pin));
+    this.#otherwise = psOnly ? 'PS' : undefined;
+    const [name] = [...this.#pins].find(([, target]) => target === 'PL') ?? [];
+    if (psOnly && name !== undefined) throw new CompileError('it is pinned to the PL, and everything shall run on the PS.', name);
+  }
+
+  /** @throws CompileError naming a pin that cannot hold, or that no layer has */
+  check(layers: readonly GraphLayer[]): void {
+    const byName = new Map<string, GraphLayer[]>();
+    for (const layer of layers) byName.set(layer.name, [...(byName.get(layer.name) ?? []), layer]);
+    for (const [name, target] of this.#pins) {
+      const found = byName.get(name);
+      if (found === undefined) throw new CompileError(`it is pinned to the ${target}, and no layer has that name; what a layer takes in (a Relu, a Clip, QuantizeLinear) has the name of that layer.`, name);
+      for (const layer of found) {
+        const why = target === 'PS' ? null : isFloat(layer) ? `it is computed in fp32. ${layer.reason || 'It works on what is no code'}` : isView(layer) ? null : notCores(layer);
+        if (why !== null) throw new CompileError(`it is pinned to the PL, and cannot run there: ${why.replace(/\.$/, '')}.`, name);
+      }
+    }
+  }
+
+  pinned(layer: GraphLayer): Target | undefined {
+    return this.#pins.get(layer.name);
+  }
+
+  of(layer: WorkLayer): Target {
+    return this.pinned(layer) ?? this.#otherwise ?? (notCores(layer) === null ? 'PL' : 'PS');
+  }
 }
 
 /** What can run at all (issue of the PL core, and hls/runtime/src/check_layer.cpp, which refuses the same). */
@@ -143,8 +195,8 @@ function tableOf(layer: WorkLayer): Int8Array | null {
 
 export const isStage = (item: Item): item is Stage => 'target' in item;
 
-export function alone(layer: WorkLayer): Stage {
-  return { target: targetOf(layer), layer, table: tableOf(layer), result: layer.output, residual: null, pool: null, bounds: boundsOf(layer), output: layer.output, layers: [layer] };
+export function alone(layer: WorkLayer, target: Target): Stage {
+  return { target, layer, table: tableOf(layer), result: layer.output, residual: null, pool: null, bounds: boundsOf(layer), output: layer.output, layers: [layer] };
 }
 
 /** Clamp and table become one table: what is looked up is clamped already. */
@@ -182,15 +234,18 @@ class Stages {
   /** By the tensor of codes; a float operator by itself. */
   readonly #open = new Map<number | FloatLayer, Item>();
   readonly #readers: ReadonlyMap<number, number>;
+  readonly #targets: Targets;
 
-  constructor(readers: ReadonlyMap<number, number>) {
+  constructor(readers: ReadonlyMap<number, number>, targets: Targets) {
     this.#readers = readers;
+    this.#targets = targets;
   }
 
-  /** The stage whose result only one layer reads, and into whose output stage something more fits. */
-  #host(tensor: QTensor): Stage | null {
+  /** The stage whose result only this layer reads, and into whose output stage it fits: never on another target than it is pinned to. */
+  #host(tensor: QTensor, layer: WorkLayer): Stage | null {
     const stage = this.#open.get(tensor.id);
-    return stage !== undefined && isStage(stage) && this.#readers.get(tensor.id) === 1 && stage.residual === null && stage.pool === null ? stage : null;
+    if (stage === undefined || !isStage(stage) || this.#readers.get(tensor.id) !== 1 || stage.residual !== null || stage.pool !== null) return null;
+    return (this.#targets.pinned(layer) ?? stage.target) === stage.target ? stage : null;
   }
 
   #into(stage: Stage, more: Partial<Stage>, layer: WorkLayer): Stage {
@@ -200,7 +255,7 @@ class Stages {
 
   /** A table behind any layer but an add, which it would have to precede. */
   #table(layer: TableLayer): Stage | null {
-    const stage = this.#host(layer.input);
+    const stage = this.#host(layer.input, layer);
     if (stage === null || stage.layer.kind === 'add') return null;
     return this.#into(stage, { table: looked(stage, layer.codes, boundsOf(layer)), result: layer.output, bounds: ANY_CODE }, layer);
   }
@@ -210,7 +265,7 @@ class Stages {
     if (layer.input.id === layer.other.id) return null;
     const order = [...this.#open.keys()];
     const [stage] = [layer.input, layer.other]
-      .flatMap((tensor) => this.#host(tensor) ?? [])
+      .flatMap((tensor) => this.#host(tensor, layer) ?? [])
       .filter(({ layer: { kind } }) => kind === 'conv' || kind === 'dense' || kind === 'table')
       .sort((a, b) => order.indexOf(b.output.id) - order.indexOf(a.output.id));
     if (stage === undefined) return null;
@@ -222,7 +277,7 @@ class Stages {
 
   /** A pooling on the way of a convolution's results to memory: only the pool reads them, and as they are. */
   #pool(layer: MaxPoolLayer): Stage | null {
-    const stage = this.#host(layer.input);
+    const stage = this.#host(layer.input, layer);
     if (stage?.layer.kind !== 'conv' || !halves(layer) || !isAny(boundsOf(layer)) || !sameCodes(layer.input, layer.output) || !hasRoomToPool(stage.layer)) return null;
     return this.#into(stage, { pool: layer }, layer);
   }
@@ -237,7 +292,7 @@ class Stages {
       return;
     }
     const shared = layer.kind === 'table' ? this.#table(layer) : layer.kind === 'add' ? this.#add(layer) : layer.kind === 'maxPool' ? this.#pool(layer) : null;
-    this.#open.set(layer.output.id, shared ?? alone(layer));
+    this.#open.set(layer.output.id, shared ?? alone(layer, this.#targets.of(layer)));
   }
 
   all(): Item[] {
@@ -247,14 +302,15 @@ class Stages {
 
 /**
  * Stages, float operators, and views between them, in an order of execution.
- * @throws CompileError naming the layer that nobody can run
+ * @throws CompileError naming the layer that nobody can run, or that cannot run where it is pinned to
  */
-export function partition(graph: QGraph): Item[] {
+export function partition(graph: QGraph, targets: Targets = new Targets()): Item[] {
   const layers = live(graph);
+  targets.check(layers);
   for (const layer of layers) if (!isFloat(layer)) requireRunnable(layer);
   const readers = new Map<number, number>();
   for (const { id } of [...layers.flatMap(readsOf), ...tensorsOf(graph.outputs)]) readers.set(id, (readers.get(id) ?? 0) + 1);
-  const stages = new Stages(readers);
+  const stages = new Stages(readers, targets);
   for (const layer of layers) stages.take(layer);
   return tailLast(stages.all());
 }

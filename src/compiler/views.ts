@@ -5,9 +5,9 @@
  */
 import { PLANE_CHANNELS } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
-import type { ConvLayer, FloatLayer, QGraph, QTensor, ViewLayer } from './graph.ts';
+import type { ConvLayer, CopyLayer, FloatLayer, QGraph, QTensor, ViewLayer } from './graph.ts';
 import { isFloat, isFloatPort, NO_BOUNDS } from './graph.ts';
-import type { Item, Stage } from './partition.ts';
+import type { Item, Stage, Targets } from './partition.ts';
 import { alone, isStage } from './partition.ts';
 
 /** Channels of a stored tensor from a plane of it on. */
@@ -47,9 +47,11 @@ class Placer {
   readonly #steps: (Planned | FloatStep)[] = [];
   /** Views that are read as tensors of their own. */
   readonly #outputs = new Map<number, readonly Piece[]>();
+  readonly #targets: Targets;
   #next: number;
 
-  constructor(graph: QGraph) {
+  constructor(graph: QGraph, targets: Targets) {
+    this.#targets = targets;
     this.#next = 1 + graph.layers.reduce((most, layer) => Math.max(most, (isFloat(layer) ? layer.tensor : layer.output)?.id ?? 0), Math.max(...graph.inputs.map((i) => i.tensor.id)));
     for (const { tensor } of graph.inputs) this.#store(tensor);
   }
@@ -103,8 +105,8 @@ class Placer {
   /** Copies what one or two sources hold into a tensor of its own. */
   #copied(view: { output: QTensor; name: string }, pieces: readonly Piece[]): Piece {
     const output = this.#fresh(view, pieces.reduce((sum, p) => sum + p.channels, 0));
-    const stage = alone({ kind: 'copy', name: view.name, operator: 'Copy', input: output, output, bounds: NO_BOUNDS });
-    this.#steps.push({ stage, input: pieces, other: null });
+    const copy: CopyLayer = { kind: 'copy', name: view.name, operator: 'Copy', input: output, output, bounds: NO_BOUNDS };
+    this.#steps.push({ stage: alone(copy, this.#targets.of(copy)), input: pieces, other: null });
     return this.#store(output)[0] as Piece;
   }
 
@@ -130,7 +132,7 @@ class Placer {
       window: { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] },
       weights: { codes, scales: new Float32Array(channels).fill(1), bias: new Int32Array(channels) },
     };
-    this.#steps.push({ stage: alone(layer), input: whole, other: null });
+    this.#steps.push({ stage: alone(layer, this.#targets.of(layer)), input: whole, other: null });
     const [made] = this.#store(output) as readonly [Piece];
     this.#gatherings.set(key, made);
     return made;
@@ -236,8 +238,9 @@ function cut(pieces: readonly Piece[], from: number, count: number): Piece[] {
   return result;
 }
 
-export function layOut(graph: QGraph, items: readonly Item[]): Layout {
-  const placer = new Placer(graph);
+/** @param targets who runs the copies that are made */
+export function layOut(graph: QGraph, items: readonly Item[], targets: Targets): Layout {
+  const placer = new Placer(graph, targets);
   for (const item of items) {
     if (isStage(item)) placer.stage(item);
     else if (isFloat(item)) placer.float(item);
