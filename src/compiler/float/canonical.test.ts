@@ -66,6 +66,20 @@ describe('PyTorch, by tracing', () => {
     expect(await proven(g.build([y]))).toEqual(['Conv', 'Relu', 'MaxPool', 'Conv', 'Relu', 'Conv', 'Add', 'Relu', 'GlobalAveragePool', 'Flatten', 'Gemm']);
   });
 
+  it('SAME padding that is worked out from the sizes (timm, without constant folding)', async () => {
+    const g = new Fp32(17);
+    const x = g.input([1, 2, 7, 6]);
+    const at = (axis: number): string => g.node('Gather', [g.node('Shape', [x]), g.constant(OnnxType.INT64, BigInt64Array.of(BigInt(axis)), [])], { axis: 0 });
+    const total = (axis: number): string => {
+      const whole = g.node('Sub', [g.node('Add', [g.node('Mul', [g.node('Sub', [g.node('Div', [g.node('Add', [at(axis), g.ints(1)]), g.ints(2)]), g.ints(1)]), g.ints(2)]), g.ints(3)]), at(axis)]);
+      return g.node('Clip', [whole, g.constant(OnnxType.INT64, BigInt64Array.of(0n), [])]);
+    };
+    const half = (t: string): string => g.node('Div', [t, g.ints(2)]);
+    const [top, left] = [half(total(2)), half(total(3))];
+    const pads = g.node('Concat', [g.ints(0, 0), top, left, g.ints(0, 0), g.node('Sub', [total(2), top]), g.node('Sub', [total(3), left])], { axis: 0 });
+    expect(await proven(g.build([g.conv(g.node('Pad', [x, pads]), 2, 3, 3, { strides: [2, 2] })]))).toEqual(['Conv']);
+  });
+
   it('a view by shape arithmetic, dropout, and a dense layer as MatMul and Add', async () => {
     const g = new Fp32(11);
     const x = g.conv(g.input([0, 2, 6, 6]), 2, 4);

@@ -242,6 +242,12 @@ const truth = (test: (a: number, b: number) => boolean): Fold => map((a, b) => N
 
 const divide: Fold = (walk, node) => (isInteger(walk.constant(node, 0).dataType) ? pointwise(walk, node, (a, b) => (b === 0 ? 0 : Math.trunc((a as number) / (b as number)))) : pointwise(walk, node, (a, b) => (a as number) / (b as number)));
 
+/** Padding that is worked out from an image's size ends in one. */
+const clip: Fold = (walk, node) => {
+  const [min, max] = [walk.has(node, 1) ? Number(walk.constant(node, 1).data[0]) : floatOf(node, 'min', -Infinity), walk.has(node, 2) ? Number(walk.constant(node, 2).data[0]) : floatOf(node, 'max', Infinity)];
+  return pointwise(walk, { ...node, inputs: node.inputs.slice(0, 1) }, (a = 0) => Math.min(max, Math.max(min, a)));
+};
+
 export const FOLDS: Readonly<Record<string, Fold>> = {
   Constant: constant,
   Identity: (walk, node) => walk.constant(node, 0),
@@ -276,6 +282,7 @@ export const FOLDS: Readonly<Record<string, Fold>> = {
   Pow: (walk, node) => pointwise(walk, node, (a = 0, b = 0) => a ** b, walk.constant(node, 0).dataType),
   Min: map((...values) => Math.min(...values)),
   Max: map((...values) => Math.max(...values)),
+  Clip: clip,
   Neg: map((a = 0) => -a),
   Abs: map((a = 0) => Math.abs(a)),
   Floor: map((a = 0) => Math.floor(a)),
@@ -293,6 +300,8 @@ export const FOLDS: Readonly<Record<string, Fold>> = {
   Equal: truth((a, b) => a === b),
   Less: truth((a, b) => a < b),
   Greater: truth((a, b) => a > b),
+  LessOrEqual: truth((a, b) => a <= b),
+  GreaterOrEqual: truth((a, b) => a >= b),
   Where: map((test = 0, a = 0, b = 0) => (test !== 0 ? a : b)),
   ReduceProd: reduce(1, (product, v) => product * v),
   ReduceSum: reduce(0, (sum, v) => sum + v),
