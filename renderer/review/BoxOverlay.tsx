@@ -1,14 +1,19 @@
 /** A detector's boxes over the image: drawn in the pane's own pixels, so that lines and words keep their size at any zoom. */
 import { useEffect, useMemo, useRef, type JSX } from 'react';
 import { useTranslation } from 'react-i18next';
+import type { Box } from '../../src/contract/engine.ts';
 import { entryOf, modelOf } from '../state/selectors.ts';
 import { useApp, useAppState, useLocalText, useView } from '../ui/app.ts';
 import { probability } from '../ui/format.ts';
+import type { ToPane } from '../viewport/presentation.ts';
 import { sliceKey } from '../viewport/viewer.ts';
 import { boundsOf, cornersOf, drawnBoxes, groupAt } from './boxes.ts';
 import { DASHES } from './EngineLine.tsx';
 
-const TEXT_HEIGHT = 17;
+const TAG_HEIGHT = 18;
+
+/** All dark lines lie under all light ones, or the dashes of one engine would hide the line of another. */
+const pointsOf = (box: Box, toPane: ToPane): string => cornersOf(box, toPane).map(({ x, y }) => `${x},${y}`).join(' ');
 
 export function BoxOverlay(): JSX.Element | null {
   const { t } = useTranslation();
@@ -55,20 +60,13 @@ export function BoxOverlay(): JSX.Element | null {
         const name = local(labels[label]!.text);
         const score = probability(outlines[0]!.box.score);
         const text = only ? t('boxes.only', { label: name, score, engines: only.map((engine) => t(`engine.${engine}`)).join(', ') }) : t('boxes.label', { label: name, score });
-        const { left, top, bottom } = boundsOf(cornersOf(outlines[0]!.box, toPane));
+        const { left, top } = boundsOf(cornersOf(outlines[0]!.box, toPane));
         const state = pointed === null ? '' : group === pointed ? ' pointed' : ' aside';
         return (
           <g key={group} className={`box${state}`} data-testid="box" data-group={group}>
-            {outlines.map(({ engine, box }) => {
-              const points = cornersOf(box, toPane).map(({ x, y }) => `${x},${y}`).join(' ');
-              return (
-                <g key={engine} data-engine={engine}>
-                  <polygon points={points} className="box-halo" />
-                  <polygon points={points} className={`box-line engine-${engine}`} strokeDasharray={DASHES[engine]} />
-                </g>
-              );
-            })}
-            <Tag text={text} x={left} y={top - TEXT_HEIGHT - 3 < 0 ? bottom + 3 : top - TEXT_HEIGHT - 3} />
+            {outlines.map(({ engine, box }) => <polygon key={engine} points={pointsOf(box, toPane)} className="box-halo" />)}
+            {outlines.map(({ engine, box }) => <polygon key={engine} points={pointsOf(box, toPane)} className={`box-line engine-${engine}`} strokeDasharray={DASHES[engine]} data-engine={engine} />)}
+            <Tag text={text} x={left} y={top - TAG_HEIGHT - 4} />
           </g>
         );
       })}
@@ -76,10 +74,10 @@ export function BoxOverlay(): JSX.Element | null {
   );
 }
 
-/** Words on a dark ground; the ground takes the width of the words. */
+/** Words on a dark ground, which takes their width; inside the box where there is no room above it, and never off the pane to the left. */
 function Tag({ text, x, y }: { text: string; x: number; y: number }): JSX.Element {
   return (
-    <foreignObject x={x - 1} y={y} width={420} height={TEXT_HEIGHT + 2}>
+    <foreignObject x={Math.max(2, x - 1)} y={y < 0 ? Math.max(2, y + TAG_HEIGHT + 7) : y} width={420} height={TAG_HEIGHT + 1}>
       <span className="box-tag">{text}</span>
     </foreignObject>
   );

@@ -157,16 +157,18 @@ function Verdict({ entry }: { entry: ComparisonEntry }): JSX.Element | null {
   if (!comparison) return null;
   const agreement = agreementOf(comparison);
   const beyond = isBeyond(comparison);
+  const detects = comparison.task === 'detection';
   const flips = comparison.flips.map((engine) => t(`engine.${engine}`)).join(', ');
   return (
     <div className={`verdict ${agreement}`} data-testid="verdict" data-agreement={agreement}>
       <Icon name={agreement === 'flip' ? 'flip' : agreement === 'agree' ? 'check' : agreement === 'apart' ? 'warning' : agreement === 'none' ? 'error' : 'info'} size={22} />
       <div>
-        <strong>{comparison.task === 'detection' && (agreement === 'flip' || agreement === 'apart' || agreement === 'noReference') ? t(`boxes.verdict.${agreement}`, { engines: flips }) : t(`verdict.${agreement}`, { engines: flips, answered: okRuns(comparison.runs).length, asked: comparison.runs.length })}</strong>
+        <strong>{detects && (agreement === 'flip' || agreement === 'apart' || agreement === 'noReference') ? t(`boxes.verdict.${agreement}`) : t(`verdict.${agreement}`, { engines: flips, answered: okRuns(comparison.runs).length, asked: comparison.runs.length })}</strong>
+        {detects && comparison.agreements.filter(({ missing, extra }) => missing + extra > 0).map(({ engine, missing, extra }) => <p key={engine}>{t('boxes.verdict.counts', { engine: t(`engine.${engine}`), missing, extra })}</p>)}
         {comparison.maxDelta !== null && (agreement === 'agree' || agreement === 'agreePartly' || agreement === 'apart' || agreement === 'flip') && (
           <p className={beyond ? 'beyond' : 'dim'}>
             {beyond && <Icon name="warning" size={14} />}
-            {t(beyond ? 'verdict.beyond' : 'verdict.within', { delta: comparison.maxDelta.toFixed(4), tolerance: comparison.tolerance })}
+            {t(detects ? (beyond ? 'boxes.verdict.beyond' : 'boxes.verdict.within') : beyond ? 'verdict.beyond' : 'verdict.within', { delta: comparison.maxDelta.toFixed(4), tolerance: comparison.tolerance })}
           </p>
         )}
       </div>

@@ -36,7 +36,7 @@ export function DetectionsPanel({ model, shown, comparison, engines }: { model: 
       {rows.length === 0
         ? <p className="nothing-found" data-testid="nothing-found"><Icon name="info" />{t('boxes.nothing', { value: from.toFixed(2) })}</p>
         : <Table model={model} shown={shown} comparison={comparison} engines={engines} rows={rows} from={from} set={set} pointed={boxes.highlighted?.key === sliceKey(shown) ? boxes.highlighted.group : null} />}
-      <p className="dim small">{t('boxes.note', { scoreThreshold: comparison.rule.scoreThreshold, match: IOU_MATCH })}</p>
+      {rows.length > 0 && <p className="dim small">{t('boxes.note', { match: IOU_MATCH })}</p>}
       <FailedRuns runs={columnsOf(engines, comparison.runs).flatMap(({ run }) => (run?.state === 'failed' ? [run] : []))} />
     </section>
   );

@@ -32,7 +32,7 @@ async function axe(page: Page): Promise<string[]> {
 
 /** Corners of an engine's line around group `group`, in client pixels of the pane. */
 const corners = (page: Page, group: number, engine = 'cpu-fp32'): Promise<number[][]> =>
-  page.locator(`[data-testid=box][data-group="${group}"] [data-engine="${engine}"] .box-line`).evaluate((line) => line.getAttribute('points')!.split(' ').map((point) => point.split(',').map(Number)));
+  page.locator(`[data-testid=box][data-group="${group}"] [data-engine="${engine}"]`).evaluate((line) => line.getAttribute('points')!.split(' ').map((point) => point.split(',').map(Number)));
 
 /** The bright pixels' own corners on the canvas around a point, in the same pixels: what a reader sees. */
 function edges(page: Page, at: { x: number; y: number }): Promise<number[]> {
@@ -86,7 +86,7 @@ describe('a detector', () => {
     const missed = table(page).getByTestId('detection').filter({ hasText: 'not found' });
     expect(await missed.count()).toBe(1);
     expect(await page.getByTestId('verdict').getAttribute('data-agreement')).toBe('flip');
-    await page.getByTestId('verdict').getByText('Other boxes: CPU int8').waitFor();
+    await page.getByTestId('verdict').getByText('CPU int8 missed 1 and added 0').waitFor();
     await page.getByTestId('boxes').getByText('only CPU fp32').waitFor();
     expect(await axe(page)).toEqual([]);
   });

@@ -1,12 +1,14 @@
 /**
- * `npm run screenshots`: every screen in both languages, from the real window and the shipped sample, into test-results/screens/ to be
+ * `npm run screenshots`: every screen in both languages, from the real window, the shipped sample and a detector made for tests, into test-results/screens/ to be
  * looked at; the README's two pictures into docs/images/. scripts/run-bundled.mjs bundles and runs it.
  */
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright';
 import { Locale } from '../../src/contract/ipc.ts';
 import { ROOT } from '../support/data.ts';
+import { rectanglesDicom, writeDetectorPackage, type Rectangle } from '../support/detector-package.ts';
 import { launch } from './launch.ts';
 
 const SCREENS = join(ROOT, 'test-results/screens');
@@ -40,15 +42,42 @@ async function walk(page: Page, shot: (name: string) => Promise<void>): Promise<
   }
 }
 
+/** The last one is so faint that int8's rounding loses it. */
+const THINGS: Rectangle[] = [
+  { x: 60, y: 70, width: 80, height: 80, grey: 0.9 },
+  { x: 440, y: 330, width: 100, height: 95, grey: 0.95 },
+  { x: 420, y: 60, width: 110, height: 60, grey: 0.8 },
+  { x: 80, y: 340, width: 105, height: 105, grey: 0.621 },
+];
+
+async function walkDetector(page: Page, shot: (name: string) => Promise<void>): Promise<void> {
+  await page.getByTestId('run').click();
+  await page.getByTestId('detections-table').waitFor({ timeout: 60_000 });
+  await page.getByTestId('running').waitFor({ state: 'detached', timeout: 60_000 });
+  await shot('boxes');
+  await page.getByTestId('detection').nth(1).hover();
+  await shot('boxes-pointed');
+}
+
 mkdirSync(SCREENS, { recursive: true });
 mkdirSync(join(ROOT, 'docs/images'), { recursive: true });
 for (const locale of Locale.options) {
-  const { page, close } = await launch({ lang: locale });
+  await inWindow(locale, walk);
+  const folder = mkdtempSync(join(tmpdir(), 'fabriclens-screens-'));
+  const models = join(folder, 'models');
+  writeDetectorPackage(models);
+  writeFileSync(join(folder, 'things.dcm'), rectanglesDicom(THINGS, { rows: 480, columns: 640 }));
+  await inWindow(locale, walkDetector, ['--models', models, join(folder, 'things.dcm')]);
+  rmSync(folder, { recursive: true });
+}
+
+async function inWindow(locale: Locale, through: (page: Page, shot: (name: string) => Promise<void>) => Promise<void>, args: string[] = []): Promise<void> {
+  const { page, close } = await launch({ lang: locale, args });
   try {
     await page.setViewportSize(SIZE);
     await page.evaluate((value) => window.fabriclens.call('settings.set', { locale: value }), locale);
     await page.reload();
-    await walk(page, async (name) => {
+    await through(page, async (name) => {
       // Fades and thumbnails come to rest.
       await page.waitForTimeout(800);
       const path = join(SCREENS, `${name}.${locale}.png`);
