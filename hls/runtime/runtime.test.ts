@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Field } from '../../src/contract/layout.ts';
 import { Binding, DescriptorFlag, Descriptor, Header, Op, Section, SectionKind, Segment, Tensor } from '../../src/contract/layout.ts';
 import { compileProgram } from '../../src/compiler/compile.ts';
-import { crc32, writeProgram } from '../../src/compiler/write.ts';
+import { writeProgram } from '../../src/compiler/write.ts';
 import { random } from '../../test/support/qdq.ts';
 import { inputCodes, network } from '../../test/support/random-network.ts';
+import { at, damaged, withField } from '../tests/damage.ts';
+import type { Struct } from '../tests/damage.ts';
 import { BUILD_TIMEOUT, Golden, Status } from '../tests/golden.ts';
 import type { Layer } from '../tests/layer.ts';
 import { partsOf, programOf, randomLayer } from '../tests/layer.ts';
@@ -16,49 +17,6 @@ const NETWORK = network(
 );
 const PROGRAM = compileProgram(NETWORK.onnx).program;
 const CODES = inputCodes(NETWORK.inputElements, 1);
-
-type Struct = { readonly bytes: number; readonly fields: Readonly<Record<string, Field>> };
-
-/** Byte offset in the file of a field of the n-th entry of a section (or of the header). */
-function at(program: Uint8Array, struct: Struct, field: string, index = 0, kind?: number): number {
-  const offset = (struct.fields[field] as Field).offset + index * struct.bytes;
-  if (kind === undefined) return struct === Section ? Header.bytes + offset : offset;
-  const view = new DataView(program.buffer, program.byteOffset);
-  return view.getUint32(Header.bytes + (kind - 1) * Section.bytes + Section.fields.offset.offset, true) + offset;
-}
-
-/** With metadata_crc32 made to fit again, so that what lies behind it is reached. */
-function sealed(program: Uint8Array): Uint8Array {
-  const out = Uint8Array.from(program);
-  const view = new DataView(out.buffer);
-  const head = Header.bytes + SectionKind.DATA * Section.bytes;
-  if (out.length < head) return out;
-  view.setUint32(Header.fields.metadataCrc32.offset, 0, true);
-  let crc = crc32(out.subarray(0, head));
-  for (let kind = 1; kind < SectionKind.DATA; kind++) {
-    const start = view.getUint32(Header.bytes + (kind - 1) * Section.bytes + 4, true);
-    const bytes = view.getUint32(Header.bytes + (kind - 1) * Section.bytes + 8, true);
-    crc = crc32(out.subarray(Math.min(start, out.length), Math.min(start + bytes, out.length)), crc);
-  }
-  view.setUint32(Header.fields.metadataCrc32.offset, crc, true);
-  return out;
-}
-
-function changed(program: Uint8Array, edit: (view: DataView) => void): Uint8Array {
-  const out = Uint8Array.from(program);
-  edit(new DataView(out.buffer));
-  return sealed(out);
-}
-
-function withField(program: Uint8Array, struct: Struct, field: string, value: number, kind?: number, index = 0): Uint8Array {
-  return changed(program, (view) => {
-    const offset = at(program, struct, field, index, kind);
-    const { type } = struct.fields[field] as Field;
-    if (type === 'u8' || type === 'i8') view.setUint8(offset, value);
-    else if (type === 'u16') view.setUint16(offset, value, true);
-    else view.setUint32(offset, value, true);
-  });
-}
 
 describe('a program that is not one', () => {
   let golden: Golden;
@@ -213,28 +171,10 @@ describe('a program that is not one', () => {
 
   it('never takes the process down: 3,000 mutated and truncated files', async () => {
     const next = random(2024);
-    const int = (limit: number): number => Math.floor(next() * limit);
     const programs = [PROGRAM, ...Array.from({ length: 12 }, (_, i) => programOf(randomLayer(100 + i, { pool: true })))];
     const statuses = new Map<number, number>();
     for (let i = 0; i < 3000; i++) {
-      const from = programs[i % programs.length] as Uint8Array;
-      let program = Uint8Array.from(from);
-      const view = new DataView(program.buffer);
-      const data = view.getUint32(Header.bytes + (SectionKind.DATA - 1) * Section.bytes + 4, true);
-      const edits = 1 + int(3);
-      for (let k = 0; k < edits; k++) {
-        // Mostly in header and tables, where structure is.
-        const place = next() < 0.9 ? int(data) : int(program.length);
-        const style = int(4);
-        if (style === 0) program[place] = int(256);
-        else if (style === 1) program[place]! ^= 1 << int(8);
-        else view.setUint32(Math.min(place & ~3, program.length - 4), [0, 1, 0xffffffff, 0x7fffffff, 0x80000000, int(65536), int(300)][int(7)] as number, true);
-      }
-      if (next() < 0.15) {
-        program = program.slice(0, int(program.length));
-        if (program.length >= Header.bytes) new DataView(program.buffer).setUint32(Header.fields.fileBytes.offset, program.length, true);
-      }
-      if (next() < 0.9) program = sealed(program) as Uint8Array<ArrayBuffer>;
+      const program = damaged(programs[i % programs.length] as Uint8Array, next);
       const loaded = await golden.load(program, false, 64 << 20);
       statuses.set(loaded.status, (statuses.get(loaded.status) ?? 0) + 1);
       if (loaded.status === Status.OK) await golden.run(inputCodes(loaded.inputBytes, i));

@@ -9,6 +9,7 @@
 //   8 ESTIMATE u32 clock kHz (0: no setting), u64 bytes/s, u32 latency ns -> i32 status, u32 length, text, u32 clock kHz, u32 latency ns, u32 MACs a cycle,
 //              u64 bytes/s, cycles, bytes read, bytes written, then a layer: u64 cycles, bytes of weights, read, written
 //   9 REFUSAL u32 layer -> i32 status, u32 length, text
+//   10 LAYERS -> u32 length, text: a line "target op name MACs" a layer, in the order of execution
 // Every buffer has its exact size, so that the sanitizers see one byte too far.
 #include <atomic>
 #include <cstdio>
@@ -264,6 +265,17 @@ void refusal() {
   put_bytes(text, std::strlen(text));
 }
 
+void layers() {
+  std::string text;
+  for (uint32_t i = 0; i < info.layer_count; i++) {
+    fl_layer_info layer{};
+    layer.struct_bytes = sizeof layer;
+    fl_get_layer_info(program, i, &layer);
+    text += std::string(layer.target == FL_TARGET_PL ? "PL " : "PS ") + layer.op + " " + layer.name + " " + std::to_string(layer.macs) + "\n";
+  }
+  put_bytes(text.data(), text.size());
+}
+
 }  // namespace
 
 int main() {
@@ -287,6 +299,7 @@ int main() {
     else if (request == 7) threads();
     else if (request == 8) estimate();
     else if (request == 9) refusal();
+    else if (request == 10) layers();
     else return 2;
     std::fflush(stdout);
   }

@@ -32,9 +32,9 @@ export class FloatProgram {
   #arenaBytes = 0;
   #codeBytes = 0;
 
-  constructor() {
-    // Every program has an input; this one nobody reads.
-    this.codes([1, 1, 1], 1, 0);
+  /** Every program has an input, of codes; index 0. */
+  constructor(input: readonly [number, number, number] = [1, 1, 1]) {
+    this.codes(input, 1, 0);
   }
 
   #keep(words: Words): number {
@@ -110,7 +110,7 @@ export class FloatProgram {
   async run(golden: Golden): Promise<Float32Array[]> {
     const loaded = await golden.load(this.build(), true);
     if (loaded.status !== Status.OK) throw new Error(`refused: ${loaded.text}`);
-    const { status, text, values } = await golden.runFloat(new Float32Array(1));
+    const { status, text, values } = await golden.runFloat(new Float32Array(loaded.inputBytes));
     if (status !== Status.OK) throw new Error(`failed: ${text}`);
     let at = 0;
     return [...this.#outputs.map(({ shape }) => elementsOf(shape)), ...this.#codes.filter((c) => c.output).map(({ tensor: t }) => t.channels * t.height * t.width)].map((count) => values.slice(at, (at += count)));

@@ -128,6 +128,12 @@ export class Golden {
     return { status: await this.#pipe.u32(), text: (await this.#pipe.read(await this.#pipe.u32())).toString() };
   }
 
+  /** "target op name MACs" of each layer of the loaded program, in the order of execution. */
+  async layers(): Promise<string[]> {
+    this.#words(10);
+    return (await this.#pipe.read(await this.#pipe.u32())).toString().trimEnd().split('\n');
+  }
+
   /** Nanoseconds of each repeat, and the least of each layer over the repeats. */
   async time(codes: Int8Array, repeats: number, layers: number): Promise<{ totals: number[]; layers: number[] }> {
     this.#words(4, repeats, codes.length);
