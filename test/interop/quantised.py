@@ -207,11 +207,60 @@ def nncf_cases(folder):
                 save(folder, f"{build.__name__}-nncf-{preset.value}", path, f"nncf {nncf.__version__}")
 
 
+class Trained(Graph):
+    """Quantised in training as Brevitas does it: Quant nodes on weights, on the image and behind each activation, biases and BatchNormalization in fp32."""
+
+    def quant(self, x, scale, bits, signed, narrow=0):
+        parts = [x, self.constant(np.asarray(scale, np.float32)), self.constant(np.float32(0)), self.constant(np.float32(bits))]
+        name = f"Quant_{len(self.nodes)}"
+        self.nodes.append(helper.make_node("Quant", parts, [name], name=name, domain="qonnx.custom_op.general", signed=signed, narrow=narrow, rounding_mode="ROUND"))
+        return name
+
+    def quant_conv(self, x, inputs, outputs, bits, per_channel, kernel=3, stride=1):
+        w = (self.rng.normal(size=(outputs, inputs, kernel, kernel)) * (1.6 / np.sqrt(inputs * kernel * kernel))).astype(np.float32)
+        peak = np.abs(w).max(axis=(1, 2, 3), keepdims=True) if per_channel else np.abs(w).max()
+        weights = self.quant(self.constant(w), peak / (2 ** (bits - 1) - 1), bits, 1, 1)
+        return self.node("Conv", [x, weights], kernel_shape=[kernel, kernel], strides=[stride, stride], pads=[kernel // 2] * 4)
+
+
+def trained(weight_bits, activation_bits, per_channel):
+    g = Trained(6)
+    levels = 2 ** activation_bits - 1
+    relu = lambda x, channels: g.quant(g.node("Relu", [g.batch_norm(x, channels)]), 6 / levels, activation_bits, 0)
+    x = relu(g.quant_conv(g.quant("image", 1 / 30, 8, 1), 3, 16, weight_bits, per_channel, stride=2), 16)
+    y = relu(g.quant_conv(x, 16, 16, weight_bits, per_channel), 16)
+    x = g.quant(g.node("Add", [x, g.batch_norm(g.quant_conv(y, 16, 16, weight_bits, per_channel), 16)]), 1 / 16, 8, 1)
+    x = g.node("Flatten", [g.node("GlobalAveragePool", [g.node("Relu", [x])])])
+    w = (g.rng.normal(size=(5, 16)) / 4).astype(np.float32)
+    weights = g.quant(g.constant(w), np.abs(w).max() / 127, 8, 1, 1)
+    x = g.node("Gemm", [g.quant(x, 1 / 64, 8, 0), weights, g.constant((g.rng.normal(size=5) * 0.2).astype(np.float32))], transB=1)
+    graph = helper.make_graph(g.nodes, "net", [helper.make_tensor_value_info("image", TensorProto.FLOAT, SHAPE)], [helper.make_tensor_value_info(x, TensorProto.FLOAT, [1, 5])], g.initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13), helper.make_opsetid("qonnx.custom_op.general", 1)])
+    model.ir_version = 8
+    return model
+
+
+def qonnx_cases(folder):
+    import importlib.metadata
+
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.transformation.infer_shapes import InferShapes
+    from qonnx.transformation.qonnx_to_qcdq import QuantToQCDQ
+
+    for weight_bits, activation_bits, per_channel in ((8, 8, True), (8, 8, False), (4, 8, False), (6, 5, False)):
+        made = ModelWrapper(trained(weight_bits, activation_bits, per_channel)).transform(InferShapes()).transform(QuantToQCDQ())
+        with tempfile.TemporaryDirectory() as temporary:
+            path = pathlib.Path(temporary) / "qcdq.onnx"
+            made.save(str(path))
+            save(folder, f"trained-qcdq-w{weight_bits}a{activation_bits}{'-channel' if per_channel else ''}", path, f"qonnx {importlib.metadata.version('qonnx')}")
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     onnxruntime_cases(folder)
     nncf_cases(folder)
+    qonnx_cases(folder)
     print(f"{len(list(folder.glob('*.onnx')))} cases")
 
 

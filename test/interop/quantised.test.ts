@@ -1,7 +1,7 @@
 /**
  * Networks quantised by the tools themselves (quantised.py, with the pinned packages of quantised.txt) → canonical QDQ → program → the golden model,
- * against what ONNX Runtime makes of the file as the tool wrote it. Brevitas and AMD Quark are missing here: both need PyTorch, gigabytes of it; their
- * spelling is written by our own hand in src/compiler/quantised/quantised.test.ts.
+ * against what ONNX Runtime makes of the file as the tool wrote it. Brevitas and AMD Quark are missing here: both need PyTorch, gigabytes of it. What Brevitas
+ * exports is stood in for by QONNX's own converter to QDQ (its Clips and constants), Quark's powers of two by src/compiler/quantised/quantised.test.ts.
  */
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -49,7 +49,7 @@ afterAll(() => console.log(['| case | ONNX Runtime on canonical QDQ, LSB | golde
 
 describe.skipIf('unreachable' in python)('networks quantised elsewhere', () => {
   it('are there, of each tool and form', () => {
-    for (const kind of ['-qdq-uint8-int8', '-qdq-int8-int8-channel', '-qop-uint8-int8', '-useqdqcontribops', '-nncf-']) expect(names.filter((n) => n.includes(kind)).length, kind).toBeGreaterThan(2);
+    for (const kind of ['-qdq-uint8-int8', '-qdq-int8-int8-channel', '-qop-uint8-int8', '-useqdqcontribops', '-nncf-', '-qcdq-']) expect(names.filter((n) => n.includes(kind)).length, kind).toBeGreaterThan(2);
   });
 
   it.each(names)('%s', async (name) => {
