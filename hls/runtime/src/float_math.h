@@ -76,21 +76,24 @@ FL_INLINE double twice_atanh(double s) {
   return 2 * s + 2 * s * z * p;
 }
 
-// Of doubles that are no denormals: every fp32 number is such a one.
+// Of doubles that are no denormals: every fp32 number is such a one. Choices instead of branches, here and below: loops over it become vector instructions.
 FL_INLINE double log(double x) {
-  if (!(x > 0)) return x == 0 ? -INFINITE : std::numeric_limits<double>::quiet_NaN();
-  if (x == INFINITE) return x;
+  constexpr double TWO52 = 4503599627370496.0;  // the exponent's bits below it are a whole number
   const uint64_t bits = bits_of(x);
-  double k = double(int64_t(bits >> 52) - 1023), m = double_of((bits & 0xfffffffffffffu) | 0x3ff0000000000000u);
-  if (m > 1.4142135623730951) {
-    m *= 0.5;
-    k += 1;
-  }
-  return k * 6.93147180369123816490e-01 + (twice_atanh((m - 1) / (m + 1)) + k * 1.90821492927058770002e-10);
+  double k = double_of((bits >> 52) | 0x4330000000000000u) - (TWO52 + 1023), m = double_of((bits & 0xfffffffffffffu) | 0x3ff0000000000000u);
+  const bool upper = m > 1.4142135623730951;
+  m = upper ? m * 0.5 : m;
+  k = upper ? k + 1 : k;
+  const double y = k * 6.93147180369123816490e-01 + (twice_atanh((m - 1) / (m + 1)) + k * 1.90821492927058770002e-10);
+  const double edge = x == 0 ? -INFINITE : x > 0 ? INFINITE : std::numeric_limits<double>::quiet_NaN();
+  return x > 0 && x < INFINITE ? y : edge;
 }
 
-// log(1 + x) for 0 <= x <= 1.
-FL_INLINE double log1p(double x) { return x < 0.4 ? twice_atanh(x / (2 + x)) : log(1 + x); }
+// log(1 + x) for 0 <= x <= 1; NaN of NaN.
+FL_INLINE double log1p(double x) {
+  const bool upper = x > 0.41421356;
+  return (upper ? 0.6931471805599453 : 0) + twice_atanh(upper ? (x - 1) / (x + 3) : x / (x + 2));
+}
 
 FL_INLINE double sigmoid(double x) { return 1 / (1 + exp(-x)); }
 
