@@ -18,6 +18,9 @@ export function execute(program: string, args: readonly string[], options: { cwd
 /** What pip says when there is no registry, as opposed to one that lacks a package. */
 const UNREACHABLE = /NewConnectionError|NameResolutionError|Temporary failure in name resolution|ConnectTimeoutError|ProxyError|Network is unreachable|ReadTimeoutError/;
 
+/** Why a registry cannot be reached, in pip's word, or null where that is not what it says. */
+export const unreachable = (output: string): string | null => UNREACHABLE.exec(output)?.[0] ?? null;
+
 /**
  * @param requirements file beside this one: a pinned package a line
  * @returns the environment's folder, or why PyPI cannot be reached (then a test is skipped)
@@ -36,8 +39,8 @@ export async function environment(requirements: string): Promise<{ folder: strin
   const installed = await execute(join(folder, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', '-r', join(import.meta.dirname, requirements)]);
   if (installed.code !== 0) {
     rmSync(folder, { recursive: true, force: true });
-    const why = UNREACHABLE.exec(installed.output);
-    if (why !== null) return { unreachable: why[0] };
+    const why = unreachable(installed.output);
+    if (why !== null) return { unreachable: why };
     throw new Error(`pip install -r test/interop/${requirements} failed:\n${installed.output}`);
   }
   writeFileSync(done, '');
