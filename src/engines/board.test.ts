@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { classifier } from '../../test/support/classifier.ts';
+import { writeDetectorPackage } from '../../test/support/detector-package.ts';
 import { writeTinyPackage } from '../../test/support/model-package.ts';
 import { BoardLink, connectBoard, type OpenBoard } from '../board/index.ts';
 import { ModelMetadata } from '../contract/model.ts';
@@ -65,11 +66,12 @@ describe('any server of the protocol', () => {
     return { dir, metadata: ModelMetadata.parse(JSON.parse(readFileSync(join(dir, 'metadata.json'), 'utf8'))) };
   }
 
-  interface Sent { inputs: { name: string; datatype: string; data: number[] }[] }
+  interface Sent { inputs: { name: string; datatype: string; data: number[] }[]; outputs?: { name: string }[] }
+  const CLASSIFIED = [{ name: 'logits', datatype: 'FP32', shape: [1, 2], data: [1, 2] }, { name: 'features', datatype: 'FP32', shape: [1, 4, 8, 8], data: Array(256).fill(0.5) }];
   const input = Float32Array.from({ length: 256 }, (_, i) => Math.fround(i / 7));
 
   /** An OIP server with neither extensions nor parameters: JSON only. Gives back what it was sent. */
-  async function server(inputs: object[]): Promise<{ link: BoardLink; sent: Sent[] }> {
+  async function server(inputs: object[], outputs: object[] = CLASSIFIED): Promise<{ link: BoardLink; sent: Sent[] }> {
     const sent: Sent[] = [];
     const http: Server = createServer((request, response) => {
       const chunks: Buffer[] = [];
@@ -79,7 +81,7 @@ describe('any server of the protocol', () => {
           '/v2': { name: 'other', version: '1' },
           '/v2/health/ready': {},
           '/v2/models/tiny': { name: 'tiny', platform: 'onnx', inputs, outputs: [] },
-          '/v2/models/tiny/infer': { model_name: 'tiny', outputs: [{ name: 'logits', datatype: 'FP32', shape: [1, 2], data: [1, 2] }, { name: 'features', datatype: 'FP32', shape: [1, 4, 8, 8], data: Array(256).fill(0.5) }] },
+          '/v2/models/tiny/infer': { model_name: 'tiny', outputs },
         };
         response.end(JSON.stringify(answers[request.url ?? '']));
       });
@@ -112,6 +114,37 @@ describe('any server of the protocol', () => {
       await expect(createBoardEngine({ board: link, software: 'test' }).load(tinyPackage())).rejects.toMatchObject({ code: 'model-mismatch', message: expect.stringContaining(word) as string });
       expect(sent).toEqual([]);
     }
+  });
+
+  test('of a detector’s program the detections alone are asked for, of one without them the predictions', async () => {
+    for (const detections of ['detections', undefined]) {
+      const folder = mkdtempSync(join(tmpdir(), 'fabriclens-board-engine-'));
+      ends.push(() => rmSync(folder, { recursive: true }));
+      const dir = writeDetectorPackage(folder, 'tiny', (m) => {
+        m.fabriclens.sha256['program.bin'] = '0'.repeat(64);
+        if (detections !== undefined) m.fabriclens.outputs.detections = detections;
+        m.fabriclens.detection.maxDetections = 2;
+      });
+      const rows = detections ? [[1, 2, 3, 4, 0.5, 1], [0, 0, 0, 0, 0, -1]] : [[2, 3, 2, 2, 1, 0.1, 0.5]];
+      const { link, sent } = await server([{ name: 'image', datatype: 'FP32', shape: [1, 3, 128, 128] }], [{ name: detections ?? 'predictions', datatype: 'FP32', shape: [1, rows.length, rows[0]!.length], data: rows.flat() }]);
+      const engine = createBoardEngine({ board: link, software: 'test' });
+      await engine.load({ dir, metadata: ModelMetadata.parse(JSON.parse(readFileSync(join(dir, 'metadata.json'), 'utf8'))) });
+      const result = await engine.infer(new Float32Array(3 * 128 * 128));
+      expect(sent.at(-1)).toMatchObject({ outputs: [{ name: detections ?? 'predictions' }] });
+      expect(sent.at(-1)!.outputs).toHaveLength(1);
+      expect(result).toMatchObject({ task: 'detection', raw: { kind: detections ?? 'predictions', rows: rows.length, values: rows[0]!.length } });
+    }
+  });
+
+  test('detections of another shape are no answer', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fabriclens-board-engine-'));
+    ends.push(() => rmSync(folder, { recursive: true }));
+    const dir = writeDetectorPackage(folder, 'tiny', (m) => { m.fabriclens.outputs.detections = 'detections'; });
+    const pkg = { dir, metadata: ModelMetadata.parse(JSON.parse(readFileSync(join(dir, 'metadata.json'), 'utf8'))) };
+    const answer = (shape: number[]): object => readOutputs(pkg, { detections: { data: new Float32Array(shape.reduce((a, b) => a * b)), shape } }, 'program');
+    expect(answer([1, 300, 6])).toMatchObject({ task: 'detection' });
+    expect(() => answer([1, 300, 7])).toThrow('Model tiny: "detections" has the shape [1, 300, 7], not [1, 300, 6].');
+    expect(() => readOutputs(pkg, {}, 'program')).toThrow('lacks its output "detections"');
   });
 
   test('an answer that is no finite number is no answer', () => {

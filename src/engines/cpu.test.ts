@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ModelMetadata } from '../contract/model.ts';
 import { buildForTest } from '../../test/support/build.ts';
 import { classifier } from '../../test/support/classifier.ts';
+import { writeDetectorPackage } from '../../test/support/detector-package.ts';
 import { writeTinyPackage } from '../../test/support/model-package.ts';
 import { createCpuEngine } from './cpu.ts';
 import type { Engine } from './engine.ts';
@@ -47,6 +48,18 @@ describe('CPU engines', () => {
     expect(input[1]).toBeCloseTo(Math.sin(1), 6);
   });
 
+  test.each([['cpu-fp32', 'model.onnx'], ['cpu-int8', 'model.int8.onnx']] as const)('%s gives a detector’s predictions row for row', async (id, file) => {
+    const pkg = open(writeDetectorPackage(folder));
+    const cpu = engine(id);
+    await cpu.load(pkg);
+    const image = Float32Array.from({ length: 3 * 128 * 128 }, (_, i) => (Math.sin(i / 40) + 1) / 2);
+    const result = await cpu.infer(image);
+    const session = await ort.InferenceSession.create(new Uint8Array(readFileSync(join(pkg.dir, file))));
+    const bare = await session.run({ image: new ort.Tensor('float32', image, [1, 3, 128, 128]) });
+    expect(result).toMatchObject({ task: 'detection', raw: { kind: 'predictions', rows: 256, values: 7 } });
+    expect(result.task === 'detection' && result.raw.data).toEqual(bare['predictions']!.data);
+  });
+
   test('does not block the event loop that asked', async () => {
     const cpu = engine('cpu-fp32');
     await cpu.load(open(writeTinyPackage(folder)));
@@ -71,6 +84,13 @@ describe('CPU engines', () => {
     await expect(engine('cpu-fp32').load(renamed)).rejects.toMatchObject({ code: 'model-mismatch' });
     const classes = open(writeTinyPackage(folder, 'classes', (m) => { m.fabriclens.labels.push({ name: 'X', text: { en: 'X' } }); }));
     await expect(engine('cpu-fp32').load(classes)).rejects.toMatchObject({ code: 'model-mismatch', message: expect.stringContaining('gives 2 classes, but metadata.json names 3') as string });
+  });
+
+  test('a detector with another number of values a row, or another output, is refused', async () => {
+    const fewer = open(writeDetectorPackage(folder, 'fewer', (m) => { m.fabriclens.labels.pop(); }));
+    await expect(engine('cpu-fp32').load(fewer)).rejects.toMatchObject({ code: 'model-mismatch', message: expect.stringContaining('gives 7 values a row, but metadata.json names 1 classes and an objectness, which are 6') as string });
+    const renamed = open(writeDetectorPackage(folder, 'renamed-boxes', (m) => { m.fabriclens.outputs.predictions = 'boxes'; }));
+    await expect(engine('cpu-fp32').load(renamed)).rejects.toMatchObject({ code: 'model-mismatch', message: expect.stringContaining('has no output "boxes"') as string });
   });
 
   test('a tensor of the wrong size is refused before it travels', async () => {

@@ -1,7 +1,8 @@
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { writeDetectorPackage } from '../../test/support/detector-package.ts';
 import { writeTinyPackage } from '../../test/support/model-package.ts';
 import { loadPackages } from './packages.ts';
 
@@ -25,6 +26,9 @@ describe('loadPackages', () => {
     ['class', /sets the threshold on class 7 of 2/, (dir) => rewrite(dir, 'class', (m) => { m.fabriclens.threshold.classIndex = 7; })],
     ['other-name', /names the model "elsewhere", but its folder is "other-name"/, (dir) => rewrite(dir, 'other-name', (m) => { m.fabriclens.name = 'elsewhere'; })],
     ['size', /prepares 8 × 16 images for an input of 16 × 16/, (dir) => rewrite(dir, 'size', (m) => { m.fabriclens.preprocessing.width = 8; })],
+    ['channels', /prepares 3 channel\(s\) for an input of 1; "channels" under preprocessing is 1 \(grey\) or 3/, (dir) => rewrite(dir, 'channels', (m) => { m.fabriclens.preprocessing.channels = 3; })],
+    ['twice', /names the output "predictions" both as predictions and as detections/, () => writeDetectorPackage(folder, 'twice', (m) => { m.fabriclens.outputs.detections = 'predictions'; })],
+    ['rule', /metadata\.json, fabriclens\.detection\.scoreThreshold: /, () => writeDetectorPackage(folder, 'rule', (m) => { m.fabriclens.detection.scoreThreshold = 2; })],
     ['maps', /heat map weights that are not one row a label/, (dir) => rewrite(dir, 'maps', (m) => { m.fabriclens.heatmap!.weights.pop(); })],
   ];
   const rewrite = (_: string, name: string, change: Parameters<typeof writeTinyPackage>[2]): void => void writeTinyPackage(folder, name, change);
@@ -46,6 +50,18 @@ describe('loadPackages', () => {
       { name: 'bytes', message: expect.stringMatching(/^Model bytes: model\.int8\.onnx is not the file/) as string },
       { name: 'missing', message: 'Model missing: model.onnx cannot be read: there is no such file.' },
     ]);
+  });
+
+  test('a detector is a package, and one that says no task is a classifier', async () => {
+    writeDetectorPackage(folder, 'detector');
+    const dir = writeTinyPackage(folder, 'old');
+    const metadata = JSON.parse(readFileSync(join(dir, 'metadata.json'), 'utf8')) as { fabriclens: { task?: string; preprocessing: { channels?: number } } };
+    delete metadata.fabriclens.task;
+    delete metadata.fabriclens.preprocessing.channels;
+    writeFileSync(join(dir, 'metadata.json'), JSON.stringify(metadata));
+    const { packages, problems } = await loadPackages(folder);
+    expect(problems).toEqual([]);
+    expect(packages.map(({ metadata: { fabriclens } }) => [fabriclens.task, fabriclens.preprocessing.channels])).toEqual([['detection', 3], ['classification', 1]]);
   });
 
   test('a models folder that is not there is a problem, not a crash', async () => {

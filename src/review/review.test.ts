@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildForTest } from '../../test/support/build.ts';
 import { classifier } from '../../test/support/classifier.ts';
+import { rectanglesDicom, writeDetectorPackage } from '../../test/support/detector-package.ts';
 import { writeTinyPackage } from '../../test/support/model-package.ts';
 import { smallDicom } from '../../test/support/small-dicom.ts';
 import { connectBoard, type BoardLink } from '../board/index.ts';
-import { Comparison, type ClassificationRun, type Run } from '../contract/engine.ts';
+import { Comparison, type ClassificationRun, type DetectionComparison, type Run } from '../contract/engine.ts';
 import { createCodecs } from '../dicom/index.ts';
 import { createCpuEngine } from '../engines/index.ts';
 import { toTensor } from '../preprocess/index.ts';
@@ -30,6 +31,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'fabriclens-review-'));
   workerUrl = await buildForTest('src/engines/ort-worker.ts');
   writeTinyPackage(join(folder, 'models'));
+  writeDetectorPackage(join(folder, 'models'), 'detector');
   // Says that it has a program, so that the board is asked; the board is not there.
   const compiled = writeTinyPackage(join(folder, 'models'), 'compiled', (m) => { m.fabriclens.sha256['program.bin'] = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'; });
   writeFileSync(join(compiled, 'program.bin'), '');
@@ -143,6 +145,47 @@ describe('compare', () => {
   });
 });
 
+describe('a detector', () => {
+  const things = [{ x: 60, y: 70, width: 80, height: 80, grey: 0.9 }, { x: 420, y: 60, width: 110, height: 60, grey: 0.8 }, { x: 440, y: 330, width: 100, height: 95, grey: 0.95 }];
+  const faint = { x: 80, y: 340, width: 105, height: 105, grey: 0.621 };
+
+  async function found(name: string, colour: boolean, rectangles = things): Promise<DetectionComparison> {
+    writeFileSync(join(folder, name), rectanglesDicom(rectangles, { rows: 480, columns: 640, colour, sopInstanceUid: `1.2.3.5.${name.length}`, ...(colour ? { modality: 'US' } : {}) }));
+    const { files } = await review.open([join(folder, name)]);
+    const comparison = await review.compare({ instanceId: files[0]!.id, frame: 0, model: 'detector', engines: ['cpu-fp32', 'cpu-int8'], repeats: 2 });
+    expect(Comparison.parse(comparison)).toEqual(comparison);
+    if (comparison.task !== 'detection') throw new Error(comparison.task);
+    return comparison;
+  }
+
+  test.each([['grey', false], ['colours', true]])('finds in a %s image what is there, to a pixel of the image', async (name, colour) => {
+    const comparison = await found(`${name}.dcm`, colour);
+    expect(comparison.warnings).toEqual([]);
+    for (const run of comparison.runs) {
+      if (run.state !== 'ok') throw new Error(run.message);
+      expect(run.boxes.map(({ label }) => label)).toEqual([0, 0, 1]);
+      for (const { x, y, width, height } of things) {
+        const box = run.boxes.find((b) => Math.abs(b.x - x) < 20 && Math.abs(b.y - y) < 20)!;
+        for (const [is, be] of [[box.x, x], [box.y, y], [box.width, width], [box.height, height]] as const) expect(Math.abs(is - be)).toBeLessThan(1);
+      }
+      expect(run.timings.map(({ part }) => part)).toEqual(['decode', 'preprocess', 'engine', 'post']);
+    }
+    expect(comparison.agreements).toMatchObject([{ engine: 'cpu-int8', matched: 3, missing: 0, extra: 0 }]);
+    expect(comparison.agreements[0]!.minIou).toBeGreaterThan(0.95);
+    expect([comparison.flips, comparison.maxDelta! <= comparison.tolerance]).toEqual([[], true]);
+  });
+
+  test('what int8 does not see is told, and everything is in the export', async () => {
+    const comparison = await found('faint-one.dcm', false, [...things, faint]);
+    expect(comparison).toMatchObject({ flips: ['cpu-int8'], agreements: [{ matched: 3, missing: 1, extra: 0 }] });
+    expect(comparison.groups.at(-1)).toEqual({ label: 0, boxes: [{ engine: 'cpu-fp32', index: 3, iou: null }] });
+    const exported = ExportedComparison.parse(JSON.parse(JSON.stringify(exportComparison(comparison, '1.2.3', ['square', 'bar']))));
+    const { instanceId, ...rest } = comparison;
+    expect(exported).toEqual({ format: 'fabriclens-comparison/1', notice: 'Not for diagnostic use.', sopInstanceUid: '1.2.3', labels: ['square', 'bar'], ...rest });
+    expect(JSON.stringify(exported)).not.toContain(instanceId);
+  });
+});
+
 describe('cancelling and closing', () => {
   test('a comparison that waits for its turn is cancelled at once, and the others keep theirs', async () => {
     const instanceId = await openOne('a.dcm');
@@ -198,7 +241,7 @@ describe('what cannot be compared', () => {
     const ask = (change: object): Promise<Comparison> => review.compare({ instanceId, frame: 2, model: 'tiny', engines: ['cpu-fp32'], repeats: 1, ...change });
     await expect(ask({})).resolves.toMatchObject({ frame: 2 });
     await expect(ask({ frame: 3 })).rejects.toMatchObject({ code: 'no-such-frame', message: 'multi.dcm has 3 frame(s); frame 4 is not among them.' });
-    await expect(ask({ model: 'none' })).rejects.toMatchObject({ code: 'unknown-model', message: 'There is no model "none" (there is: compiled, tiny).' });
+    await expect(ask({ model: 'none' })).rejects.toMatchObject({ code: 'unknown-model', message: 'There is no model "none" (there is: compiled, detector, tiny).' });
     await expect(ask({ instanceId: 'x' })).rejects.toMatchObject({ code: 'unknown-instance' });
     await expect(review.compare({ instanceId, frame: 0, model: 'tiny', engines: ['cpu-fp32'], repeats: 1 }, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'cancelled' });
   });

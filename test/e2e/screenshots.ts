@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright';
 import { Locale } from '../../src/contract/ipc.ts';
 import { ROOT } from '../support/data.ts';
-import { rectanglesDicom, writeDetectorPackage, type Rectangle } from '../support/detector-package.ts';
+import { compileDetectorPackage, rectanglesDicom, writeDetectorPackage, type Rectangle } from '../support/detector-package.ts';
 import { launch } from './launch.ts';
 
 const SCREENS = join(ROOT, 'test-results/screens');
@@ -65,7 +65,7 @@ for (const locale of Locale.options) {
   await inWindow(locale, walk);
   const folder = mkdtempSync(join(tmpdir(), 'fabriclens-screens-'));
   const models = join(folder, 'models');
-  writeDetectorPackage(models);
+  compileDetectorPackage(writeDetectorPackage(models));
   writeFileSync(join(folder, 'things.dcm'), rectanglesDicom(THINGS, { rows: 480, columns: 640 }));
   await inWindow(locale, walkDetector, ['--models', models, join(folder, 'things.dcm')]);
   rmSync(folder, { recursive: true });

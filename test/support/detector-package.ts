@@ -1,11 +1,12 @@
 /**
  * A small but whole detector package whose weights are set by hand, so that it finds bright rectangles: [1, 3, 128, 128] letterboxed →
  * brightness → for each of 16 × 16 cells how far the brightness reaches from its centre to the left, right, top and bottom (convolutions) →
- * boxes, objectness and two classes in float, as YOLOv5's head gives them: predictions [1, 256, 7]. fp32 and QDQ int8.
+ * boxes, objectness and two classes in float, as YOLOv5's head gives them: predictions [1, 256, 7]. fp32 and QDQ int8, which compiles.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { compileProgram } from '../../src/compiler/compile.ts';
 import type { DetectorFields, ModelMetadata } from '../../src/contract/model.ts';
 import { onnxModel, type Attributes, type OnnxInitializer, type OnnxNode } from './onnx.ts';
 import { smallDicom, type SmallImage } from './small-dicom.ts';
@@ -69,13 +70,6 @@ class Builder {
   }
 }
 
-/** Weights of `outputs` kernels of `height` × `width`, by what stands at (row, column). */
-const kernels = (outputs: number, height: number, width: number, at: (o: number, y: number, x: number) => number): Float32Array =>
-  Float32Array.from({ length: outputs * height * width }, (_, i) => at(Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width));
-
-/** The two middle rows or columns of a cell. */
-const middle = (i: number): boolean => i === STRIDE / 2 - 1 || i === STRIDE / 2;
-
 export function detectorModel(int8 = false): Uint8Array<ArrayBuffer> {
   const b = new Builder(int8);
   const unit = INPUT.scale;
@@ -85,17 +79,39 @@ export function detectorModel(int8 = false): Uint8Array<ArrayBuffer> {
   b.node('Clip', ['contrast', b.constant('zero', Float32Array.of(0)), b.constant('one', Float32Array.of(1))], 'clipped');
   const bright = b.activation('clipped', unit, -128);
 
+  // The core has kernels of up to 7 × 7 and strides of 1 and 2: a cell's two middle lines are picked in three steps, which also make means of 4 pixels along them.
   const reach = Math.fround(REACH / 255);
-  const pad = REACH - STRIDE / 2;
-  const none = new Float32Array(2);
-  const along = kernels(2, STRIDE, 2 * REACH, (o, y, x) => (middle(y) && x >= REACH === (o === 1) ? 0.5 : 0));
-  const across = kernels(2, 2 * REACH, STRIDE, (o, y, x) => (middle(x) && y >= REACH === (o === 1) ? 0.5 : 0));
-  const core = kernels(1, STRIDE, STRIDE, (_, y, x) => (middle(y) && middle(x) ? 0.25 : 0));
-  const strides = [STRIDE, STRIDE];
+  const oriented = (vertical: boolean, [across, along]: readonly [number, number]): [number, number] => (vertical ? [along, across] : [across, along]);
+  const conv = (name: string, from: string, vertical: boolean, dims: { outputs: number; inputs: number; size: readonly [number, number]; strides: readonly [number, number]; pads?: readonly [number, number] }, weight: (o: number, i: number, across: number, along: number) => number, scale: number): string => {
+    const { outputs, inputs, size } = dims;
+    const [height, width] = oriented(vertical, size);
+    const weights = Float32Array.from({ length: outputs * inputs * height * width }, (_, at) => {
+      const [y, x] = [Math.floor(at / width) % height, at % width];
+      return weight(Math.floor(at / (inputs * height * width)), Math.floor(at / (height * width)) % inputs, ...oriented(vertical, [y, x]));
+    });
+    const [before, after] = dims.pads ?? [0, 0];
+    const attributes = { kernel_shape: [height, width], strides: oriented(vertical, dims.strides), pads: vertical ? [before, 0, after, 0] : [0, before, 0, after] };
+    return b.activation(b.conv(from, name, [outputs, inputs, height, width], weights, new Float32Array(outputs), unit, attributes), scale, -128);
+  };
+  /** Means of 4 pixels along each cell's middle lines, lines 8j + 3 and 8j + 4: of pairs of lines the second and the first, of those the second and the first again, then both. */
+  const blocksOf = (name: string, vertical: boolean): string => {
+    const pick = (o: number, i: number, across: number): number => (o === i && across === 1 - o ? 0.5 : 0);
+    const pairs = conv(`${name}Pairs`, bright, vertical, { outputs: 2, inputs: 1, size: [2, 2], strides: [2, 2] }, (o, _, across) => pick(o, o, across), unit);
+    const fours = conv(`${name}Fours`, pairs, vertical, { outputs: 2, inputs: 2, size: [2, 2], strides: [2, 2] }, pick, unit);
+    return conv(`${name}Blocks`, fours, vertical, { outputs: 1, inputs: 2, size: [2, 1], strides: [2, 1] }, (_, i, across) => (i === across ? 0.5 : 0), unit);
+  };
+  const [rows, columns] = [blocksOf('row', false), blocksOf('column', true)];
+  const block = STRIDE / 2;
+  const blocks = REACH / block;
+  /** Up to the centre: a cell's first block and those before it. From it on: all but that first one, so that one weight is 0. */
+  const side = (name: string, from: string, vertical: boolean, behind: boolean): string =>
+    conv(name, from, vertical, { outputs: 1, inputs: 1, size: [1, blocks + (behind ? 1 : 0)], strides: [1, 2], pads: behind ? [0, blocks - 1] : [blocks - 1, 0] }, (_o, _i, _a, along) => (behind && along === 0 ? 0 : block), reach);
   const heads = [
-    b.activation(b.conv(bright, 'leftRight', [2, 1, STRIDE, 2 * REACH], along, none, unit, { kernel_shape: [STRIDE, 2 * REACH], strides, pads: [0, pad, 0, pad] }), reach, -128),
-    b.activation(b.conv(bright, 'upDown', [2, 1, 2 * REACH, STRIDE], across, none, unit, { kernel_shape: [2 * REACH, STRIDE], strides, pads: [pad, 0, pad, 0] }), reach, -128),
-    b.activation(b.conv(bright, 'core', [1, 1, STRIDE, STRIDE], core, new Float32Array(1), unit, { kernel_shape: [STRIDE, STRIDE], strides }), unit, -128),
+    side('toLeft', rows, false, false),
+    side('toRight', rows, false, true),
+    side('toTop', columns, true, false),
+    side('toBottom', columns, true, true),
+    conv('core', rows, false, { outputs: 1, inputs: 1, size: [1, 2], strides: [1, 2] }, () => 0.5, unit),
   ];
   b.node('Concat', heads, 'cells', { axis: 1 });
   b.node('Transpose', ['cells'], 'last', { perm: [0, 2, 3, 1] });
@@ -168,6 +184,18 @@ export function writeDetectorPackage(parent: string, name = 'bright', change: (m
   writeFileSync(join(dir, 'metadata.json'), JSON.stringify(metadata));
   writeFileSync(join(dir, 'CARD.md'), '# Bright rectangles\n\nMade for tests.\n');
   return dir;
+}
+
+/** Adds program.bin to a package's folder; `detections`: with the rule of the package done by the program, which the board is then asked for. */
+export function compileDetectorPackage(dir: string, detections = true): void {
+  const file = join(dir, 'metadata.json');
+  const metadata = JSON.parse(readFileSync(file, 'utf8')) as DetectorMetadata;
+  const { fabriclens } = metadata;
+  const { program } = compileProgram(readFileSync(join(dir, 'model.int8.onnx')), detections ? { detections: { predictions: fabriclens.outputs.predictions, ...fabriclens.detection } } : {});
+  writeFileSync(join(dir, 'program.bin'), program);
+  fabriclens.sha256['program.bin'] = sha256(program);
+  if (detections) fabriclens.outputs.detections = 'detections';
+  writeFileSync(file, JSON.stringify(metadata));
 }
 
 /** In pixels of the image; `grey` 0…1. */
