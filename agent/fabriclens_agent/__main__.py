@@ -42,7 +42,8 @@ def main(arguments=None):
 def _parser():
     parser = argparse.ArgumentParser(prog='fabriclens_agent', description='FabricLens companion: serves model packages '
                                      'over the Open Inference Protocol v2.')
-    parser.add_argument('--models', required=True, metavar='DIR', help='folder of model packages')
+    parser.add_argument('--models', required=True, action='append', metavar='DIR',
+                        help='folder of model packages; given again, of more of them: of two with one name the first is served')
     parser.add_argument('--runtime', required=True, metavar='FILE', help='libfabriclens_runtime.so')
     parser.add_argument('--host', default='127.0.0.1', help='address to listen on (default: 127.0.0.1)')
     parser.add_argument('--port', type=int, default=0, help='TCP port (default: 0, any free one)')
@@ -64,8 +65,9 @@ def _parser():
 def _serve(options):
     if sys.byteorder != 'little':
         raise StartError('this machine is big-endian; tensors travel little-endian and the agent does not convert them')
-    if not os.path.isdir(options.models):
-        raise StartError('model folder absent: %s; correct --models' % options.models)
+    for folder in options.models:
+        if not os.path.isdir(folder):
+            raise StartError('model folder absent: %s; correct --models' % folder)
     _check_host(options)
     token = _token_from_stdin() if options.token_stdin else _token_from_file(options.token_file)
     runtime = Runtime(options.runtime)

@@ -17,17 +17,22 @@ PROGRAM_BYTES = 256 << 20
 Package = namedtuple('Package', 'name version program sha256 int8_sha256 input_name input_shape scale zero_point')
 
 
-def package_folders(root):
-    """Names of the folders of `root` that hold a metadata.json, sorted."""
+def package_folders(roots):
+    """Names of the folders of `roots` that hold a metadata.json, sorted."""
     try:
-        entries = sorted(os.listdir(root))
+        entries = {name for root in roots for name in os.listdir(root) if _is_package(root, name)}
     except OSError as error:
         raise PackageError('model folder cannot be read: %s' % error)
-    return [name for name in entries if NAME.match(name) and os.path.isfile(os.path.join(root, name, 'metadata.json'))]
+    return sorted(entries)
 
 
-def read_package(root, name):
-    """The package `name` of the folder `root`. Raises PackageError, which names the file and the mend."""
+def _is_package(root, name):
+    return NAME.match(name) is not None and os.path.isfile(os.path.join(root, name, 'metadata.json'))
+
+
+def read_package(roots, name):
+    """The package `name` of the first of the folders `roots` that holds it. Raises PackageError, which names the file and the mend."""
+    root = next((root for root in roots if _is_package(root, name)), roots[0])
     metadata = _read_metadata(root, name)
     try:
         ours = metadata['fabriclens']

@@ -87,10 +87,10 @@ def _estimated(program):
 
 
 class Repository:
-    """The model packages in the folder `root`, run by `runtime`, one at a time in `turns`."""
+    """The model packages in the folders `roots`, run by `runtime`, one at a time in `turns`."""
 
-    def __init__(self, root, runtime, turns):
-        self.root = root
+    def __init__(self, roots, runtime, turns):
+        self.roots = roots
         self.backend = ''  # known by what the first run's timing says
         self._runtime = runtime
         self._turns = turns
@@ -100,7 +100,7 @@ class Repository:
         self._reasons = {}
 
     def load_all(self):
-        for name in package_folders(self.root):
+        for name in package_folders(self.roots):
             try:
                 self.load(name)
             except Exception as error:  # out of memory, say: the next package may be smaller
@@ -111,7 +111,7 @@ class Repository:
         Raises PackageError, or busy where too many wait for the accelerator; what was served before stays."""
         with self._loading:
             try:
-                package = read_package(self.root, name)
+                package = read_package(self.roots, name)
                 try:
                     program = self._runtime.load(package.program)
                 except RuntimeFailure as error:
@@ -126,7 +126,7 @@ class Repository:
                     program.close()
                     raise
             except PackageError as error:
-                if name in package_folders(self.root):  # not whatever name a client thinks of
+                if name in package_folders(self.roots):  # not whatever name a client thinks of
                     with self._lock:
                         self._reasons[name] = str(error)
                 raise
@@ -187,7 +187,7 @@ class Repository:
         with self._lock:
             names = set(self._models) | set(self._reasons)
             models, reasons = dict(self._models), dict(self._reasons)
-        names.update(package_folders(self.root))
+        names.update(package_folders(self.roots))
         rows = []
         for name in sorted(names):
             model = models.get(name)

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import tempfile
 import unittest
 
 from .program import write_package
@@ -39,6 +40,17 @@ class Repository(AgentTest):
         self.assertEqual((status, 'unloaded' in answer['error']), (404, True))
         self.assertEqual(self.agent.post('/v2/repository/models/second/unload')[0], 404)
         self.assertEqual(self.load('second', value={'parameters': {'config': '{}'}})[0], 400)
+
+    def test_a_second_folder_of_models(self):
+        with tempfile.TemporaryDirectory() as more:
+            write_package(more, 'mine', self.program, SHAPE)
+            write_package(more, 'tiny', self.program, SHAPE, version='9.9.9')
+            agent = Agent(self.models, '--models', more)
+            self.addCleanup(agent.stop)
+            self.assertEqual(agent.infer(CODES, name='mine')[0], 200)
+            self.assertEqual(agent.get('/v2/models/tiny')[1]['versions'], ['1.2.0'])
+            shutil.rmtree(os.path.join(more, 'mine'))
+            self.assertEqual(agent.post('/v2/repository/models/mine/load')[0], 400)
 
     def test_names_cannot_leave_the_folder(self):
         # Nor does what a client asks for stay in the index.

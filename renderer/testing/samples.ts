@@ -18,6 +18,7 @@ export const model: ModelInfo = {
   id: 'm',
   card: '# M',
   engines: ['cpu-fp32', 'cpu-int8', 'board'],
+  own: false,
   metadata: {
     version: '1', task: '', description: '', authors: '', copyright: '', license: '', data_source: '', intended_use: '', eval_metrics: {}, network_data_format: { inputs: {}, outputs: {} },
     fabriclens: {

@@ -12,6 +12,8 @@ import type { Endpoint } from './http.ts';
 export interface VirtualBoardOptions {
   /** Folder of model packages. */
   modelsDir: string;
+  /** Folder of the user's own; of two packages with one name, that of `modelsDir` is served. */
+  userModelsDir?: string | undefined;
   /** libfabriclens_runtime.so, as hls/build.mjs makes it. */
   runtimeLibrary: string;
   /** Folder that holds the package fabriclens_agent. */
@@ -48,13 +50,14 @@ export async function startVirtualBoard(options: VirtualBoardOptions): Promise<V
   const python = options.python ?? (process.platform === 'win32' ? 'python' : 'python3');
   await mustExist(options.runtimeLibrary, 'its runtime library is not built', 'node hls/build.mjs');
   await mustExist(join(options.agentDir, 'fabriclens_agent', '__main__.py'), 'the agent is missing from the installation', 'install FabricLens again');
-  await mustExist(options.modelsDir, 'the model folder is missing', 'create it, or name another one');
+  const folders = [options.modelsDir, ...(options.userModelsDir === undefined ? [] : [options.userModelsDir])];
+  for (const folder of folders) await mustExist(folder, 'the model folder is missing', 'create it, or name another one');
   if (options.signal?.aborted) throw cancelled();
 
   // -E -s: the agent needs none of the user's Python settings and packages. -B: its folder may be read-only.
   const child = spawn(
     python,
-    ['-E', '-s', '-B', '-m', 'fabriclens_agent', '--models', resolve(options.modelsDir), '--runtime', resolve(options.runtimeLibrary), '--host', HOST, '--port', '0', '--token-stdin', '--exit-with-parent'],
+    ['-E', '-s', '-B', '-m', 'fabriclens_agent', ...folders.flatMap((folder) => ['--models', resolve(folder)]), '--runtime', resolve(options.runtimeLibrary), '--host', HOST, '--port', '0', '--token-stdin', '--exit-with-parent'],
     { cwd: options.agentDir, stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true },
   );
   const token = randomBytes(32).toString('base64url');

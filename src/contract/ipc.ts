@@ -55,6 +55,8 @@ export const ModelInfo = z.object({
   /** CARD.md. */
   card: z.string(),
   engines: z.array(EngineId),
+  /** Added by the user, who may remove it. */
+  own: z.boolean(),
 });
 export type ModelInfo = z.infer<typeof ModelInfo>;
 

@@ -64,6 +64,16 @@ describe('loadPackages', () => {
     expect(packages.map(({ metadata: { fabriclens } }) => [fabriclens.task, fabriclens.preprocessing.channels])).toEqual([['detection', 3], ['classification', 1]]);
   });
 
+  test('of two packages with one name in two folders the first is taken and the other named', async () => {
+    const mine = join(folder, 'mine');
+    writeTinyPackage(folder, 'twice');
+    writeTinyPackage(mine, 'twice');
+    writeTinyPackage(mine, 'own');
+    const { packages, problems } = await loadAllPackages([folder, mine]);
+    expect(packages.filter((p) => p.dir.startsWith(mine)).map((p) => p.metadata.fabriclens.name)).toEqual(['own']);
+    expect(problems.find((p) => p.name === 'twice')?.message).toContain(`the one in ${join(mine, 'twice')} is not used`);
+  });
+
   test('a models folder that is not there is a problem, not a crash', async () => {
     const { packages, problems } = await loadPackages(join(folder, 'nowhere'));
     expect(packages).toEqual([]);

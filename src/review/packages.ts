@@ -28,6 +28,21 @@ export interface Packages {
 
 const MAX_TEXT_BYTES = 16 * 2 ** 20;
 
+/** The packages of several folders, in their order; of two with one name the first is taken, and the other is a problem. */
+export async function loadAllPackages(dirs: readonly string[]): Promise<Packages> {
+  const all: Packages = { packages: [], problems: [] };
+  for (const dir of dirs) {
+    const { packages, problems } = await loadPackages(dir);
+    all.problems.push(...problems);
+    for (const pkg of packages) {
+      const { name } = pkg.metadata.fabriclens;
+      if (all.packages.some((p) => p.metadata.fabriclens.name === name)) all.problems.push({ name, message: `There are two models "${name}"; the one in ${pkg.dir} is not used. Remove it, or add it again under another name.` });
+      else all.packages.push(pkg);
+    }
+  }
+  return all;
+}
+
 /** Every folder of `dir` that has a metadata.json, in the order of its names. A missing `dir` is a problem, not an exception. */
 export async function loadPackages(dir: string): Promise<Packages> {
   const found: Packages = { packages: [], problems: [] };

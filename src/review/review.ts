@@ -1,5 +1,5 @@
 /** The review service: opened studies, model packages, engines; one comparison at a time. Hosts only wire it to a window or a terminal. */
-import { basename } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import type { Library as LibraryInfo } from '../contract/dicom.ts';
 import type { Comparison, EngineId } from '../contract/engine.ts';
 import type { ModelInfo } from '../contract/ipc.ts';
@@ -10,12 +10,14 @@ import { createBoardEngine, createCpuEngine, EngineError, readFailure, type Engi
 import { toTensor } from '../preprocess/index.ts';
 import { runEngines, type CompareHooks } from './compare.ts';
 import { Library, LIBRARY_BUDGETS, type LibraryBudgets, type Opened, type OpenHooks } from './library.ts';
-import { loadPackages, type LoadedPackage, type PackageProblem, type Packages } from './packages.ts';
+import { loadAllPackages, type LoadedPackage, type PackageProblem, type Packages } from './packages.ts';
 import { warningsFor } from './warnings.ts';
 
 export interface ReviewOptions {
   /** Folder of model packages. */
   modelsDir: string;
+  /** Folder of the user's own packages; only these can be removed. */
+  userModelsDir?: string | undefined;
   codecs: Codecs;
   /** The built src/engines/ort-worker.ts. */
   workerUrl: URL;
@@ -95,9 +97,10 @@ class ReviewService implements Review {
 
   async models(): Promise<{ models: ModelInfo[]; problems: PackageProblem[] }> {
     // Asking for the list looks at the folder again; a comparison takes what was listed last.
-    this.#packages = loadPackages(this.#options.modelsDir);
+    this.#packages = this.#load();
     const { packages, problems } = await this.#packages;
-    return { models: packages.map(({ metadata, card, engines }) => ({ id: metadata.fabriclens.name, metadata, card, engines })), problems };
+    const { userModelsDir } = this.#options;
+    return { models: packages.map(({ dir, metadata, card, engines }) => ({ id: metadata.fabriclens.name, metadata, card, engines, own: userModelsDir !== undefined && dirname(dir) === resolve(userModelsDir) })), problems };
   }
 
   compare(request: CompareRequest, hooks: CompareHooks = {}): Promise<Comparison> {
@@ -147,13 +150,18 @@ class ReviewService implements Review {
   }
 
   async #package(name: string): Promise<LoadedPackage> {
-    this.#packages ??= loadPackages(this.#options.modelsDir);
+    this.#packages ??= this.#load();
     const { packages, problems } = await this.#packages;
     const found = packages.find((p) => p.metadata.fabriclens.name === name);
     if (found) return found;
     const problem = problems.find((p) => p.name === name);
     const known = packages.map((p) => p.metadata.fabriclens.name).join(', ') || 'none';
     throw new ReviewError('unknown-model', problem?.message ?? `There is no model "${name}" (there is: ${known}).`);
+  }
+
+  #load(): Promise<Packages> {
+    const { modelsDir, userModelsDir } = this.#options;
+    return loadAllPackages(userModelsDir === undefined ? [modelsDir] : [modelsDir, userModelsDir]);
   }
 
   #engine(id: EngineId): Engine {
