@@ -182,7 +182,6 @@ describe('what the compiler refuses, it names', () => {
     ['a kernel of 8', conv({ kernel: [8, 1] }), /Node 'Conv_3': its kernel of 8×1 is larger than 7×7/],
     ['stride 3', conv({ strides: [3, 3] }), /Node 'Conv_3': a convolution of stride 3×3/],
     ['dilation 3', conv({ dilations: [3, 3] }), /dilation 3×3/],
-    ['groups', conv({ group: 2 }), /Node 'Conv_3': a convolution of 2 groups from 4 to 4 channels/],
     ['an overflow', conv({ bias: new Int32Array(4).fill(2 ** 31 - 1) }), /output channel 0 can overflow a 32-bit accumulator/],
     ['an unknown operator', small((net, x) => ({ name: net.node('LRN', [x.name]), shape: x.shape })), /Node 'LRN_2': operator LRN can run neither/],
     ['a float in between', small((net, x) => ({ name: net.node('Relu', [net.pool('MaxPool', { ...x, name: net.pool('MaxPool', x, { kernel: [2, 2] }) }, { kernel: [2, 2] })]), shape: [1, 4, 6, 6] })), /MaxPool reads 'MaxPool\d+', which is not quantised/],

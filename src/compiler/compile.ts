@@ -8,6 +8,7 @@ import { extraOutputs, groupsOf } from './extra-outputs.ts';
 import type { Detections } from './float-builder.ts';
 import type { FloatLayer, QGraph, QLayer, QTensor } from './graph.ts';
 import { inputsOf, isFloat, isFloatPort, macsOf } from './graph.ts';
+import { withoutGroups } from './groups.ts';
 import { importGraph } from './import.ts';
 import { Data, lower } from './lower.ts';
 import { readOnnx } from './onnx.ts';
@@ -129,7 +130,7 @@ export type CompileOptions = Placement & {
 const MAX_CONTIGUOUS = 40e6;
 
 function prepared(onnx: Uint8Array, options: CompileOptions): { graph: QGraph; items: Item[]; targets: Targets } {
-  const graph = importGraph(readOnnx(onnx), options);
+  const graph = withoutGroups(importGraph(readOnnx(onnx), options));
   const targets = new Targets(options);
   return { graph, items: partition(graph, targets), targets };
 }

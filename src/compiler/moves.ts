@@ -119,17 +119,44 @@ export const slice: Operator = (importer, node) => {
   const axes = (importer.has(node, 3) ? int64s(importer, node, 3) : starts.map((_, i) => i)).map((axis) => axisOf(node, axis, shape.length));
   const steps = importer.has(node, 4) ? int64s(importer, node, 4) : starts.map(() => 1);
   let range: [number, number] = [0, input.tensor.channels];
+  /** Of rows and columns: the first, where every second one is taken. */
+  const halved: [number | null, number | null] = [null, null];
   axes.forEach((axis, i) => {
     const length = shape[axis] as number;
     const at = (value: number): number => Math.max(0, Math.min(length, value < 0 ? value + length : value));
     const [from, to] = [at(starts[i] ?? 0), at(ends[i] ?? length)];
+    if (steps[i] === 2 && axis >= 2 && shape.length === 4 && from <= 1 && to === length && from < to) {
+      halved[axis - 2] = from;
+      return;
+    }
     if (steps[i] !== 1 || from >= to || (axis !== 1 && (from !== 0 || to !== length))) {
       throw new CompileError(`Slice of ${shape.join('×')} from ${starts[i]} to ${ends[i]} in steps of ${steps[i]} along axis ${axis}: only channels (axis 1) in steps of 1 are supported.`, node.name);
     }
     if (axis === 1) range = [from, to];
   });
-  return sliced(importer, node, input, ...range, node.outputs[0] ?? '');
+  const name = node.outputs[0] ?? '';
+  if (halved.every((first) => first === null)) return sliced(importer, node, input, ...range, name);
+  const some = sliced(importer, node, input, ...range, `${name} (channels)`);
+  return everySecond(importer, node, some, halved, name);
 };
+
+/** Every second row, column or both, from the first or second on: a depthwise convolution with a weight of 1 in the one place, which is exact. */
+function everySecond(importer: Importer, node: OnnxNode, { tensor, shape }: RealValue, first: readonly (number | null)[], name: string): RealValue {
+  if (shape.join() !== [1, tensor.channels, tensor.height, tensor.width].join()) throw new CompileError(`${node.opType} of ${shape.join('×')}, which is flattened: it has no rows and columns.`, node.name);
+  const kernel = first.map((start) => 1 + (start ?? 0)) as [number, number];
+  const strides = first.map((start) => (start === null ? 1 : 2)) as [number, number];
+  const size = [tensor.height, tensor.width].map((length, i) => Math.floor((length - (kernel[i] as number)) / (strides[i] as number)) + 1) as [number, number];
+  const taps = kernel[0] * kernel[1];
+  importer.charge(node, tensor.channels * taps, tensor.channels);
+  const codes = Int8Array.from({ length: tensor.channels * taps }, (_, i) => (i % taps === taps - 1 ? 1 : 0));
+  const output = importer.tensor(name, [tensor.channels, ...size], tensor);
+  importer.push({
+    kind: 'conv', name: node.name, operator: node.opType, input: tensor, output, bounds: NO_BOUNDS, groups: tensor.channels,
+    window: { kernel, strides, dilations: [1, 1], pads: [0, 0, 0, 0] },
+    weights: { codes, scales: new Float32Array(tensor.channels).fill(1), bias: new Int32Array(tensor.channels) },
+  });
+  return { kind: 'real', tensor: output, shape: [1, tensor.channels, ...size] };
+}
 
 export const split: Operator = (importer, node) => {
   const input = importer.real(node, 0);

@@ -55,7 +55,7 @@ function requireImage(node: OnnxNode, { tensor, shape }: RealValue): void {
 }
 
 /** Window and output size over [1, C, H, W]. With ceil_mode the padding behind grows to what the last window reaches. */
-function windowOf(node: OnnxNode, input: RealValue, kernel: [number, number]): { window: Window; size: [number, number] } {
+function windowOf(node: OnnxNode, input: RealValue, kernel: [number, number]): { window: Window; size: [number, number]; given: readonly number[] } {
   const { tensor } = input;
   requireImage(node, input);
   const strides = pair(node, 'strides', 1);
@@ -77,7 +77,7 @@ function windowOf(node: OnnxNode, input: RealValue, kernel: [number, number]): {
     pads[i + 2] = Math.max(after, (out - 1) * stride + extent - length - before);
     return out;
   });
-  return { window: { kernel, strides, dilations, pads }, size: [size[0] as number, size[1] as number] };
+  return { window: { kernel, strides, dilations, pads }, size: [size[0] as number, size[1] as number], given };
 }
 
 /** Weights in [output][column] order and one scale an output; -128 becomes -127, which is noted. */
@@ -183,11 +183,11 @@ const clip: Operator = (importer, node) => {
   return importer.bounded(node, importer.value(node, 0), min, max);
 };
 
-function pool(importer: Importer, node: OnnxNode): { input: RealValue; window: Window; shape: number[] } {
+function pool(importer: Importer, node: OnnxNode): { input: RealValue; window: Window; given: readonly number[]; shape: number[] } {
   const input = importer.real(node, 0);
   if (ints(node, 'kernel_shape') === undefined) throw new CompileError(`${node.opType} has no kernel_shape.`, node.name);
-  const { window, size } = windowOf(node, input, pair(node, 'kernel_shape', 1));
-  return { input, window, shape: [1, input.tensor.channels, ...size] };
+  const { window, size, given } = windowOf(node, input, pair(node, 'kernel_shape', 1));
+  return { input, window, given, shape: [1, input.tensor.channels, ...size] };
 }
 
 const maxPool: Operator = (importer, node) => {
@@ -196,10 +196,13 @@ const maxPool: Operator = (importer, node) => {
 };
 
 const averagePool: Operator = (importer, node) => {
-  if (integer(node, 'ceil_mode', 0) !== 0) throw new CompileError('AveragePool with ceil_mode is not supported; export it with ceil_mode=False.', node.name);
-  const { input, window, shape } = pool(importer, node);
+  const { input, window, given, shape } = pool(importer, node);
   importer.charge(node, 0, window.kernel[0] * window.kernel[1]);
-  return pending(node, { kind: 'averagePool', input: input.tensor, window, countIncludePad: integer(node, 'count_include_pad', 0) !== 0 }, shape);
+  const counted = integer(node, 'count_include_pad', 0) !== 0;
+  const grown = window.pads.join() !== given.join();
+  // What ceil_mode lets a window reach behind the padding is never counted.
+  if (grown && counted && given.some((p) => p > 0)) throw new CompileError('AveragePool with ceil_mode and counted padding is not supported where a window reaches behind the padding; export it with ceil_mode=False.', node.name);
+  return pending(node, { kind: 'averagePool', input: input.tensor, window, countIncludePad: counted && !grown }, shape);
 };
 
 const globalAveragePool: Operator = (importer, node) => {

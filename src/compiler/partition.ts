@@ -170,9 +170,6 @@ function requireRunnable(layer: QLayer): void {
   }
   if (layer.kind === 'conv') {
     requireWindow(layer, layer.window, MAX_KERNEL);
-    if (layer.groups !== 1 && !isDepthwise(layer)) {
-      throw new CompileError(`a convolution of ${layer.groups} groups from ${layer.input.channels} to ${layer.output.channels} channels; the core has one group, or one a channel.`, layer.name);
-    }
     if (Math.max(...layer.window.strides) > 2) throw new CompileError(`a convolution of stride ${layer.window.strides.join('×')}; the core has 1 and 2.`, layer.name);
     if (Math.max(...layer.window.dilations) > 2) throw new CompileError(`a convolution of dilation ${layer.window.dilations.join('×')}; the core has 1 and 2.`, layer.name);
   }
