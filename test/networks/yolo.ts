@@ -146,9 +146,10 @@ export function yolov5(width: 'n' | 's', options: YoloOptions, size = 640): Onnx
  * Tiny-YOLOv3: LeakyReLU, poolings, one concatenation. The pooling of stride 1 keeps the size: by zeros on the right and below (Ultralytics' ZeroPad2d),
  * or by values that never win (Darknet's).
  */
-export function tinyYolov3(options: YoloOptions & { readonly pad: 'zeros' | 'same' }, size = 416): OnnxModel {
+export function tinyYolov3(options: YoloOptions & { readonly pad: 'zeros' | 'same'; /** Share of the channels, for tests. */ readonly width?: number }, size = 416): OnnxModel {
   const net = new Torch(options);
-  const conv = (index: number, x: Value, out: number, kernel: number): Value => net.leaky(`model.${index}/act`, net.convNorm(`model.${index}/conv`, `model.${index}/bn`, x, { out, kernel }));
+  const conv = (index: number, x: Value, channels: number, kernel: number): Value =>
+    net.leaky(`model.${index}/act`, net.convNorm(`model.${index}/conv`, `model.${index}/bn`, x, { out: channels * (options.width ?? 1), kernel }));
   let x = net.input('images', [1, 3, size, size], UNIT);
   [16, 32, 64, 128].forEach((out, i) => (x = net.maxPool(`model.${2 * i + 1}`, conv(2 * i, x, out, 3), 2, 2)));
   const route = conv(8, x, 256, 3);

@@ -69,36 +69,47 @@ function endOf(plan: Plan, node: OnnxNode): string {
 /** Weights with one scale an output channel, so chosen that every accumulator provably fits 32 bits. */
 export type QuantisedWeights = { codes: Int8Array; scales: Float32Array; bias: Int32Array };
 
-/** Index of the output channel of each weight: dims[axis] channels of `inner` neighbours. */
-const channelOf = (dims: readonly number[], axis: number): ((i: number) => number) => {
-  const inner = dims.slice(axis + 1).reduce((product, d) => product * d, 1);
-  const count = dims[axis] as number;
-  return (i) => Math.floor(i / inner) % count;
-};
+/** Calls `row` for each run of neighbours of one output channel: dims[axis] channels. */
+function eachRow(dims: readonly number[], axis: number, row: (channel: number, from: number, to: number) => void): void {
+  const product = (of: readonly number[]): number => of.reduce((p, d) => p * d, 1);
+  const [outer, count, inner] = [product(dims.slice(0, axis)), dims[axis] as number, product(dims.slice(axis + 1))];
+  for (let o = 0, at = 0; o < outer; o++) for (let c = 0; c < count; c++, at += inner) row(c, at, at + inner);
+}
 
 /**
  * A channel whose weights are small beside its bias (a dead one) gets a coarser scale than its weights ask for: its bias must fit int32
  * at input scale × weight scale, with room for 128·Σ|w| + |zero point · Σw| (lower.ts proves it again).
+ * @throws CompileError naming `node` where a weight or bias is no finite number
  */
-export function quantiseWeights(values: Float32Array, dims: readonly number[], axis: number, bias: ArrayLike<number> | null, input: Quantisation): QuantisedWeights {
+export function quantiseWeights(values: Float32Array, dims: readonly number[], axis: number, bias: ArrayLike<number> | null, input: Quantisation, node?: string): QuantisedWeights {
   const outputs = dims[axis] as number;
-  const channel = channelOf(dims, axis);
   const peaks = new Float64Array(outputs);
-  for (let i = 0; i < values.length; i++) peaks[channel(i)] = Math.max(peaks[channel(i)] as number, Math.abs(values[i] as number));
+  eachRow(dims, axis, (c, from, to) => {
+    let peak = peaks[c] as number;
+    for (let i = from; i < to; i++) peak = Math.max(peak, Math.abs(values[i] as number));
+    peaks[c] = peak;
+  });
   // A channel of zeros takes the layer's scale: any would do.
-  const usual = Math.max(...peaks) / 127 || 1;
+  const usual = peaks.reduce((most, peak) => Math.max(most, peak), 0) / 127 || 1;
   const biasOf = (c: number): number => bias?.[c] ?? 0;
+  // No scale would ever fit such a channel.
+  if (![...peaks.keys()].every((c) => Number.isFinite(peaks[c]) && Number.isFinite(biasOf(c)))) throw new CompileError('its weights or its bias hold what is no finite number; the file is damaged, or the training went wrong.', node);
   const scales = Float32Array.from(peaks, (peak, c) => Math.max((peak || usual * 127) / 127, Math.abs(biasOf(c)) / (input.scale * 2 ** 30), 2 ** -60));
   const codes = new Int8Array(values.length);
   const fill = (): { sum: Float64Array; magnitude: Float64Array } => {
     const [sum, magnitude] = [new Float64Array(outputs), new Float64Array(outputs)];
-    for (let i = 0; i < values.length; i++) {
-      const c = channel(i);
-      const code = Math.max(-127, Math.min(127, Math.round((values[i] as number) / (scales[c] as number))));
-      codes[i] = code;
-      sum[c]! += code;
-      magnitude[c]! += Math.abs(code);
-    }
+    eachRow(dims, axis, (c, from, to) => {
+      const scale = scales[c] as number;
+      let [total, size] = [0, 0];
+      for (let i = from; i < to; i++) {
+        const code = Math.max(-127, Math.min(127, Math.round((values[i] as number) / scale)));
+        codes[i] = code;
+        total += code;
+        size += Math.abs(code);
+      }
+      sum[c]! += total;
+      magnitude[c]! += size;
+    });
     return { sum, magnitude };
   };
   const biasCodes = (): Float64Array => Float64Array.from(scales, (scale, c) => Math.round(biasOf(c) / (input.scale * scale)));
@@ -200,7 +211,7 @@ export function quantised(plan: Plan, quantisation: ReadonlyMap<string, Quantisa
       const correction = corrections.get(node.name);
       const outputs = weights.dims[axis] as number;
       const values = bias === null && correction === undefined ? null : Float64Array.from({ length: outputs }, (_, c) => Number(bias?.data[c] ?? 0) + (correction?.[c] ?? 0));
-      const made = quantiseWeights(weights.data as Float32Array, weights.dims, axis, values, input);
+      const made = quantiseWeights(weights.data as Float32Array, weights.dims, axis, values, input, node.name);
       const stem = node.name || (node.outputs[0] ?? '');
       inputs[1] = writer.constants(`${stem}/weights`, made.codes, weights.dims, made.scales, axis);
       if (values !== null && biasNode !== null) {

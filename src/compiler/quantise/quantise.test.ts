@@ -215,6 +215,13 @@ describe('weights', () => {
     expect([...columns.scales]).toEqual([...rows.scales]);
   });
 
+  it('of what is no number are refused by the node', () => {
+    for (const bad of [NaN, Infinity, -Infinity]) {
+      expect(() => quantiseWeights(Float32Array.of(1, bad), [2, 1], 0, null, { scale: 0.1, zeroPoint: 0 }, 'conv1')).toThrow(/Node 'conv1': its weights or its bias/);
+      expect(() => quantiseWeights(Float32Array.of(1, 2), [2, 1], 0, [0, bad], { scale: 0.1, zeroPoint: 0 })).toThrow(/no finite number/);
+    }
+  });
+
   it('of a dead channel have a scale that its bias fits', () => {
     const { codes, scales, bias } = quantiseWeights(Float32Array.of(1, 1e-20, 0), [3, 1], 0, [0, 5, 7], input);
     expect([...codes]).toEqual([127, 0, 127 * 0]);
