@@ -27,43 +27,51 @@ export function scalesOf(node: OnnxNode, { dataType, data }: Tensor): Float32Arr
   return data as Float32Array;
 }
 
-/** Which scale and zero point each element has: the first, or the one of its index along `axis`. */
-function along(node: OnnxNode, dims: readonly number[], axis: number, count: number): (i: number) => number {
-  if (count === 1) return () => 0;
-  const at = axis < 0 ? axis + dims.length : axis;
-  if (dims[at] !== count) throw new CompileError(`has ${count} scales for axis ${axis} of a constant of shape ${dims.join('×')} (one for all, or one an index of the axis, is supported).`, node.name);
-  const inner = dims.slice(at + 1).reduce((product, d) => product * d, 1);
-  return (i) => Math.floor(i / inner) % count;
+/** Elements of one index of an axis lie in runs of `inner`; `count` indices in turn. Weights are millions: a call a run, not one an element. */
+export function runs(length: number, inner: number, count: number, visit: (index: number, from: number, to: number) => void): void {
+  for (let from = 0, index = 0; from < length; from += inner, index = index + 1 === count ? 0 : index + 1) visit(index, from, from + inner);
 }
 
+/** Runs of elements that share scale and zero point: one run, or those of `axis`. */
+function along(node: OnnxNode, dims: readonly number[], length: number, axis: number, count: number, visit: (index: number, from: number, to: number) => void): void {
+  if (length === 0) return;
+  if (count === 1) return visit(0, 0, length);
+  const at = axis < 0 ? axis + dims.length : axis;
+  if (dims[at] !== count) throw new CompileError(`has ${count} scales for axis ${axis} of a constant of shape ${dims.join('×')} (one for all, or one an index of the axis, is supported).`, node.name);
+  runs(length, dims.slice(at + 1).reduce((product, d) => product * d, 1), count, visit);
+}
+
+const pick = (list: ArrayLike<number | bigint>, index: number): number => Number(list[list.length === 1 ? 0 : index] ?? 0);
+
 /** (code − zero point) · scale, rounded once to fp32, as ONNX Runtime computes it. */
-export function dequantised(node: OnnxNode, codes: Tensor, scales: Float32Array, zeros: ArrayLike<number | bigint>, axis: number): Float32Array {
-  const place = along(node, codes.dims, axis, Math.max(scales.length, zeros.length));
-  const [oneScale, oneZero] = [scales.length === 1, zeros.length <= 1];
-  const from = codes.data as ArrayLike<number>;
+export function dequantised(node: OnnxNode, { dims, data }: Tensor, scales: Float32Array, zeros: ArrayLike<number | bigint>, axis: number): Float32Array {
+  const from = data as ArrayLike<number>;
   const out = new Float32Array(from.length);
-  for (let i = 0; i < out.length; i++) {
-    const c = place(i);
-    out[i] = ((from[i] as number) - Number(zeros[oneZero ? 0 : c] ?? 0)) * (scales[oneScale ? 0 : c] as number);
-  }
+  along(node, dims, out.length, axis, Math.max(scales.length, zeros.length), (index, start, end) => {
+    const [scale, zero] = [pick(scales, index), pick(zeros, index)];
+    for (let i = start; i < end; i++) out[i] = ((from[i] as number) - zero) * scale;
+  });
   return out;
 }
 
 /** saturate(round half to even(x / scale) + zero point), the quotient in fp32. */
 export function quantisedCodes(node: OnnxNode, { dims, data }: Tensor, scales: Float32Array, zeros: ArrayLike<number | bigint>, axis: number, dataType: number): Int8Array | Uint8Array {
-  const place = along(node, dims, axis, Math.max(scales.length, zeros.length));
-  const [oneScale, oneZero] = [scales.length === 1, zeros.length <= 1];
   const from = data as Float32Array;
   const out = dataType === OnnxType.INT8 ? new Int8Array(from.length) : new Uint8Array(from.length);
   const [low, high] = dataType === OnnxType.INT8 ? [-128, 127] : [0, 255];
-  for (let i = 0; i < out.length; i++) {
-    const c = place(i);
-    const steps = Math.fround((from[i] as number) / (scales[oneScale ? 0 : c] as number));
-    if (Number.isNaN(steps)) throw new CompileError('quantises a constant that holds what is no number.', node.name);
-    const floor = Math.floor(steps);
-    const rest = steps - floor;
-    const nearest = rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
-    out[i] = Math.max(low, Math.min(high, nearest + Number(zeros[oneZero ? 0 : c] ?? 0)));
-  }
+  along(node, dims, out.length, axis, Math.max(scales.length, zeros.length), (index, start, end) => {
+    const [scale, zero] = [pick(scales, index), pick(zeros, index)];
+    for (let i = start; i < end; i++) {
+      const code = roundHalfEven(Math.fround((from[i] as number) / scale)) + zero;
+      if (Number.isNaN(code)) throw new CompileError('quantises a constant that holds what is no number.', node.name);
+      out[i] = code < low ? low : code > high ? high : code;
+    }
+  });
   return out;
+}
+
+export function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
 }

@@ -12,10 +12,11 @@ import type { OnnxModel } from '../onnx.ts';
 import { writeOnnx } from '../onnx-write.ts';
 import type { Range } from '../quantise/statistics.ts';
 import type { Quantisation } from './codes.ts';
+import { prepare } from './cuts.ts';
 import { isMark, MARK, MARK_ENTRY, quantisationOf } from './mark.ts';
 import { Net } from './net.ts';
 import { QOPERATORS, REFUSED } from './qoperators.ts';
-import { QuantisedReader } from './read.ts';
+import { QuantisedReader, type StoredWeights } from './read.ts';
 import { withScalars } from './scalars.ts';
 import { settle } from './settle.ts';
 import { floatOf, qdqOf } from './write.ts';
@@ -51,23 +52,34 @@ const OPERATORS = new Set(['QuantizeLinear', 'DequantizeLinear', ...Object.keys(
 /** Whether any node computes with codes or makes them. */
 export const isQuantised = (model: OnnxModel): boolean => model.nodes.some(({ opType }) => OPERATORS.has(opType));
 
+function read(model: OnnxModel): { net: Net; weights: ReadonlyMap<string, StoredWeights>; notes: string[] } {
+  const marked = new QuantisedReader(model).read();
+  const fp32 = canonical(marked.model, MARKS);
+  const layers = new Set(marked.model.nodes.filter((n) => n.opType === 'Conv').map((n) => n.name));
+  const opset = fp32.model.nodes.reduce((least, { opType }) => Math.max(least, LATER[opType] ?? 0), CANONICAL_OPSET);
+  const net = new Net({ ...withScalars(fp32.model, (name) => layers.has(name)), opset });
+  prepare(net);
+  return { net, weights: marked.weights, notes: [...marked.notes, ...fp32.notes] };
+}
+
+/** The fp32 network alone: for who must know it before there are ranges. @throws CompileError */
+export function floatForm(model: OnnxModel): Pick<QuantisedImport, 'float' | 'notes'> {
+  const { net, notes } = read(model);
+  return { float: floatOf(net), notes };
+}
+
 /**
  * Pure; the same model gives the same bytes.
  * @param options.ranges of tensors named in `uncalibrated`
  * @throws CompileError naming the node that cannot be held, and the mend
  */
 export function canonicalQdq(model: OnnxModel, options: { readonly ranges?: ReadonlyMap<string, Range> } = {}): QuantisedImport {
-  const marked = new QuantisedReader(model).read();
-  const fp32 = canonical(marked.model, MARKS);
-  const notes = [...marked.notes, ...fp32.notes];
-  const layers = new Set(marked.model.nodes.filter((n) => n.opType === 'Conv').map((n) => n.name));
-  const opset = fp32.model.nodes.reduce((least, { opType }) => Math.max(least, LATER[opType] ?? 0), CANONICAL_OPSET);
-  const net = new Net({ ...withScalars(fp32.model, (name) => layers.has(name)), opset });
+  const { net, weights, notes } = read(model);
+  const float = floatOf(net);
   const uncalibrated = settle(net, options.ranges ?? new Map(), notes);
   const [first] = net.model.inputs;
   const mark = net.readers(first?.name ?? '').find(isMark);
   if (mark === undefined) throw new CompileError(`The graph's input '${first?.name}' is read by nothing.`);
-  const float = floatOf(net);
-  const qdq = qdqOf(net, marked.weights, notes);
+  const qdq = qdqOf(net, weights, notes);
   return { model: qdq, bytes: writeOnnx(qdq), float, input: quantisationOf(mark), notes, uncalibrated };
 }

@@ -6,12 +6,12 @@
 import { CompileError } from '../error.ts';
 import { FOLDS } from '../float/fold.ts';
 import type { Tensor } from '../float/tensor.ts';
-import { countOf, floats, stridesOf, tensorOf } from '../float/tensor.ts';
+import { countOf, floats, stridesOf } from '../float/tensor.ts';
 import { Walk } from '../float/walk.ts';
 import type { OnnxModel, OnnxNode, OnnxTensor } from '../onnx.ts';
 import { OnnxType } from '../onnx.ts';
 import type { Quantisation } from './codes.ts';
-import { dequantised, isCode, quantisedCodes, sameQuantisation, scalesOf, typeName } from './codes.ts';
+import { dequantised, isCode, quantisedCodes, runs, sameQuantisation, scalesOf, typeName } from './codes.ts';
 import { MARK, markNode } from './mark.ts';
 import { QOPERATORS, REFUSED } from './qoperators.ts';
 
@@ -30,6 +30,9 @@ const MOVES = new Set(['Identity', 'Reshape', 'Flatten', 'Transpose', 'Squeeze',
 const ON_CODES = new Set([...MOVES, 'MaxPool', 'Concat', 'Resize', 'Upsample', 'Pad', 'Clip']);
 /** Moves of constants after which a scale an element is moved alike. */
 const MOVED_WITH_SCALES = new Set(['Identity', 'Reshape', 'Flatten', 'Transpose', 'Squeeze', 'Unsqueeze', 'Cast']);
+
+/** Constants are charged by fp32 words; codes are bytes. */
+const WORD = 4;
 
 const STANDARD = new Set(['', 'ai.onnx']);
 /** ONNX Runtime's domain, which has the two linear operators for types beyond the standard's. */
@@ -167,7 +170,7 @@ export class QuantisedReader {
       const type = this.#codeType(node, zeroAt);
       if (value.tensor.dataType !== OnnxType.FLOAT) throw new CompileError(`quantises a constant of type ${typeName(value.tensor.dataType)}; float32 is wanted.`, node.name);
       const zeros = this.has(node, zeroAt) ? (this.constant(node, zeroAt).data as ArrayLike<number>) : [0];
-      this.#walk.charge(node, value.tensor.data.length);
+      this.#walk.charge(node, value.tensor.data.length / WORD);
       const data = quantisedCodes(node, value.tensor, scalesOf(node, this.constant(node, scaleAt)), zeros, this.#axis(node), type);
       this.#walk.set(output, { kind: 'constant', tensor: { dataType: type, dims: value.tensor.dims, data } });
       return;
@@ -238,17 +241,24 @@ export class QuantisedReader {
     const outputs = dims[outputAxis] ?? 0;
     const scales = new Float32Array(outputs);
     const peaks = new Float64Array(outputs);
-    const inner = stridesOf(dims)[outputAxis] ?? 1;
     // A scale of another axis than the outputs' is no scale a channel: the weights are quantised anew then.
     if (stored.each === undefined && stored.scales.length > 1 && stored.axis !== outputAxis) return;
-    const scaleAt = (i: number, c: number): number => (stored.each === undefined ? stored.scales[stored.scales.length === 1 ? 0 : c] : (stored.each.data as Float32Array)[i]) as number;
-    for (let i = 0; i < data.length; i++) {
-      const c = Math.floor(i / inner) % outputs;
-      const scale = scaleAt(i, c);
-      if (scales[c] !== 0 && scales[c] !== scale) return;
+    const each = stored.each?.data as Float32Array | undefined;
+    const values = data as Float32Array;
+    let differ = false;
+    runs(values.length, stridesOf(dims)[outputAxis] ?? 1, outputs, (c, from, to) => {
+      const scale = (each === undefined ? stored.scales[stored.scales.length === 1 ? 0 : c] : each[from]) as number;
+      differ ||= scales[c] !== 0 && scales[c] !== scale;
       scales[c] = scale;
-      peaks[c] = Math.max(peaks[c] as number, Math.abs(data[i] as number));
-    }
+      let peak = peaks[c] as number;
+      for (let i = from; i < to; i++) {
+        const size = Math.abs(values[i] as number);
+        if (size > peak) peak = size;
+        differ ||= each !== undefined && each[i] !== scale;
+      }
+      peaks[c] = peak;
+    });
+    if (differ) return;
     this.#weights.set(node.name, { tensor: stored.name, scales, peaks, zeroPoint: stored.zeroPoint });
   }
 
@@ -301,8 +311,9 @@ export class QuantisedReader {
   #clippedConstant(node: OnnxNode): Tensor {
     const { dataType, dims, data } = this.constant(node, 0);
     const [low, high] = this.#clipBounds(node);
-    this.#walk.charge(node, data.length);
-    return tensorOf(dataType, dims, Array.from(data as ArrayLike<number>, (v) => Math.min(Math.max(v, low), high)));
+    this.#walk.charge(node, data.length / (isCode(dataType) ? WORD : 1));
+    if (!isCode(dataType) && dataType !== OnnxType.FLOAT) throw new CompileError(`Clip of a constant of type ${typeName(dataType)} is not supported.`, node.name);
+    return { dataType, dims, data: (data as Float32Array).map((v) => Math.min(Math.max(v, low), high)) };
   }
 
   #clipBounds(node: OnnxNode): [number, number] {

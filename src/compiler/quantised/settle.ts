@@ -11,7 +11,6 @@ import { sameQuantisation } from './codes.ts';
 import { Intervals, meet, rangeOfCodes, union } from './intervals.ts';
 import { isMark, quantisationOf } from './mark.ts';
 import type { Net } from './net.ts';
-import { isMove } from './net.ts';
 
 /** What computes with codes on the core. */
 const LAYERS = new Set(['Conv', 'Gemm', 'MaxPool', 'AveragePool', 'GlobalAveragePool']);
@@ -39,9 +38,6 @@ class Settler {
 
   run(): string[] {
     const net = this.#net;
-    for (const name of [...net.model.inputs.map((i) => i.name), ...net.model.nodes.flatMap((n) => n.outputs)]) net.merge(name);
-    this.#findCuts();
-    net.giveNames();
     for (const { name } of net.model.inputs) this.#input(name);
     for (const node of net.model.nodes) {
       net.learn(node);
@@ -56,25 +52,6 @@ class Settler {
 
   #mark(tensor: string, quantisation: Quantisation, readers: readonly OnnxNode[], outputs: boolean): void {
     this.#intervals.visit(this.#net.mark(tensor, quantisation, readers, outputs));
-  }
-
-  /**
-   * Tools leave a Relu out (and a Clip) where the codes behind it begin at 0 anyway. In fp32 the mark then is a Clip to its codes' range; not so where
-   * nothing lies below 0, and not of the image, whose range is its own.
-   */
-  #findCuts(): void {
-    const net = this.#net;
-    const intervals = new Intervals(net);
-    const given = new Set(net.model.inputs.map((i) => i.name));
-    for (const node of net.nodes()) {
-      intervals.visit(node);
-      const [input = ''] = node.inputs;
-      const [output = ''] = node.outputs;
-      if (given.has(input) && (isMark(node) || isMove(node))) given.add(output);
-      if (!isMark(node) || given.has(output)) continue;
-      const [values, codes] = [intervals.of(input), rangeOfCodes(quantisationOf(node))];
-      if ((codes.min === 0 && values.min < 0) || (codes.max === 0 && values.max > 0)) net.cuts.add(node);
-    }
   }
 
   /** A graph input is quantised first, once. */

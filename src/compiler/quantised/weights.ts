@@ -5,6 +5,7 @@
 import { CompileError } from '../error.ts';
 import type { OnnxNode, OnnxTensor } from '../onnx.ts';
 import type { Quantisation } from './codes.ts';
+import { roundHalfEven } from './codes.ts';
 import type { StoredWeights } from './read.ts';
 
 export type LayerWeights = {
@@ -22,12 +23,6 @@ const OFF_STEP = 2 ** -6;
 
 /** Why a node's codes are not the file's own. */
 type Changes = { negative: number; rounded: boolean; coarser: number; anew: boolean };
-
-const round = (value: number): number => {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
-};
 
 class Layer {
   readonly #node: OnnxNode;
@@ -67,7 +62,7 @@ class Layer {
   #fill(c: number, scale: number, codes: Int8Array): { sum: number; magnitude: number } {
     let [sum, magnitude] = [0, 0];
     for (let i = c * this.#each; i < (c + 1) * this.#each; i++) {
-      const code = round((this.#weights[i] as number) / scale);
+      const code = roundHalfEven((this.#weights[i] as number) / scale);
       if (code < -127 || code > 127) this.changes.negative++;
       const kept = Math.max(-127, Math.min(127, code));
       codes[i] = kept;
@@ -94,7 +89,7 @@ class Layer {
         const before = this.changes.negative;
         const { sum, magnitude } = this.#fill(c, scale, codes);
         const exact = value / (input.scale * scale);
-        const whole = round(exact);
+        const whole = roundHalfEven(exact);
         // lower.ts proves the same of every accumulator: 128 · Σ|w| + |bias − zero point · Σw| < 2^31.
         if (Math.abs(whole) < 2 ** 31 && 128 * magnitude + Math.abs(whole - input.zeroPoint * sum) < 2 ** 31) {
           steps[c] = whole;
