@@ -1,3 +1,4 @@
+import '@fontsource-variable/noto-sans/wght.css';
 import '@mantine/core/styles.css';
 import './styles.css';
 import { createTheme, MantineProvider } from '@mantine/core';
@@ -66,6 +67,9 @@ window.addEventListener('keydown', (event) => {
 session.store.subscribe(() => setLanguage(session.store.get().info?.settings.locale ?? 'en'));
 const app: App = { session, viewer, pool, perform };
 const nonce = document.querySelector<HTMLMetaElement>('meta[property=csp-nonce]')?.nonce ?? '';
+
+// Before the first text is drawn: a fallback would be looked up in the system's fonts, which the page waits for with its one thread.
+await Promise.allSettled(['13px', '600 13px'].map((font) => document.fonts.load(`${font} 'Noto Sans Variable'`)));
 
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
