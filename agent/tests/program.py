@@ -1,6 +1,6 @@
 """Small programs and model packages for the agent's tests, packed by hand from the generated layout, so that the agent can be
 tested without a compiler. No arithmetic here: what the programs compute is the runtime's business.
-`python3 -m tests.program DIR tiny|slow...` writes packages of those names (test/support/agent.ts)."""
+`python3 -m tests.program DIR tiny|slow|tail...` writes packages of those names (test/support/agent.ts)."""
 
 import hashlib
 import json
@@ -27,8 +27,11 @@ class ProgramBuilder:
         self._tensors = []
         self._bindings = []
         self._descriptors = []
+        self._float_tensors = []
+        self._float_ops = []
         self._data = b''
         self._arena = 0
+        self._float_arena = 0
 
     def _name(self, text):
         raw = text.encode('utf-8')
@@ -52,6 +55,34 @@ class ProgramBuilder:
                       data_type=layout.DATA_TYPE_FP32, rank=len(shape))
         values.update({'shape_%d' % axis: extent for axis, extent in enumerate(list(shape) + [1] * (layout.MAX_RANK - len(shape)))})
         self._bindings.append(values)
+
+    def float_tensor(self, shape, at=None):
+        """Index of a new float tensor; `at`: one whose place it shares."""
+        place = self._float_arena if at is None else self._float_tensors[at]['offset']
+        if at is None:
+            elements = 1
+            for extent in shape:
+                elements *= extent
+            self._float_arena += 4 * elements
+        values = {'rank': len(shape), 'offset': place}
+        values.update({'dims_%d' % axis: extent for axis, extent in enumerate(list(shape) + [1] * (layout.MAX_RANK - len(shape)))})
+        self._float_tensors.append(values)
+        return len(self._float_tensors) - 1
+
+    def bind_float(self, float_tensor, name):
+        shape = self._float_tensors[float_tensor]
+        values = dict(self._name(name), direction=layout.DIRECTION_OUTPUT, tensor=layout.NONE, float_tensor=float_tensor,
+                      data_type=layout.DATA_TYPE_FP32, rank=shape['rank'])
+        values.update({'shape_%d' % axis: shape['dims_%d' % axis] for axis in range(layout.MAX_RANK)})
+        self._bindings.append(values)
+
+    def float_op(self, op, name, output, source=layout.NONE, tensor=layout.NONE, function=0, parameters=b''):
+        """A float operator, behind all layers; `parameters` as they lie in DATA."""
+        self._data += bytes(-len(self._data) % 4)
+        self._float_ops.append(dict(self._name(name), op=op, function=function, input_a=source, input_b=layout.NONE, output=output,
+                                    tensor=tensor, parameters_offset=len(self._data) if parameters else layout.NONE,
+                                    parameters_count=len(parameters) // 4))
+        self._data += parameters
 
     def layer(self, op, name, source, target, kernel=1):
         """A convolution (stride 1, same padding) or dense layer with weights drawn from the seed."""
@@ -79,19 +110,22 @@ class ProgramBuilder:
 
     def pack(self, model_sha256):
         """(bytes of program.bin, offset of DATA in it)."""
-        segment = _entry(layout.SEGMENT_FORMAT, layout.SEGMENT_FIELDS,
-                         {'target': layout.TARGET_PL, 'count': len(self._descriptors)})
+        segments = b''.join(
+            _entry(layout.SEGMENT_FORMAT, layout.SEGMENT_FIELDS, {'target': target, 'count': len(entries)})
+            for target, entries in ((layout.TARGET_PL, self._descriptors), (layout.TARGET_FLOAT, self._float_ops)) if entries)
         tables = [
             (layout.SECTION_KIND_STRINGS, 1, self._strings),
             (layout.SECTION_KIND_TENSORS, layout.TENSOR_BYTES, b''.join(
                 _entry(layout.TENSOR_FORMAT, layout.TENSOR_FIELDS, values) for values in self._tensors)),
             (layout.SECTION_KIND_BINDINGS, layout.BINDING_BYTES, b''.join(
                 _entry(layout.BINDING_FORMAT, layout.BINDING_FIELDS, values) for values in self._bindings)),
-            (layout.SECTION_KIND_SEGMENTS, layout.SEGMENT_BYTES, segment),
+            (layout.SECTION_KIND_SEGMENTS, layout.SEGMENT_BYTES, segments),
             (layout.SECTION_KIND_DESCRIPTORS, layout.DESCRIPTOR_BYTES, b''.join(
                 _entry(layout.DESCRIPTOR_FORMAT, layout.DESCRIPTOR_FIELDS, values) for values in self._descriptors)),
-            (layout.SECTION_KIND_FLOAT_TENSORS, layout.FLOAT_TENSOR_BYTES, b''),
-            (layout.SECTION_KIND_FLOAT_OPS, layout.FLOAT_OP_BYTES, b''),
+            (layout.SECTION_KIND_FLOAT_TENSORS, layout.FLOAT_TENSOR_BYTES, b''.join(
+                _entry(layout.FLOAT_TENSOR_FORMAT, layout.FLOAT_TENSOR_FIELDS, values) for values in self._float_tensors)),
+            (layout.SECTION_KIND_FLOAT_OPS, layout.FLOAT_OP_BYTES, b''.join(
+                _entry(layout.FLOAT_OP_FORMAT, layout.FLOAT_OP_FIELDS, values) for values in self._float_ops)),
             (layout.SECTION_KIND_DATA, 1, self._data),
         ]
         offset = layout.HEADER_BYTES + len(tables) * layout.SECTION_BYTES
@@ -105,7 +139,7 @@ class ProgramBuilder:
             data_offset = offset + len(payload)
             payload += raw
         header = {'magic': layout.MAGIC, 'version': layout.LAYOUT_VERSION, 'file_bytes': offset + len(payload),
-                  'section_count': len(tables), 'arena_bytes': self._arena, 'model_sha256': bytes.fromhex(model_sha256)}
+                  'section_count': len(tables), 'arena_bytes': self._arena, 'float_arena_bytes': self._float_arena, 'model_sha256': bytes.fromhex(model_sha256)}
         blank = _entry(layout.HEADER_FORMAT, layout.HEADER_FIELDS, header)
         header['metadata_crc32'] = zlib.crc32(blank + sections + b''.join(raw for _, _, raw in tables[:-1]))
         return _entry(layout.HEADER_FORMAT, layout.HEADER_FIELDS, header) + sections + payload, data_offset
@@ -127,6 +161,26 @@ def tiny_program():
     builder.layer(layout.OP_DENSE, 'dense', features, logits)
     raw, data_offset = builder.pack(INT8_SHA256)
     return raw, data_offset + weight
+
+
+def tail_program():
+    """As tiny_program(), without its dense layer: features, and from them in fp32 their sigmoid, turned: scores [1,2,2,8,8] where
+    scores[0][i][j][y][x] is of channel 2 j + i."""
+    builder = ProgramBuilder()
+    image = builder.tensor('image', 8, 8, 1, scale=0.03125, zero_point=3)
+    features = builder.tensor('features', 8, 8, 4)
+    builder.bind(layout.DIRECTION_INPUT, image, 'image', [1, 1, 8, 8])
+    builder.bind(layout.DIRECTION_OUTPUT, features, 'features', [1, 4, 8, 8])
+    builder.layer(layout.OP_CONV, 'conv', image, features, kernel=3)
+    real = builder.float_tensor([4, 8, 8])
+    builder.float_op(layout.FLOAT_OPERATOR_DEQUANTIZE, 'dequantize', real, tensor=features)
+    builder.float_op(layout.FLOAT_OPERATOR_UNARY, 'sigmoid', real, source=real, function=layout.UNARY_FUNCTION_SIGMOID,
+                     parameters=struct.pack('<2f', 0, 0))
+    scores = builder.float_tensor([1, 2, 2, 8, 8])
+    builder.float_op(layout.FLOAT_OPERATOR_TRANSPOSE, 'turn', scores, source=builder.float_tensor([1, 2, 2, 8, 8], at=real),
+                     parameters=struct.pack('<5I', 0, 2, 1, 3, 4))
+    builder.bind_float(scores, 'scores')
+    return builder.pack(INT8_SHA256)[0]
 
 
 def slow_program(layers=150):
@@ -163,5 +217,7 @@ def write_package(root, package, program, shape, version='1', **changes):
 if __name__ == '__main__':
     if 'tiny' in sys.argv[2:]:
         write_package(sys.argv[1], 'tiny', tiny_program()[0], [1, 1, 8, 8], version='1.2.0')
+    if 'tail' in sys.argv[2:]:
+        write_package(sys.argv[1], 'tail', tail_program(), [1, 1, 8, 8])
     if 'slow' in sys.argv[2:]:
         write_package(sys.argv[1], 'slow', slow_program(), [1, 16, 128, 128])

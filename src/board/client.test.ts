@@ -10,7 +10,7 @@ let board: OpenBoard;
 let client: OipClient;
 
 beforeAll(async () => {
-  fixture = await agentFixture('tiny', 'slow');
+  fixture = await agentFixture('tiny', 'slow', 'tail');
   board = await startVirtualBoard(fixture);
   client = new OipClient(board);
   await vi.waitUntil(() => client.ready().then(() => true, () => false), { timeout: 100_000 });
@@ -46,6 +46,16 @@ describe('OipClient with the agent', () => {
     expect(byCodes.roundTripMs * 1e6).toBeGreaterThanOrEqual(byCodes.parameters['timing_total_ns'] as number);
   });
 
+  test('an output that the processor computed in fp32 comes with all its axes', async () => {
+    const { outputs } = await client.infer('tail', [image()]);
+    const [features, scores] = [outputs.get('features'), outputs.get('scores')];
+    expect(scores).toMatchObject({ datatype: 'FP32', shape: [1, 2, 2, 8, 8] });
+    const want = Array.from({ length: 256 }, (_, i) => 1 / (1 + Math.exp(-(features?.data[[0, 2, 1, 3][i >> 6]! * 64 + (i & 63)] as number))));
+    const got = Array.from(scores?.data ?? [], Number);
+    got.forEach((score, i) => expect(score).toBeCloseTo(want[i]!, 6));
+    expect(new Set(got).size).toBeGreaterThan(20);
+  });
+
   test('only the outputs that were asked for come', async () => {
     expect([...(await client.infer('tiny', [image()], { outputs: ['logits'] })).outputs.keys()]).toEqual(['logits']);
   });
@@ -62,7 +72,7 @@ describe('OipClient with the agent', () => {
   });
 
   test('repository and statistics', async () => {
-    expect((await client.repositoryIndex())?.map(({ name, state }) => [name, state])).toEqual([['slow', 'READY'], ['tiny', 'READY']]);
+    expect((await client.repositoryIndex())?.map(({ name, state }) => [name, state])).toEqual([['slow', 'READY'], ['tail', 'READY'], ['tiny', 'READY']]);
     await client.unload('tiny');
     await expect(client.infer('tiny', [image()])).rejects.toMatchObject({ code: 'model-absent' });
     await client.load('tiny');

@@ -8,9 +8,9 @@ import { ROOT } from './data.ts';
 
 /**
  * `tiny`: image [1,1,8,8] → logits [1,2], features [1,4,8,8]; INT8 scale 0.03125, zero point 3. `slow`: image [1,16,128,128], long enough
- * to be interrupted. The caller removes modelsDir.
+ * to be interrupted. `tail`: image as `tiny`'s → features [1,4,8,8], scores [1,2,2,8,8] in fp32. The caller removes modelsDir.
  */
-export async function agentFixture(...models: Array<'tiny' | 'slow'>): Promise<{ modelsDir: string; runtimeLibrary: string; agentDir: string }> {
+export async function agentFixture(...models: Array<'tiny' | 'slow' | 'tail'>): Promise<{ modelsDir: string; runtimeLibrary: string; agentDir: string }> {
   const agentDir = join(ROOT, 'agent');
   const runtimeLibrary = await build('runtime');
   const modelsDir = mkdtempSync(join(tmpdir(), 'fabriclens-models-'));
