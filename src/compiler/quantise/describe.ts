@@ -324,7 +324,7 @@ const detectorFields = ({ predictions, rule }: DetectorPreparation, { detections
 const decibels = (value: number | null): string => (value === null ? 'no signal' : `${value.toFixed(1)} dB`);
 
 /** A card that says what is known and names what is not. */
-export function cardOf(metadata: ModelMetadata, unknown: readonly string[], { chosen, outputs, samples, heldOut, heldOutUnseen, layers }: QuantisationReport): string {
+export function cardOf(metadata: ModelMetadata, unknown: readonly string[], { chosen, outputs, samples, heldOut, heldOutUnseen, layers }: Omit<QuantisationReport, 'chosen'> & { readonly chosen: QuantisationReport['chosen'] | null }): string {
   const { fabriclens } = metadata;
   const { title, intended, limits, labels } = fabriclens;
   const bullets = (items: readonly string[]): string => items.map((item) => `- ${item}`).join('\n');
@@ -337,7 +337,7 @@ export function cardOf(metadata: ModelMetadata, unknown: readonly string[], { ch
     `${metadata.description} **Not for diagnostic use.**`,
     `## Intended use\n${metadata.intended_use} Modalities: ${intended.modalities.join(', ')}.`,
     `## Results\n${Object.keys(metadata.eval_metrics).length === 0 ? 'Unknown: no evaluation is stated.' : bullets(Object.entries(metadata.eval_metrics).map(([k, v]) => `${k}: ${v}`))}\n\n${decision}`,
-    `## Quantisation\nCanonical QDQ, ${chosen.method}${chosen.biasCorrection ? ', biases corrected' : ''}${chosen.equalised ? ', channels equalised' : ''}; ${samples} samples, of which ${heldOut} measured it (${heldOutUnseen ? 'unseen by calibration' : 'also used for calibration: there were too few'}).\n${bullets(outputs.map((o) => `\`${o.name}\`: ${decibels(o.sqnr)} against fp32, largest difference ${o.maxDifference.toPrecision(3)}`))}\n\nWorst layers: ${layers.slice(0, 3).map((l) => `${l.name} ${decibels(l.sqnr)}`).join(', ')}.`,
+    `## Quantisation\nCanonical QDQ, ${chosen === null ? 'scales as the file had them' : chosen.method}${chosen?.biasCorrection ? ', biases corrected' : ''}${chosen?.equalised ? ', channels equalised' : ''}; ${samples} samples, of which ${heldOut} measured it (${heldOutUnseen ? 'unseen by calibration' : 'also used for calibration: there were too few'}).\n${bullets(outputs.map((o) => `\`${o.name}\`: ${decibels(o.sqnr)} against fp32, largest difference ${o.maxDifference.toPrecision(3)}`))}\n\nWorst layers: ${layers.slice(0, 3).map((l) => `${l.name} ${decibels(l.sqnr)}`).join(', ')}.`,
     ...(limits.length > 0 ? [`## Limits\n${bullets(limits.map((l) => l.en))}`] : []),
     `## Unknown\n${unknown.length === 0 ? 'Nothing that a package asks for.' : bullets(unknown)}`,
     `## Data and licence\n${metadata.data_source}\n${metadata.license}\n`,

@@ -2,6 +2,7 @@
 import type { CoreEstimate } from '../../contract/oip.ts';
 import type { AddModelReport, CoreSetting, LayerRow, Roofline } from '../../contract/report.ts';
 import type { CompileReport } from '../compile.ts';
+import type { OnnxModel } from '../onnx.ts';
 import type { LayerQuality } from '../quantise/index.ts';
 
 export { adviceOf, type Findings } from './advice.ts';
@@ -32,9 +33,14 @@ function passOf(estimate: CoreEstimate | null, first: number, count: number): Pa
   };
 }
 
-/** @param quality of quantisation, by node; empty where nothing was measured */
-export function rowsOf({ layers }: CompileReport, estimate: CoreEstimate | null, quality: readonly LayerQuality[], core: CoreSetting): LayerRow[] {
-  const measured = new Map(quality.map((q) => [q.name, q]));
+/** What was measured, by the name of the codes: a layer's own name may be that of what is fused into it. @param model canonical QDQ */
+export function byCodes({ nodes }: OnnxModel, quality: readonly LayerQuality[]): Map<string, LayerQuality> {
+  const codes = new Map(nodes.flatMap((n) => (n.opType === 'DequantizeLinear' ? [[n.outputs[0] ?? '', n.inputs[0] ?? ''] as const] : [])));
+  return new Map(quality.flatMap((q) => (codes.has(q.tensor) ? [[codes.get(q.tensor) as string, q] as const] : [])));
+}
+
+/** @param quality of byCodes; empty where nothing was measured */
+export function rowsOf({ layers }: CompileReport, estimate: CoreEstimate | null, quality: ReadonlyMap<string, LayerQuality>, core: CoreSetting): LayerRow[] {
   const first = new Map<number, (typeof layers)[number]>();
   for (const layer of layers) if (layer.descriptor !== null && !first.has(layer.descriptor)) first.set(layer.descriptor, layer);
   return layers.map((layer): LayerRow => {
@@ -45,10 +51,10 @@ export function rowsOf({ layers }: CompileReport, estimate: CoreEstimate | null,
     const cycles = layer.target === 'PL' ? (pass?.cycles ?? null) : null;
     // Of everything that the pass computes.
     const work = descriptor === null ? 0 : layers.filter((l) => l.descriptor === descriptor).reduce((sum, l) => sum + l.macs, 0);
-    const found = measured.get(name);
+    const found = quality.get(layer.tensor ?? '');
     return {
       name, operator, input: [...input], output: [...output], target: descriptor === null ? 'address' : layer.target, arithmetic: float ? 'fp32' : 'int8',
-      reason: layer.target === 'PL' ? null : layer.reason || pass?.refusal || (float ? 'It computes in fp32.' : 'It is pinned to the PS.'),
+      reason: layer.target === 'PL' ? null : layer.reason || pass?.refusal || (float ? 'It computes in fp32.' : 'The PS was asked for.'),
       within, macs, weightBytes,
       bytes: within !== null || descriptor === null ? 0 : (pass?.bytes ?? weightBytes + activationBytes),
       cycles, utilisation: cycles === null || cycles === 0 ? null : work / (core.macsPerCycle * cycles), ms: cycles === null ? null : cycles / (1000 * core.megahertz),

@@ -15,8 +15,8 @@ describe('parseCommand', () => {
   });
 
   test('compile', () => {
-    expect(parseCommand(['compile', 'm.onnx', '--calibrate', 'd', '--out', 'p', '--metadata', 'x.json', '--method', 'entropy', '--float', 'a,b', '--float', 'c', '--samples', '7', '--json'])).toEqual({
-      command: 'compile', model: 'm.onnx', calibrate: 'd', out: 'p', metadata: 'x.json', method: 'entropy', float: ['a', 'b', 'c'], samples: 7, json: true, progress: undefined,
+    expect(parseCommand(['compile', 'm.onnx', '--calibrate', 'd', '--out', 'p', '--metadata', 'x.json', '--method', 'entropy', '--float', 'a,b', '--float', 'c', '--samples', '7', '--pin', '/a/b=PS,c=pl', '--pin', 'x=y=PS', '--ps-only', '--clock', '142.9', '--json'])).toEqual({
+      command: 'compile', model: 'm.onnx', calibrate: 'd', out: 'p', metadata: 'x.json', method: 'entropy', float: ['a', 'b', 'c'], samples: 7, pin: { '/a/b': 'PS', c: 'PL', 'x=y': 'PS' }, psOnly: true, clockMHz: 142.9, json: true, progress: undefined,
     });
   });
 
@@ -40,13 +40,16 @@ describe('parseCommand', () => {
     [['compile', 'm.onnx', '--calibrate', 'd'], '--out PKG'],
     [['compile', 'm.onnx', '--calibrate', 'd', '--out', 'o', '--method', 'mean'], 'There is no method "mean". There are minmax, percentile, entropy.'],
     [['compile', 'm.onnx', '--calibrate', 'd', '--out', 'o', '--samples', '0'], '--samples takes a number from 1 to 10000'],
+    [['compile', 'm.onnx', '--calibrate', 'd', '--out', 'o', '--pin', 'conv'], '--pin takes NODE=PL or NODE=PS, not "conv"'],
+    [['compile', 'm.onnx', '--calibrate', 'd', '--out', 'o', '--pin', 'conv=GPU'], '--pin takes'],
+    [['compile', 'm.onnx', '--calibrate', 'd', '--out', 'o', '--clock', '1000'], '--clock takes 20 to 250 (MHz)'],
   ])('%j is refused with a word on what is wrong', (argv, message) => {
     expect(() => parseCommand(argv)).toThrow(UsageError);
     expect(() => parseCommand(argv)).toThrow(message);
   });
 
   test('the help names every command and option and fits a terminal', () => {
-    for (const word of [...SUBCOMMANDS, '--engine', '--board', '--board-token-file', '--model', '--models', '--repeat', '--frame', '--json', '--progress', '--calibrate', '--out', '--metadata', '--method', '--float', '--samples', '--help', '--version']) expect(HELP).toContain(word);
+    for (const word of [...SUBCOMMANDS, '--engine', '--board', '--board-token-file', '--model', '--models', '--repeat', '--frame', '--json', '--progress', '--calibrate', '--out', '--metadata', '--method', '--float', '--samples', '--pin', '--ps-only', '--clock', '--help', '--version']) expect(HELP).toContain(word);
     for (const line of HELP.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
     expect(parseCommand(['infer', '--help'])).toEqual({ command: 'help' });
     expect(parseCommand(['-V'])).toEqual({ command: 'version' });

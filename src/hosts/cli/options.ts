@@ -42,6 +42,10 @@ export interface CompileModelCommand {
   /** Names of nodes that stay in fp32. */
   float: string[] | undefined;
   samples: number | undefined;
+  /** Layers by name. */
+  pin: Record<string, 'PL' | 'PS'> | undefined;
+  psOnly: boolean;
+  clockMHz: number | undefined;
   json: boolean;
   progress: boolean | undefined;
 }
@@ -92,7 +96,8 @@ export function parseCommand(argv: readonly string[]): Command {
       if (out === undefined) throw new UsageError('compile needs a folder to make: --out PKG.');
       return {
         command, model: rest[0]!, calibrate, out, metadata: values.metadata, method: method(values.method), float: values.float?.flatMap((word) => word.split(',')),
-        samples: values.samples === undefined ? undefined : count('--samples', values.samples, MAX_SAMPLES), json: values.json ?? false, progress: values.progress,
+        samples: values.samples === undefined ? undefined : count('--samples', values.samples, MAX_SAMPLES),
+        pin: pins(values.pin), psOnly: values['ps-only'] ?? false, clockMHz: values.clock === undefined ? undefined : megahertz(values.clock), json: values.json ?? false, progress: values.progress,
       };
     }
     case 'compile-program':
@@ -125,6 +130,9 @@ function parse(argv: readonly string[]) {
         method: { type: 'string' },
         float: { type: 'string', multiple: true },
         samples: { type: 'string' },
+        pin: { type: 'string', multiple: true },
+        'ps-only': { type: 'boolean' },
+        clock: { type: 'string' },
         json: { type: 'boolean' },
         progress: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -153,6 +161,24 @@ function method(word: string | undefined): Method | undefined {
   return known;
 }
 
+/** NODE=PS or NODE=PL, with commas; a node's name may hold = and / but no comma. */
+function pins(words: string[] | undefined): Record<string, 'PL' | 'PS'> | undefined {
+  if (words === undefined) return undefined;
+  return Object.fromEntries(words.flatMap((word) => word.split(',')).map((word) => {
+    const at = word.lastIndexOf('=');
+    const target = word.slice(at + 1).toUpperCase();
+    if (at < 1 || (target !== 'PL' && target !== 'PS')) throw new UsageError(`--pin takes NODE=PL or NODE=PS, not "${word}".`);
+    return [word.slice(0, at), target];
+  }));
+}
+
+/** What check.tcl of hls/vivado lets an overlay have. */
+function megahertz(word: string): number {
+  const number = Number(word);
+  if (!(number >= 20 && number <= 250)) throw new UsageError(`--clock takes 20 to 250 (MHz), not "${word}".`);
+  return number;
+}
+
 function board(address: string | undefined): { host: string; port: number } | undefined {
   try {
     return address === undefined ? undefined : parseBoardAddress(address);
@@ -173,7 +199,7 @@ Not for diagnostic use.
   npx fabriclens infer PATH… [options]       files, folders and DICOMDIRs; one result an image
   npx fabriclens models [--models DIR]       the model packages there are
   npx fabriclens compile MODEL.onnx --calibrate DIR --out PKG [options]
-                                             an fp32 ONNX model to a model package
+                                             an ONNX model, fp32 or quantised, to a model package
   npx fabriclens compile-program PKG_DIR     model.int8.onnx to program.bin, for the board
   npx fabriclens export-hls PKG_DIR [--out DIR]
                                              the network as a C++ project for Vitis HLS
@@ -197,6 +223,9 @@ Options of compile
   --method NAME     minmax, percentile or entropy (the best of all three)
   --float NAMES     nodes that stay in fp32, with commas
   --samples N       calibration samples at most, 1 to 10000 (128)
+  --pin NODE=PL|PS  where a layer shall run, with commas (on the PL what the core can)
+  --ps-only         everything on the processor: no overlay is needed
+  --clock MHZ       of the core, for the report's cycles and times (100)
   --json            one JSON object on stdout: docs/cli.md describes it
   --progress        as above
 
