@@ -53,6 +53,8 @@ export type Quantised = { readonly bytes: Uint8Array<ArrayBuffer>; readonly mode
 /** Fewer samples than this are all used for both. */
 const MIN_SAMPLES_TO_SPLIT = 5;
 const MAX_HELD_OUT = 32;
+/** Larger networks are not equalised: that takes another copy of their weights, and calibrating them takes most of a small computer's memory as it is. */
+const MAX_EQUALISED_BYTES = 256e6;
 /** What an option must gain to be taken, dB. */
 const WORTHWHILE = 0.1;
 
@@ -96,11 +98,15 @@ class Quantiser {
   }
 
   async best(plan: Plan, statistics: ReadonlyMap<string, TensorStatistics>, isEqualised: boolean): Promise<Candidate> {
-    const candidates = [];
-    for (const method of this.#methods) candidates.push(await this.candidate(plan, statistics, method, isEqualised, false));
-    return candidates.reduce(better);
+    const [first = 'minmax', ...others] = this.#methods;
+    let best = await this.candidate(plan, statistics, first, isEqualised, false);
+    // Not all at once: each holds the network's weights as codes.
+    for (const method of others) best = better(best, await this.candidate(plan, statistics, method, isEqualised, false));
+    return best;
   }
 }
+
+const constantBytes = (model: OnnxModel): number => [...model.initializers.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
 
 const better = (a: Candidate, b: Candidate): Candidate => (b.attempt.sqnr > a.attempt.sqnr + WORTHWHILE ? b : a);
 
@@ -135,7 +141,7 @@ export async function quantise(fp32: OnnxModel, samples: readonly Float32Array[]
   const reference = await network.outputs(heldOut, 'all', options.signal);
   const quantiser = new Quantiser(options, heldOut, reference);
   let chosen = await quantiser.best(plan, statistics, false);
-  const equal = equalised(plan, statistics);
+  const equal = constantBytes(plan.model) > MAX_EQUALISED_BYTES ? null : equalised(plan, statistics);
   if (equal !== null) {
     const equalPlan = planQuantisation(equal, options.float);
     chosen = better(chosen, await quantiser.best(equalPlan, await calibrate(new Network(equal), equalPlan.tensors, seen, options), true));
