@@ -104,7 +104,7 @@ export async function addModel(options: AddModelOptions, resources: Resources): 
     const made = AddModelReport.parse({
       reportVersion: 1, model: name, task: preparation.task, sha256, core, layers, totals, roofline, quantisation, proof,
       advice: adviceOf({ layers, totals, roofline, quantisation, proof, contiguousBytes: report.contiguousBytes }),
-      notes: [...source.notes, ...quantised.notes, ...report.notes, ...proven.notes, ...unknown], skipped: found.skipped,
+      notes: [...new Set([...source.notes, ...quantised.notes, ...report.notes, ...proven.notes, ...unknown])], skipped: found.skipped,
     } satisfies AddModelReport);
     await write(REPORT_FILE, `${JSON.stringify(made, null, 1)}\n`);
     signal?.throwIfAborted();
@@ -131,7 +131,7 @@ type Quantised = {
 
 async function quantisedOf(source: Source, samples: readonly Float32Array[], { preprocessing }: Preparation, { method, float, signal, onProgress }: AddModelOptions): Promise<Quantised> {
   if (source.quantised === null) return { ...(await quantise(source.model, samples, { method, float, inputRange: inputRange(preprocessing), signal, onProgress })), notes: [] };
-  const made = await imported(source.quantised, source.model, samples, { signal, onProgress });
+  const made = await imported(source.quantised, source.model, samples, { inputRange: inputRange(preprocessing), signal, onProgress });
   return { ...made, report: { ...made.report, chosen: null } };
 }
 

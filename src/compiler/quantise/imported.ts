@@ -2,12 +2,13 @@
 import { CompileError } from '../error.ts';
 import { readOnnx, type OnnxModel } from '../onnx.ts';
 import { writeOnnx } from '../onnx-write.ts';
-import { canonicalQdq } from '../quantised/index.ts';
+import { calibratedQdq } from '../quantised/calibrate.ts';
+import { floatForm } from '../quantised/index.ts';
 import { withoutFinalActivation } from './describe.ts';
 import { compareOutputs, split, type LayerQuality, type QuantisationReport } from './index.ts';
-import { calibrate, compareTensors, Network, type Hooks } from './measure.ts';
+import { compareTensors, Network, type Hooks } from './measure.ts';
 import type { Quantisation } from './qdq.ts';
-import { rangeOf, withHeadroom } from './statistics.ts';
+import type { Range } from './statistics.ts';
 
 export type Imported = {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -19,7 +20,7 @@ export type Imported = {
 
 /** In fp32, its end cut off where that makes probabilities: what must be known before samples can be read. */
 export function floatOf(exported: OnnxModel): { model: OnnxModel; activation: 'softmax' | 'sigmoid' | null; notes: readonly string[] } {
-  const { float, notes } = canonicalQdq(exported);
+  const { float, notes } = floatForm(exported);
   const cut = withoutFinalActivation(float);
   return { ...cut, notes: [...notes, ...cut.notes] };
 }
@@ -37,12 +38,9 @@ function quantisationOf({ nodes, initializers }: OnnxModel, { nodes: inFloat }: 
  * @param samples inputs as the network takes them: for what the export left unquantised, and for measuring
  * @throws CompileError naming what cannot be held; the signal's reason when cancelled
  */
-export async function imported(exported: OnnxModel, float: OnnxModel, samples: readonly Float32Array[], hooks: Hooks = {}): Promise<Imported> {
+export async function imported(exported: OnnxModel, float: OnnxModel, samples: readonly Float32Array[], hooks: Hooks & { readonly inputRange?: Range | undefined } = {}): Promise<Imported> {
   const { seen, heldOut } = split(samples);
-  const first = canonicalQdq(exported);
-  const statistics = first.uncalibrated.length === 0 ? new Map<string, never>() : await calibrate(new Network(first.float), first.uncalibrated, seen, hooks);
-  const ranges = new Map([...statistics].map(([name, s]) => [name, withHeadroom(rangeOf(s, 'minmax'), s.count)]));
-  const made = first.uncalibrated.length === 0 ? first : canonicalQdq(exported, { ranges });
+  const made = await calibratedQdq(exported, seen, hooks);
   const cut = withoutFinalActivation(made.model);
   const names = (model: OnnxModel): string => model.outputs.map((o) => o.name).join(', ');
   if (names(cut.model) !== names(float) || (cut.activation === null) !== (withoutFinalActivation(made.float).activation === null)) {
@@ -59,5 +57,5 @@ export async function imported(exported: OnnxModel, float: OnnxModel, samples: r
   });
   layers.sort((a, b) => (a.sqnr ?? 200) - (b.sqnr ?? 200));
   const report = { samples: samples.length, heldOut: heldOut.length, heldOutUnseen: true, tried: [], outputs, layers };
-  return { bytes, model: readOnnx(bytes), input: made.input, report, notes: made.notes.slice(first.notes.length) };
+  return { bytes, model: readOnnx(bytes), input: made.input, report, notes: made.notes };
 }
