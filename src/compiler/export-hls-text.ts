@@ -67,7 +67,7 @@ ${fits ? 'By this arithmetic it fits.' : 'By this arithmetic it does **not** fit
 | file | layer | operator | runs on | products a cycle | steps |
 |---|---|---|---|---|---|
 ${layers.map((l, i) => `| layer_${String(i).padStart(3, '0')} | ${safe(l.name)} | ${l.operator} | ${l.target} | ${l.plan.lanes.inputs * l.plan.lanes.outputs} | ${thousands(l.plan.cycles)} |`).join('\n')}
-
+${report.floats.map((f, i) => `| floats.cpp, float_${String(i).padStart(3, '0')} | ${safe(f.name)} | ${f.operator}, fp32 | PS | | |\n`).join('')}
 \`hls/export/layers.h\` of FabricLens, here \`fabriclens/export/layers.h\`, has the templates. Code under Apache-2.0; the weights are under the model's own licence.
 `;
 }

@@ -7,9 +7,10 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BUILD_TIMEOUT, Golden } from '../../hls/tests/golden.ts';
 import { ROOT } from '../../test/support/data.ts';
-import { random } from '../../test/support/qdq.ts';
+import type { Activation } from '../../test/support/qdq.ts';
+import { Qdq, random } from '../../test/support/qdq.ts';
 import { inputCodes, network, recipes } from '../../test/support/random-network.ts';
-import { DescriptorFlag, Op } from '../contract/layout.ts';
+import { DescriptorFlag, FloatOperator, Op, Target } from '../contract/layout.ts';
 import { compileProgram } from './compile.ts';
 import { CompileError } from './error.ts';
 import { exportHls, SHIPPED_SOURCES } from './export-hls.ts';
@@ -130,6 +131,60 @@ describe('random networks as projects', () => {
     }
     console.log(`${networks.length} projects`);
   }, 300_000);
+});
+
+/** A network between whose convolutions, and behind whose last one, stands what the core's codes cannot hold: every float operator, and detections. */
+function withFloats(): { program: Uint8Array; inputElements: number } {
+  const net = new Qdq();
+  const from = random(9);
+  const ints = (...values: number[]): string => net.value(BigInt64Array.from(values, BigInt));
+  const floats = (...shape: number[]): string => net.value(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 2 * from() - 1), shape);
+  const q = (about: number): { scale: number; zeroPoint: number } => ({ scale: about * (0.8 + 0.4 * from()), zeroPoint: Math.floor(60 * from()) - 30 });
+  const conv = (x: Activation, outputs: number): Activation => {
+    const [, inputs = 1] = x.shape;
+    const made = net.conv(x, Int8Array.from({ length: outputs * inputs * 9 }, () => Math.floor(255 * from()) - 127), outputs, Float32Array.from({ length: outputs }, () => 0.002 + 0.002 * from()), new Int32Array(outputs), { kernel: [3, 3], pads: [1, 1, 1, 1] });
+    return net.quantised(made.name, made.shape, q(0.05));
+  };
+  let x = conv(net.input([1, 3, 6, 8], q(0.02)), 12);
+  // A gate as in squeeze and excitation, then back to codes and the core.
+  const gate = net.quantised(net.node('Sigmoid', [net.quantised(net.node('GlobalAveragePool', [x.name]), [1, 12, 1, 1], q(0.02)).name]), [1, 12, 1, 1], q(0.004));
+  x = conv(net.quantised(net.node('Mul', [x.name, gate.name]), x.shape, q(0.04)), 8);
+  const enlarged = net.node('Resize', [x.name, '', net.value(Float32Array.of(1, 1, 2, 1.5))], { mode: 'linear', coordinate_transformation_mode: 'half_pixel' });
+  const turned = net.node('Transpose', [x.name], { perm: [0, 3, 1, 2] });
+  const outputs = [
+    { name: enlarged, shape: [1, 8, 12, 12] },
+    { name: net.node('Softmax', [turned]), shape: [1, 8, 8, 6] },
+    { name: net.node('LogSoftmax', [turned], { axis: 1 }), shape: [1, 8, 8, 6] },
+    { name: net.node('MatMul', [x.name, floats(8, 5)]), shape: [1, 8, 6, 5] },
+    { name: net.node('Concat', [net.node('Slice', [turned, ints(6, 0), ints(-7, 5), ints(1, 3), ints(-2, 1)]), floats(1, 4, 8, 5)], { axis: 1 }), shape: [1, 8, 8, 5] },
+    { name: net.node('ReduceMean', [net.node('Pow', [net.node('Abs', [turned]), floats(6)])], { axes: [1, 2], keepdims: 0 }), shape: [1, 6] },
+  ];
+  // [1, 48, 8]: rows of cx, cy, w, h, objectness and three scores.
+  const rows = net.node('Reshape', [net.node('Transpose', [net.node('Sigmoid', [x.name])], { perm: [0, 2, 3, 1] }), ints(1, 48, 8)]);
+  const predictions = { name: net.node('Mul', [rows, net.value(Float32Array.of(40, 40, 20, 20, 1, 1, 1, 1))]), shape: [1, 48, 8] };
+  const onnx = net.build([...outputs, predictions].map((made) => ({ ...x, ...made })));
+  const { program } = compileProgram(onnx, { detections: { predictions: predictions.name, scoreThreshold: 0.3, iouThreshold: 0.4, maxDetections: 20, objectness: true } });
+  return { program, inputElements: 3 * 6 * 8 };
+}
+
+describe('float operators in a project', () => {
+  it('give the runtime\'s values bit for bit, all of them, between the core\'s segments and behind', async () => {
+    const { program, inputElements } = withFloats();
+    const { floatOps, segments } = readProgram(program);
+    const met = new Set(floatOps.map(({ op }) => op));
+    expect(Object.entries(FloatOperator).filter(([, op]) => !met.has(op)).map(([name]) => name)).toEqual([]);
+    expect(segments.filter(({ target }) => target === Target.PL).length).toBeGreaterThan(1);
+    const dir = await project('floats', program, '-O1 -fsanitize=address,undefined -fno-sanitize-recover=all');
+    expect((await golden.load(program)).text).toBe('');
+    const next = random(4);
+    for (let i = 0; i < 5; i++) {
+      const image = Float32Array.from({ length: inputElements }, () => 5 * next() - 2.5);
+      const { status, values } = await golden.runFloat(image);
+      expect(status).toBe(0);
+      expect(new Set(values).size).toBeGreaterThan(500);
+      expect(await outputs(dir, bytesOf(image))).toEqual(Buffer.from(bytesOf(values)));
+    }
+  }, 120_000);
 });
 
 describe('what an exporter refuses or must not let through', () => {

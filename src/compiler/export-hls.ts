@@ -4,24 +4,28 @@
  */
 import { DescriptorFlag, Direction, NONE, Target } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
+import { exportFloats, FLOAT_SOURCES, floatId, floatOperatorName } from './export-hls-float.ts';
 import { exportLayer, opName, safe, type LayerFiles } from './export-hls-layer.ts';
 import { DEVICE, planLayers, type LayerPlan } from './export-hls-lanes.ts';
 import { readme, vitisScript } from './export-hls-text.ts';
 import { readProgram, type Program } from './read-program.ts';
 
-/** What goes into every project as it is; from hls/ to fabriclens/ of the project, or to its top. */
+/** What goes into a project as it is (the float operators' only where there are some); from hls/ to fabriclens/ of the project, or to its top. */
 export const SHIPPED_SOURCES: Readonly<Record<string, string>> = {
   'core/arithmetic.h': 'fabriclens/core/arithmetic.h',
   'core/layout.h': 'fabriclens/core/layout.h',
   'export/layers.h': 'fabriclens/export/layers.h',
   'runtime/src/convert.h': 'fabriclens/runtime/src/convert.h',
   'runtime/src/convert.cpp': 'fabriclens/runtime/src/convert.cpp',
+  ...Object.fromEntries(FLOAT_SOURCES.map((path) => [path, `fabriclens/${path}`])),
   'export/main.cpp': 'main.cpp',
   'export/Makefile': 'Makefile',
 };
 
 export type ExportReport = {
   readonly layers: readonly { readonly name: string; readonly operator: string; readonly target: 'PL' | 'PS'; readonly plan: LayerPlan }[];
+  /** Float operators, on the processor all. */
+  readonly floats: readonly { readonly name: string; readonly operator: string }[];
   /** Sums of the layers on the PL: steps of innermost loops, and what they would take of the device. Arithmetic, not synthesis. */
   readonly cycles: number;
   readonly dsp: number;
@@ -71,10 +75,7 @@ function weightPlaces(layers: readonly LayerFiles[], onPl: readonly boolean[]): 
 /** @throws CompileError where program.bin is none of this version's, or damaged */
 export function exportHls(bytes: Uint8Array, options: ExportOptions): { files: Map<string, string>; report: ExportReport } {
   const program = readProgram(bytes);
-  const { descriptors, segments, bindings, header, data } = program;
-  if (program.floatOps.length > 0) {
-    throw new CompileError(`the network has ${program.floatOps.length} float operators, which export-hls cannot write yet; run it on the board, or export a network without them.`, program.floatOps[0]?.name);
-  }
+  const { descriptors, segments, bindings, header, data, floatOps } = program;
   const onPl = descriptors.map((_, i) => segments.some(({ target, first, count }) => target === Target.PL && i >= first && i < first + count));
   const plans = planLayers(descriptors, onPl, { pool: DescriptorFlag.POOL_OUTPUT, residual: DescriptorFlag.HAS_RESIDUAL });
   const layers = descriptors.map((d, i) => exportLayer(layerId(i), d, plans[i] as LayerPlan, data, onPl[i] === true));
@@ -84,11 +85,13 @@ export function exportHls(bytes: Uint8Array, options: ExportOptions): { files: M
   const weightBram = layers.reduce((total, { weightBeats }, i) => total + (onPl[i] === true ? Math.ceil(weightBeats / 512) : 0), 0);
   const report: ExportReport = {
     layers: descriptors.map((d, i) => ({ name: d.name, operator: opName(d.op), target: onPl[i] === true ? 'PL' : 'PS', plan: plans[i] as LayerPlan })),
+    floats: floatOps.map(({ name, op }) => ({ name, operator: floatOperatorName(op) })),
     cycles: sum((p) => p.cycles), dsp: sum((p) => p.dsp), bram, weightBytes: places.beats * 8, weightsOnChip: bram + weightBram <= DEVICE.bram,
   };
 
   const files = new Map<string, string>();
   for (const [from, to] of Object.entries(SHIPPED_SOURCES)) {
+    if (floatOps.length === 0 && FLOAT_SOURCES.includes(from)) continue;
     const text = options.sources.get(from);
     if (text === undefined) throw new CompileError(`hls/${from} is missing from this installation of FabricLens; install it again.`);
     files.set(to, text);
@@ -112,7 +115,7 @@ namespace network {
 
 using Beat = fl::exported::Beat;
 
-constexpr uint32_t ARENA_BEATS = ${header.arenaBytes / 8}, WEIGHT_BEATS = ${places.beats}, FLOATS = 0;
+constexpr uint32_t ARENA_BEATS = ${header.arenaBytes / 8}, WEIGHT_BEATS = ${places.beats}, FLOATS = ${header.floatArenaBytes / 4};
 constexpr uint32_t INPUTS = ${inputs}, OUTPUTS = ${bindings.length - inputs};
 
 struct Port {
@@ -130,12 +133,15 @@ void pack_weights(Beat *to);
 void run(Beat *arena, const Beat *weights, float *floats);
 
 ${descriptors.map((d, i) => `void ${layerId(i)}(Beat *arena, const Beat *weights);  // ${safe(d.name)}`).join('\n')}
+${floatOps.map((op, i) => `void ${floatId(i)}(Beat *arena, float *floats);  // ${safe(op.name)}`).join('\n')}
 
 }  // namespace network
 ${plSegments.length === 0 ? '' : '\nextern "C" void network_pl(network::Beat *arena, const network::Beat *weights, uint32_t segment);\n'}`);
 
-  const calls = segments.flatMap(({ target, first, count }, number) =>
-    target === Target.PL ? [`  network_pl(arena, weights, ${number});`] : Array.from({ length: count }, (_, k) => `  ${layerId(first + k)}(arena, nullptr);`));
+  const calls = segments.flatMap(({ target, first, count }, number) => {
+    if (target === Target.PL) return [`  network_pl(arena, weights, ${number});`];
+    return Array.from({ length: count }, (_, k) => (target === Target.FLOAT ? `  ${floatId(first + k)}(arena, floats);` : `  ${layerId(first + k)}(arena, nullptr);`));
+  });
   files.set('network.cpp', `${made}
 // What the processor does: it calls the programmable logic for each of its segments, and runs the layers between them.
 #include "network.h"
@@ -146,7 +152,7 @@ const Port PORTS[INPUTS + OUTPUTS] = {
 ${ports(program)}
 };
 
-void run(Beat *arena, ${plSegments.length === 0 ? 'const Beat *' : 'const Beat *weights'}, float *) {
+void run(Beat *arena, ${plSegments.length === 0 ? 'const Beat *' : 'const Beat *weights'}, float *${floatOps.length === 0 ? '' : 'floats'}) {
 ${calls.join('\n')}
 }
 
@@ -193,6 +199,7 @@ ${cases.join('\n')}
     files.set('vitis.tcl', vitisScript(descriptors.flatMap((_, i) => (onPl[i] === true ? [layerId(i)] : [])), report.weightsOnChip));
   }
   for (const layer of layers) for (const [path, text] of layer.files) files.set(path, text);
+  if (floatOps.length > 0) for (const [path, text] of exportFloats(program)) files.set(path, `${made}\n${text}`);
   files.set('README.md', readme(options, report, program));
   return { files, report };
 }

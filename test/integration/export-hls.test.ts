@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { FLOAT_SOURCES } from '../../src/compiler/export-hls-float.ts';
 import { SHIPPED_SOURCES } from '../../src/compiler/export-hls.ts';
 import { exportHls } from '../../src/hosts/cli/export-hls.ts';
 import { parseCommand, UsageError } from '../../src/hosts/cli/options.ts';
@@ -31,7 +32,8 @@ test('writes the project and says what is in it', async () => {
   expect(stdout).toContain('Vitis HLS has never read it');
   expect(readdirSync(dirname(out))).toEqual(['chest']);
   expect(statSync(out).mode & 0o777).toBe(0o777 & ~process.umask());
-  for (const [from, to] of Object.entries(SHIPPED_SOURCES)) expect(readFileSync(join(out, to)), to).toEqual(readFileSync(join(ROOT, 'hls', from)));
+  // The classifier has no float operator.
+  for (const [from, to] of Object.entries(SHIPPED_SOURCES)) if (!FLOAT_SOURCES.includes(from)) expect(readFileSync(join(out, to)), to).toEqual(readFileSync(join(ROOT, 'hls', from)));
   const readme = readFileSync(join(out, 'README.md'), 'utf8');
   expect(readme).toContain('Not for diagnostic use');
   expect(readme).toContain('has never read these files');
