@@ -206,8 +206,8 @@ export const en = {
     note: 'Sizes in pixels of the image. Scores of the network, not calibrated risks. IoU: the least overlap with the first engine’s box; 1 is the same box, and from {{match}} on boxes of one class are one thing.',
     verdict: {
       apart: 'The same boxes, but their scores differ by more than the model allows',
-      flip: 'The engines did not find the same',
-      counts: '{{engine}} missed {{missing}} and added {{extra}}, against the reference',
+      flip: 'The engines did not all find the same',
+      counts: '{{engine}}: {{missing}} missed, {{extra}} added',
       within: 'Scores of the same boxes differ by at most {{delta}}, within the model’s tolerance of {{tolerance}}',
       beyond: 'Scores of the same boxes differ by up to {{delta}}, beyond the model’s tolerance of {{tolerance}}',
       noReference: 'The reference engine did not answer: nothing to hold the boxes against',

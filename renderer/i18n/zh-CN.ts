@@ -206,8 +206,8 @@ export const zhCN = {
     note: '尺寸单位为图像像素。分数为网络输出，并非经过校准的风险。交并比：与第一个引擎的框的最小重叠；1 表示完全相同，同一类别的框达到 {{match}} 即视为同一目标。',
     verdict: {
       apart: '检测框相同，但分数之差超出模型容差',
-      flip: '各引擎检出的目标不同',
-      counts: '与参考相比，{{engine}} 漏掉 {{missing}} 个，多出 {{extra}} 个',
+      flip: '各引擎检出的目标不完全相同',
+      counts: '{{engine}}：漏掉 {{missing}} 个，多出 {{extra}} 个',
       within: '相同检测框的分数相差至多 {{delta}}，在模型容差 {{tolerance}} 之内',
       beyond: '相同检测框的分数相差达 {{delta}}，超出模型容差 {{tolerance}}',
       noReference: '参考引擎未作答：无从对照检测框',

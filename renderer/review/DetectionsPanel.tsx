@@ -25,7 +25,10 @@ export function DetectionsPanel({ model, shown, comparison, engines }: { model: 
   const rows = all.filter((row) => reaches(row, from));
   return (
     <section aria-label={t('boxes.title')} data-testid="detections">
-      <h3>{t('boxes.title')}</h3>
+      <div className="section-head">
+        <h3>{t('boxes.title')}</h3>
+        <Toggle on={boxes.on} />
+      </div>
       <Controls comparison={comparison} boxes={boxes} set={set} />
       <div className="opacity">
         <span id="score-label">{t('boxes.threshold')}</span>
@@ -42,37 +45,42 @@ export function DetectionsPanel({ model, shown, comparison, engines }: { model: 
   );
 }
 
-function Controls({ comparison, boxes, set }: { comparison: DetectionComparison; boxes: BoxesChoice; set: (change: Partial<BoxesChoice>) => void }): JSX.Element {
+function Toggle({ on }: { on: boolean }): JSX.Element {
   const { t } = useTranslation();
   const toggle = useAction('boxes.toggle');
+  return (
+    <Button size="xs" variant={on ? 'filled' : 'default'} aria-pressed={on} onClick={toggle.run} title={toggle.title} leftSection={<Icon name="boxes" />} data-testid="boxes-toggle">
+      {on ? t('boxes.hide') : t('boxes.show')}
+    </Button>
+  );
+}
+
+function Controls({ comparison, boxes, set }: { comparison: DetectionComparison; boxes: BoxesChoice; set: (change: Partial<BoxesChoice>) => void }): JSX.Element {
+  const { t } = useTranslation();
   const drawn = drawnEngines(comparison, boxes);
   const answered = comparison.runs.filter((run) => run.state === 'ok');
   return (
-    <div className="box-controls">
-      <Button size="xs" variant={boxes.on ? 'filled' : 'default'} aria-pressed={boxes.on} onClick={toggle.run} title={toggle.title} leftSection={<Icon name="boxes" />} data-testid="boxes-toggle">
-        {boxes.on ? t('boxes.hide') : t('boxes.show')}
-      </Button>
-      <div className="engine-chips" role="group" aria-label={t('boxes.whose')}>
-        {answered.map(({ identity: { engine }, boxes: found }) => {
-          const on = drawn.includes(engine);
-          return (
-            <button
-              key={engine}
-              type="button"
-              className="engine-chip"
-              aria-pressed={on}
-              disabled={!boxes.on}
-              aria-label={t('boxes.engine', { engine: t(`engine.${engine}`), count: found.length })}
-              onClick={() => set({ engines: on ? drawn.filter((e) => e !== engine) : [...drawn, engine] })}
-              data-testid={`boxes-of-${engine}`}
-            >
-              <EngineLine engine={engine} />
-              {t(`engine.${engine}`)}
-              <span className="dim">{found.length}</span>
-            </button>
-          );
-        })}
-      </div>
+    <div className="engine-chips" role="group" aria-label={t('boxes.whose')}>
+      {answered.map(({ identity: { engine }, boxes: found }) => {
+        const on = drawn.includes(engine);
+        return (
+          <button
+            key={engine}
+            type="button"
+            className="engine-chip"
+            aria-pressed={on}
+            disabled={!boxes.on}
+            aria-label={t('boxes.engine', { engine: t(`engine.${engine}`), count: found.length })}
+            // All of them again is all of them, also of those that answer next time.
+            onClick={() => set({ engines: on ? drawn.filter((e) => e !== engine) : drawn.length + 1 === answered.length ? null : [...drawn, engine] })}
+            data-testid={`boxes-of-${engine}`}
+          >
+            <EngineLine engine={engine} />
+            {t(`engine.${engine}`)}
+            <span className="dim">{found.length}</span>
+          </button>
+        );
+      })}
     </div>
   );
 }

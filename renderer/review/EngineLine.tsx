@@ -7,8 +7,8 @@ export const DASHES: Record<EngineId, string> = { 'cpu-fp32': 'none', 'cpu-int8'
 /** A piece of an engine's line, as its boxes are drawn. Decorative: the name stands beside it. */
 export function EngineLine({ engine }: { engine: EngineId }): JSX.Element {
   return (
-    <svg className="engine-line" width={30} height={10} aria-hidden="true" focusable="false">
-      <line x1={2} y1={5} x2={28} y2={5} className={`box-line engine-${engine}`} strokeDasharray={DASHES[engine]} />
+    <svg className="engine-line" width={26} height={10} aria-hidden="true" focusable="false">
+      <line x1={2} y1={5} x2={24} y2={5} className={`box-line engine-${engine}`} strokeDasharray={DASHES[engine]} />
     </svg>
   );
 }

@@ -87,8 +87,8 @@ describe('a detector', () => {
     expect(await missed.count()).toBe(1);
     expect(await missed.getByText('not found').count()).toBe(2);
     expect(await page.getByTestId('verdict').getAttribute('data-agreement')).toBe('flip');
-    await page.getByTestId('verdict').getByText('CPU int8 missed 1 and added 0').waitFor();
-    await page.getByTestId('verdict').getByText('Board missed 1 and added 0').waitFor();
+    await page.getByTestId('verdict').getByText('CPU int8: 1 missed, 0 added').waitFor();
+    await page.getByTestId('verdict').getByText('Board: 1 missed, 0 added').waitFor();
     await page.getByTestId('boxes').getByText('only CPU fp32').waitFor();
     expect(await axe(page)).toEqual([]);
   });

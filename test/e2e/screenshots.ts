@@ -74,6 +74,7 @@ for (const locale of Locale.options) {
 async function inWindow(locale: Locale, through: (page: Page, shot: (name: string) => Promise<void>) => Promise<void>, args: string[] = []): Promise<void> {
   const { page, close } = await launch({ lang: locale, args });
   try {
+    await page.locator('.workspace').waitFor();
     await page.setViewportSize(SIZE);
     await page.evaluate((value) => window.fabriclens.call('settings.set', { locale: value }), locale);
     await page.reload();

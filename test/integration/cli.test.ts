@@ -12,6 +12,7 @@ import { createReview, ExportedComparison, exportComparison } from '../../src/re
 import { buildForTest } from '../support/build.ts';
 import { compiledPackage } from '../support/compiled-package.ts';
 import { ROOT } from '../support/data.ts';
+import { rectanglesDicom, writeDetectorPackage, type Rectangle } from '../support/detector-package.ts';
 import { writeTinyPackage } from '../support/model-package.ts';
 import { smallDicom } from '../support/small-dicom.ts';
 
@@ -135,6 +136,22 @@ describe('infer', () => {
     const json = lines((await run('infer', 'mixed', '--models', tiny, ...CPU, '--json')).stdout);
     expect(json.filter((l) => l['type'] === 'problem').map((l) => l['file'])).toEqual(['mixed/b-text.dcm', 'mixed/c-cut.dcm']);
     expect(json.at(-1)).toMatchObject({ images: 2, failedInputs: 2, failedRuns: 0 });
+  });
+
+  test('a detector’s boxes: a table for people, every number in --json', async () => {
+    const things: Rectangle[] = [{ x: 60, y: 70, width: 80, height: 80, grey: 0.9 }, { x: 420, y: 60, width: 110, height: 60, grey: 0.8 }];
+    writeFileSync(join(folder, 'things.dcm'), rectanglesDicom(things, { rows: 480, columns: 640 }));
+    const detectors = join(folder, 'detectors');
+    writeDetectorPackage(detectors);
+    const { code, stdout } = await run('infer', 'things.dcm', '--models', detectors, ...CPU);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/found +cpu-fp32 +cpu-int8 +IoU +x +y +width +height\n +square +0\.8\d+ +0\.8\d+ +(0\.9\d\d|1\.000) +60\.0 +70\.0 +80\.0 +80\.0\n +bar /);
+    expect(stdout).toContain('agreement: cpu-int8 and cpu-fp32, 2 matched');
+    const [result] = lines((await run('infer', 'things.dcm', '--models', detectors, ...CPU, '--json')).stdout);
+    const exported = ExportedComparison.parse(result);
+    expect(exported).toMatchObject({ task: 'detection', labels: ['square', 'bar'], agreements: [{ engine: 'cpu-int8', matched: 2 }], groups: [{ label: 0 }, { label: 1 }] });
+    expect(JSON.parse((await run('models', '--models', detectors, '--json')).stdout)).toMatchObject({ models: [{ name: 'bright', task: 'detection', detection: { scoreThreshold: 0.25 } }] });
+    expect((await run('models', '--models', detectors)).stdout).toContain('from a score of 0.25 on');
   });
 
   test('an unreachable board fails alone, exit code 1', async () => {
