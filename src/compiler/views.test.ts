@@ -10,7 +10,10 @@ import { inputCodes } from '../../test/support/random-network.ts';
 import { Reference } from '../../test/support/reference.ts';
 import type { LayerReport } from './compile.ts';
 import { compileProgram } from './compile.ts';
+import { FUNCTIONS } from './functions.ts';
 import { readOnnx } from './onnx.ts';
+import { ON_CODES } from './operator-page.ts';
+import { OPERATORS } from './operators.ts';
 
 let golden: Golden;
 beforeAll(async () => void (golden = await Golden.start()), BUILD_TIMEOUT);
@@ -269,6 +272,13 @@ describe('what the core does not do', () => {
     expect(float.every((l) => l.target === 'PS')).toBe(true);
     expect([float[0]?.operator, float.at(-1)?.operator]).toEqual(['DequantizeLinear', 'QuantizeLinear']);
     expect(float[1]?.reason).toMatch(expected);
+  });
+});
+
+describe('the page of operators', () => {
+  it('says how each one on codes runs, and of none that is not there', () => {
+    expect(Object.keys(ON_CODES).filter((name) => !Object.hasOwn(OPERATORS, name))).toEqual([]);
+    expect(Object.keys(OPERATORS).filter((name) => !Object.hasOwn(ON_CODES, name) && !Object.hasOwn(FUNCTIONS, name))).toEqual([]);
   });
 });
 

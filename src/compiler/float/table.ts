@@ -1,4 +1,5 @@
 /** The operators of fp32 networks: this table is the whole set, and docs/operators.md is written from it. */
+import { targetsPage } from '../operator-page.ts';
 import { arithmetic, clip, extreme, negate, power, prelu, softmax, unary } from './elementwise.ts';
 import { FOLDS } from './fold.ts';
 import type { Lower } from './layers.ts';
@@ -105,9 +106,9 @@ export const CONSTANT_ONLY: readonly string[] = Object.keys(FOLDS).filter((name)
 
 export function operatorsPage(): string {
   const rows = Object.entries(OPERATORS).map(([name, { becomes, limits }]) => `| ${name} | ${becomes} | ${limits} |`);
-  return `# Operators of fp32 networks
+  return `# Operators
 
-Written from \`src/compiler/float/table.ts\` by \`npx vitest run src/compiler/float/table.test.ts -u\`; a test fails when it is stale.
+Written from \`src/compiler/float/table.ts\`, \`operators.ts\` and \`float-operators.ts\` by \`npx vitest run src/compiler/float/table.test.ts -u\`; a test fails when it is stale.
 
 The compiler first brings an exported network into one form: fp32, batch 1, fixed shapes, channels first, opset 17, standard operators.
 Opsets 11 to 21 are read. Any other operator is refused by name, with its node and what would make it work.
@@ -122,5 +123,5 @@ On constants alone (what exporters leave around shapes) these are worked out as 
 | operator | instead |
 |---|---|
 ${Object.entries(REMEDIES).map(([name, remedy]) => `| ${name} | ${remedy} |`).join('\n')}
-`;
+${targetsPage()}`;
 }
