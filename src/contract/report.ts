@@ -33,7 +33,7 @@ export const LayerRow = z.object({
   bytes: Count,
   /** Of the core, from the end of the layer before. */
   cycles: Count.nullable(),
-  /** 0…1: macs / (core.macsPerCycle · cycles). */
+  /** 0…1: macs of the pass / (core.macsPerCycle · cycles), at most 1: a layer begins while the one before it is being stored. */
   utilisation: z.number().nullable(),
   /** At the clock of `core`. */
   ms: z.number().nullable(),

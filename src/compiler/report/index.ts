@@ -57,7 +57,7 @@ export function rowsOf({ layers }: CompileReport, estimate: CoreEstimate | null,
       reason: layer.target === 'PL' ? null : layer.reason || pass?.refusal || (float ? 'It computes in fp32.' : 'The PS was asked for.'),
       within, macs, weightBytes,
       bytes: within !== null || descriptor === null ? 0 : (pass?.bytes ?? weightBytes + activationBytes),
-      cycles, utilisation: cycles === null || cycles === 0 ? null : work / (core.macsPerCycle * cycles), ms: cycles === null ? null : cycles / (1000 * core.megahertz),
+      cycles, utilisation: cycles === null || cycles === 0 ? null : Math.min(1, work / (core.macsPerCycle * cycles)), ms: cycles === null ? null : cycles / (1000 * core.megahertz),
       sqnr: found?.sqnr ?? null, ownSqnr: found?.ownSqnr ?? null, saturation: found?.saturation ?? null,
     };
   });
