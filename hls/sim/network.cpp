@@ -6,6 +6,7 @@
 
 #include "../runtime/include/fabriclens_runtime.h"
 #include "../runtime/src/convert.h"
+#include "../runtime/src/float_ops.h"
 
 namespace fl {
 namespace {
@@ -42,6 +43,11 @@ Range range_of(const Tensor &t) {
 
 size_t elements_of(const Tensor &t) { return size_t(t.height) * t.width * t.channels; }
 
+// Of a binding: codes, or fp32 values that float operators made.
+size_t bytes_of(const Program &p, const Binding &b) {
+  return b.float_tensor == NONE ? elements_of(p.tensors[b.tensor]) : size_t(elements_of(p.float_tensors[b.float_tensor])) * sizeof(float);
+}
+
 void scramble(std::vector<int8_t> &bytes, uint64_t seed) {
   uint64_t random = seed * 0x9e3779b97f4a7c15 + 1;
   for (int8_t &byte : bytes) {
@@ -63,14 +69,26 @@ Network::Network(std::vector<uint8_t> bytes, const Geometry &geometry, const Pla
   patches_.resize(patches);
   golden_.resize(program_.header.arena_bytes);
   arena_.resize(program_.header.arena_bytes);
+  golden_floats_.resize(program_.header.float_arena_bytes / sizeof(float));
+  floats_.resize(golden_floats_.size());
+  for (const FloatOp &op : program_.float_ops) {
+    scratch_.resize(std::max(scratch_.size(), size_t(float_scratch_bytes(program_, op) / sizeof(uint32_t) + 1)));
+    if (op.tensor != NONE) row_.resize(std::max(row_.size(), size_t(program_.tensors[op.tensor].width)));
+  }
+  uint32_t layers = 0;
   for (const Segment &s : program_.segments) {
+    if (s.target == Target::FLOAT) {
+      stages_.push_back({false, layers, 0, s.first, s.count, {}});
+      continue;
+    }
+    layers += s.count;
     const uint32_t step = single && s.target == Target::PL ? 1 : s.count;
     for (uint32_t first = s.first; first < s.first + s.count; first += step) add_stage(s.target == Target::PL, first, step, geometry);
   }
 }
 
 void Network::add_stage(bool on_core, uint32_t first_layer, uint32_t layers, const Geometry &geometry) {
-  Stage stage{on_core, first_layer, layers, {}};
+  Stage stage{on_core, first_layer, layers, 0, 0, {}};
   if (on_core) {
     const Schedule s = schedule_segment(program_.descriptors.data() + first_layer, layers, program_.data, geometry);
     if (!s.refusal.empty()) throw Refusal{FL_ERROR_UNSUPPORTED, s.refusal};
@@ -108,14 +126,17 @@ void Network::start(const std::vector<uint8_t> &inputs, uint64_t seed) {
   }
 }
 
-void Network::run(const Stage &stage, std::vector<int8_t> &arena) {
+void Network::run(const Stage &stage, std::vector<int8_t> &arena, std::vector<float> &float_arena) {
+  for (uint32_t i = stage.first_float; i < stage.first_float + stage.floats; i++) {
+    run_float_op(program_, program_.float_ops[i], {float_arena.data(), arena.data(), program_.data, row_.data(), reinterpret_cast<uint8_t *>(scratch_.data())});
+  }
   for (uint32_t i = stage.first_layer; i < stage.first_layer + stage.layers; i++) {
     run_layer(program_.descriptors[i], {arena.data(), program_.data, weights_[i].data(), patches_.data()});
   }
 }
 
-void Network::run_golden(const Stage &stage) { run(stage, golden_); }
-void Network::run_processor(const Stage &stage) { run(stage, arena_); }
+void Network::run_golden(const Stage &stage) { run(stage, golden_, golden_floats_); }
+void Network::run_processor(const Stage &stage) { run(stage, arena_, floats_); }
 
 std::string Network::difference(uint32_t layer) const {
   const Descriptor &d = program_.descriptors[layer];
@@ -156,7 +177,7 @@ std::string Network::differences(const Stage &stage) const {
 
 uint32_t Network::ports_bytes(uint32_t direction) const {
   size_t bytes = 0;
-  for (const Binding &b : program_.bindings) bytes += b.direction == direction ? elements_of(program_.tensors[b.tensor]) : 0;
+  for (const Binding &b : program_.bindings) bytes += b.direction == direction ? bytes_of(program_, b) : 0;
   return uint32_t(bytes);
 }
 
@@ -165,9 +186,14 @@ std::vector<uint8_t> Network::outputs() const {
   int8_t *to = reinterpret_cast<int8_t *>(bytes.data());
   for (const Binding &b : program_.bindings) {
     if (b.direction != Direction::OUTPUT) continue;
-    const Tensor &t = program_.tensors[b.tensor];
-    store_int8(t, arena_.data(), to);
-    to += elements_of(t);
+    if (b.float_tensor == NONE) {
+      store_int8(program_.tensors[b.tensor], arena_.data(), to);
+    } else {
+      const FloatTensor &t = program_.float_tensors[b.float_tensor];
+      const uint8_t *from = t.place == FloatPlace::CONSTANT ? program_.data : reinterpret_cast<const uint8_t *>(floats_.data());
+      std::memcpy(to, from + t.offset, bytes_of(program_, b));
+    }
+    to += bytes_of(program_, b);
   }
   return bytes;
 }

@@ -18,10 +18,11 @@ struct Placement {
 
 class Network {
  public:
-  // Layers that one doorbell runs, or that the processor runs.
+  // Layers that one doorbell runs, or that the processor runs; or float operators, which stand behind the layers before first_layer.
   struct Stage {
     bool on_core;
     uint32_t first_layer, layers;
+    uint32_t first_float, floats;
     Job job;  // of a stage on the core
   };
 
@@ -40,7 +41,8 @@ class Network {
   void run_golden(const Stage &stage);
   // A stage of the processor, on the core's arena.
   void run_processor(const Stage &stage);
-  // "" or which layer of the stage differs first, and where. Looks at the layers whose output no later layer of the stage overwrites.
+  // "" or which layer of the stage differs first, and where. Looks at the layers whose output no later layer of the stage overwrites; float operators,
+  // the same code on both sides, are no layers here.
   std::string differences(const Stage &stage) const;
   // Of the core's arena.
   std::vector<uint8_t> outputs() const;
@@ -49,7 +51,7 @@ class Network {
 
  private:
   void add_stage(bool on_core, uint32_t first_layer, uint32_t layers, const Geometry &geometry);
-  void run(const Stage &stage, std::vector<int8_t> &arena);
+  void run(const Stage &stage, std::vector<int8_t> &arena, std::vector<float> &float_arena);
   uint32_t ports_bytes(uint32_t direction) const;
   std::string difference(uint32_t layer) const;
 
@@ -57,7 +59,9 @@ class Network {
   Program program_;
   Placement placement_;
   std::vector<Stage> stages_;
-  std::vector<int8_t> golden_, arena_;
+  std::vector<int8_t> golden_, arena_, row_;
+  std::vector<float> golden_floats_, floats_;
+  std::vector<uint32_t> scratch_;
   std::vector<std::vector<int16_t>> weights_;  // prepared, of each layer
   std::vector<int16_t> patches_;
   std::vector<uint8_t> commands_, data_;

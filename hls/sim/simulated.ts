@@ -56,7 +56,7 @@ const files = (folder: string, ending: string): string[] => readdirSync(join(HLS
 export const SOURCES = files('rtl', '.sv').sort((a, b) => Number(b.endsWith('_layout.sv')) - Number(a.endsWith('_layout.sv')));
 const BENCH = [
   'sim/driver.cpp', 'sim/core_sim.cpp', 'sim/memory.cpp', 'sim/network.cpp', ...files('core', '.cpp'),
-  'runtime/src/program.cpp', 'runtime/src/check_layer.cpp', 'runtime/src/check_float.cpp', 'runtime/src/convert.cpp',
+  ...['program', 'check_layer', 'check_float', 'convert', 'float_ops', 'float_unary', 'float_binary', 'float_moves', 'float_sums', 'nms'].map((name) => `runtime/src/${name}.cpp`),
 ];
 
 /** Where coverage is written, a file a simulation. */

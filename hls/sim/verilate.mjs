@@ -11,7 +11,7 @@ const HLS = join(dirname(fileURLToPath(import.meta.url)), '..');
 const OUT = join(HLS, '..', 'build', 'hls');
 const MODEL = ['--cc', '-Wall', '--prefix', 'Vdut', '--x-assign', 'fast', '--x-initial', 'unique'];
 const MAKE = ['-s', '-j', '2', '-f', 'Vdut.mk'];
-const BENCH = ['-std=c++17', '-O2', '-Wall', '-Wextra', '-Wconversion', '-Werror', '-pthread'];
+const BENCH = ['-std=c++17', '-O2', '-ffp-contract=off', '-Wall', '-Wextra', '-Wconversion', '-Werror', '-pthread'];
 const INSTALL = { verilator: 'apt-get install verilator', make: 'apt-get install make' };
 
 function run(command, args) {
