@@ -43,6 +43,12 @@ describe('the layout', () => {
     expect(places).toEqual(Object.entries(layout.Command.fields).map(([name, { offset }]) => [upper(name), offset]));
   });
 
+  it('has its float operators, and their functions, in the README', () => {
+    const functions: Partial<Record<string, Readonly<Record<string, number>>>> = { UNARY: layout.UnaryFunction, BINARY: layout.BinaryFunction, SOFTMAX: layout.SoftmaxFunction, REDUCE: layout.ReduceFunction, NMS: layout.NmsFunction };
+    const rows = Object.keys(layout.FloatOperator).map((name) => `| ${name} | ${Object.keys(functions[name] ?? {}).join(', ')} |`);
+    expect(readFileSync(join(ROOT, 'hls/README.md'), 'utf8')).toContain(`\n| operator | functions |\n|---|---|\n${rows.join('\n')}\n\n`);
+  });
+
   it('has the same sizes in Python', () => {
     const script = [
       'import layout, struct, json',
