@@ -248,9 +248,8 @@ describe('what is refused', () => {
     ['an operator outside the table', of('NonMaxSuppression'), /Node 'node_NonMaxSuppression0': operator NonMaxSuppression is not supported: export without it/],
     ['an unknown operator', of('Frobnicate'), /docs\/operators\.md/],
     ['a quantised model', of('QuantizeLinear'), /quantised already/],
-    ['attention', of('MatMul', (g, x) => g.node('MatMul', [x, x])), /attention/],
-    ['bilinear enlargement', of('Resize', (g, x) => g.node('Resize', [x, '', g.floats(1, 1, 2, 2)], { mode: 'linear' })), /nearest/],
-    ['align_corners', of('Resize', (g, x) => g.node('Resize', [x, '', g.floats(1, 1, 2, 2)], { mode: 'nearest', coordinate_transformation_mode: 'align_corners' })), /shifts pixels/],
+    ['a product that does not fit', of('MatMul', (g, x) => g.node('MatMul', [x, g.node('Slice', [x, ...[0, 2, 2, 1].map((v) => g.ints(v))])])), /attention/],
+    ['cubic enlargement', of('Resize', (g, x) => g.node('Resize', [x, '', g.floats(1, 1, 2, 2)], { mode: 'cubic' })), /nearest/],
     ['training mode', of('BatchNormalization', (g, x) => g.node('BatchNormalization', [x, ...[0, 1, 2, 3].map(() => g.weights([3]))], { training_mode: 1 })), /eval/],
     ['a free size', { ...of('Relu'), inputs: [{ name: 'x', elementType: 1, dims: [1, 3, 0, 0] }] }, /Dimension 2/],
     ['a batch', { ...of('Relu'), inputs: [{ name: 'x', elementType: 1, dims: [8, 3, 4, 4] }] }, /batch of 8/],
@@ -258,6 +257,30 @@ describe('what is refused', () => {
     ['an old opset', { ...of('Relu'), opset: 9 }, /opset 9/],
   ])('%s', (_, model, message) => {
     expect(refusal(model).message).toMatch(message);
+  });
+});
+
+describe('what the core has not and the processor computes', () => {
+  const kept: [string, (g: Fp32, x: string) => string][] = [
+    ['a product of two', (g, x) => g.node('MatMul', [x, g.node('Transpose', [x], { perm: [0, 1, 3, 2] })])],
+    ['bilinear enlargement', (g, x) => g.node('Resize', [x, '', g.floats(1, 1, 2, 1.5)], { mode: 'linear' })],
+    ['to a size', (g, x) => g.node('Resize', [x, '', '', g.ints(1, 3, 5, 9)], { mode: 'nearest', coordinate_transformation_mode: 'align_corners' })],
+    ['a slope a channel', (g, x) => g.node('PRelu', [x, g.weights([3, 1, 1])])],
+    ['any power', (g, x) => g.node('Pow', [g.node('Abs', [x]), g.scalar(1.7)])],
+    ['the larger of two', (g, x) => g.node('Max', [x, g.node('Neg', [x])])],
+    ['a mean of channels', (g, x) => g.node('ReduceMean', [x], { axes: [1] })],
+    ['the largest of channels, gone', (g, x) => g.node('ReduceMax', [x], { axes: [-3], keepdims: 0 })],
+    ['a sum of channels', (g, x) => g.node('ReduceSum', [x, g.ints(1)])],
+    ['pixels as channels', (g, x) => g.node('SpaceToDepth', [x], { blocksize: 2 })],
+    ['channels as pixels', (g, x) => g.node('DepthToSpace', [g.node('SpaceToDepth', [x], { blocksize: 2 })], { blocksize: 2, mode: 'CRD' })],
+  ];
+  it.each(kept)('%s, also of channels last', async (_, make) => {
+    for (const turn of [false, true]) {
+      const g = new Fp32(17, 3);
+      const x = g.input([1, 3, 8, 8]);
+      const from = turn ? g.node('Transpose', [g.node('Relu', [g.node('Transpose', [x], { perm: [0, 2, 3, 1] })])], { perm: [0, 3, 1, 2] }) : g.conv(x, 3, 3, 1);
+      await proven(g.build([make(g, from)]), 4);
+    }
   });
 });
 

@@ -5,6 +5,7 @@
 import { CompileError } from '../error.ts';
 import type { OnnxModel, OnnxNode, OnnxValue } from '../onnx.ts';
 import { OnnxType } from '../onnx.ts';
+import { CARRIED, carried } from './carried.ts';
 import { FOLDS } from './fold.ts';
 import { foldAffines, foldPads, lowerAffines, lowerPads } from './passes.ts';
 import { recognise } from './patterns.ts';
@@ -71,7 +72,7 @@ function visit(walk: Walk, node: OnnxNode, marks: Marks): Value[] {
   const table = Object.hasOwn(marks, node.opType) ? marks : OPERATORS;
   const entry = Object.hasOwn(table, node.opType) ? table[node.opType] : undefined;
   const fold = Object.hasOwn(FOLDS, node.opType) ? FOLDS[node.opType] : undefined;
-  if ((node.domain !== '' && node.domain !== 'ai.onnx') || (entry === undefined && fold === undefined)) refuse(node);
+  if ((node.domain !== '' && node.domain !== 'ai.onnx') || (entry === undefined && fold === undefined && !Object.hasOwn(CARRIED, node.opType))) refuse(node);
   if (node.inputs.length > 10_000) throw new CompileError(`has ${node.inputs.length} inputs.`, node.name);
   const constant = node.inputs.every((name, i) => name === '' || walk.value(node, i).kind === 'constant');
   if (constant && fold !== undefined) {
@@ -79,9 +80,16 @@ function visit(walk: Walk, node: OnnxNode, marks: Marks): Value[] {
     return (Array.isArray(made) ? made : [made]).map((tensor) => ({ kind: 'constant', tensor }));
   }
   if (constant) throw new CompileError(`${node.opType} of constants alone is not supported; run the exporter's constant folding.`, node.name);
-  if (entry === undefined) refuse(node);
-  const made = entry.lower(walk, node);
-  return Array.isArray(made) ? made : [made];
+  if (entry === undefined) return [carried(walk, node) ?? refuse(node)];
+  try {
+    const made = entry.lower(walk, node);
+    return Array.isArray(made) ? made : [made];
+  } catch (error) {
+    if (!(error instanceof CompileError)) throw error;
+    const kept = carried(walk, node);
+    if (kept === null) throw error;
+    return [kept];
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The operators of fp32 networks: this table is the whole set, and docs/operators.md is written from it. */
 import { targetsPage } from '../operator-page.ts';
 import { arithmetic, clip, extreme, negate, power, prelu, softmax, unary } from './elementwise.ts';
+import { CARRIED } from './carried.ts';
 import { FOLDS } from './fold.ts';
 import type { Lower } from './layers.ts';
 import { averagePool, batchNormalization, conv, gemm, globalPool, matMul, maxPool, reduction } from './layers.ts';
@@ -97,8 +98,6 @@ export const REMEDIES: Readonly<Record<string, string>> = {
   Loop: 'export with fixed shapes and torch.jit.trace, so that no loop is left',
   Scan: 'export with fixed shapes, so that no loop is left',
   ScatterND: 'export without in-place writes (YOLOv5: model.model[-1].inplace = False)',
-  DepthToSpace: 'enlarge with Resize (nearest)',
-  SpaceToDepth: 'use a Conv with strides',
 };
 
 /** Operators that may stand among constants only. */
@@ -118,6 +117,12 @@ Opsets 11 to 21 are read. Any other operator is refused by name, with its node a
 ${rows.join('\n')}
 
 On constants alone (what exporters leave around shapes) these are worked out as well: ${CONSTANT_ONLY.join(', ')}.
+
+Kept as they are where they are none of the above, for the processor's fp32 part:
+
+| operator | what is kept |
+|---|---|
+${Object.entries(CARRIED).map(([name, { limits }]) => `| ${name} | ${limits} |`).join('\n')}
 
 ## Refused, and what to do
 | operator | instead |

@@ -91,8 +91,25 @@ describe('what moves codes', () => {
     const { groups } = planQuantisation(model);
     expect(groups.some((group) => group.length === 2)).toBe(true);
     const { bytes, model: int8 } = await quantise(model, samples(model, 6));
-    expect(await new Network(int8, bytes).outputs(samples(model, 1))).toHaveLength(1);
+    expect(await new Network(int8, bytes).outputs(samples(model, 1), 'all')).toHaveLength(1);
     const { layers } = compileProgram(writeOnnx(int8)).report;
     expect(layers.filter((l) => l.float).map((l) => l.operator)).toEqual(['DequantizeLinear', 'Transpose', 'QuantizeLinear']);
+  });
+});
+
+describe('what the core has not, from an fp32 network on', () => {
+  it('runs in fp32 between codes and codes: bilinear enlargement, a slope a channel, attention', async () => {
+    const net = new Fp32(17, 6);
+    const x = net.node('PRelu', [net.conv(net.input([1, 3, 6, 6]), 3, 8, 3, { pads: [1, 1, 1, 1] }), net.weights([8, 1, 1], 0.3)]);
+    const flat = net.node('Reshape', [net.conv(x, 8, 8, 1), net.ints(1, 8, 36)]);
+    const weights = net.node('Softmax', [net.node('MatMul', [flat, net.node('Transpose', [flat], { perm: [0, 2, 1] })])], { axis: 2 });
+    const attended = net.node('Reshape', [net.node('MatMul', [weights, flat]), net.ints(1, 8, 6, 6)]);
+    const large = net.node('Resize', [net.conv(attended, 8, 8, 1), '', net.floats(1, 1, 2, 2)], { mode: 'linear' });
+    const { model } = canonical(net.build([net.conv(large, 8, 4, 3)]));
+    const { bytes, report } = await quantise(model, samples(model, 6));
+    expect(report.outputs[0]?.sqnr).toBeGreaterThan(15);
+    const { layers } = compileProgram(bytes).report;
+    for (const operator of ['PRelu', 'MatMul', 'Softmax', 'Resize']) expect(layers.find((l) => l.operator === operator), operator).toMatchObject({ float: true });
+    expect(layers.filter((l) => l.operator === 'Conv').every((l) => l.target === 'PL')).toBe(true);
   });
 });
