@@ -6,7 +6,8 @@
 import { z } from 'zod';
 import { Library } from './dicom.ts';
 import { Comparison, EngineId, Run } from './engine.ts';
-import { ModelMetadata } from './model.ts';
+import { ModelMetadata, Preprocessing } from './model.ts';
+import { AddModelReport } from './report.ts';
 
 export const Locale = z.enum(['en', 'zh-CN']);
 export type Locale = z.infer<typeof Locale>;
@@ -60,6 +61,74 @@ export const ModelInfo = z.object({
 });
 export type ModelInfo = z.infer<typeof ModelInfo>;
 
+/** A file or folder that the reader chose in a dialog; its path stays in the host. */
+export const PickedFile = z.object({
+  id: z.string(),
+  name: z.string(),
+  /** Of a folder: how many files lie in it. */
+  files: z.number().int().nonnegative().optional(),
+});
+export type PickedFile = z.infer<typeof PickedFile>;
+
+export const ModelTask = z.enum(['classification', 'detection']);
+export type ModelTask = z.infer<typeof ModelTask>;
+
+const PortInfo = z.object({ name: z.string(), shape: z.array(z.number().int().nonnegative()) });
+
+/** What an ONNX file, and the metadata beside it, say of a model to be. */
+export const ModelDraft = z.object({
+  name: z.string(),
+  title: z.string(),
+  /** The file has scales of its own, which are kept. */
+  quantised: z.boolean(),
+  /** NCHW. */
+  input: PortInfo,
+  outputs: z.array(PortInfo),
+  /** null: a table of boxes, or class scores in an unusual shape; only a person can say. */
+  task: ModelTask.nullable(),
+  /** Names of the classes; null where neither file has them. */
+  labels: z.array(z.string()).nullable(),
+  /** Class scores of a classifier; null where unknown. */
+  classes: z.number().int().positive().nullable(),
+  preprocessing: Preprocessing,
+  /** DICOM modalities; empty: those of the calibration images. */
+  modalities: z.array(z.string()),
+  /** Fields that hold a guess. */
+  unknown: z.array(z.enum(['task', 'labels', 'preprocessing', 'modalities'])),
+  /** What was changed or assumed, an English sentence each. */
+  notes: z.array(z.string()),
+});
+export type ModelDraft = z.infer<typeof ModelDraft>;
+
+const Name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
+const Text = z.string().trim().min(1).max(200);
+
+/** What the reader made of a draft. */
+export const ModelFields = z.object({
+  name: Name,
+  title: Text,
+  task: ModelTask,
+  /** null: numbered. */
+  labels: z.array(Text).min(1).max(10_000).nullable(),
+  preprocessing: Preprocessing,
+  /** Empty: those of the calibration images. */
+  modalities: z.array(z.string().regex(/^[A-Z0-9_ ]{1,16}$/)).max(50),
+});
+export type ModelFields = z.infer<typeof ModelFields>;
+
+export const CalibrationMethod = z.enum(['minmax', 'percentile', 'entropy']);
+export type CalibrationMethod = z.infer<typeof CalibrationMethod>;
+
+/** What the board answered to its first image, one of zeros. */
+export const Deployed = z.object({
+  board: z.string(),
+  backend: z.string(),
+  /** Round trip by this computer's clock. */
+  ms: z.number().nonnegative(),
+  outputs: z.array(PortInfo.extend({ datatype: z.string() })),
+});
+export type Deployed = z.infer<typeof Deployed>;
+
 const Nothing = z.object({});
 const Done = z.object({});
 
@@ -71,6 +140,32 @@ export const CALLS = {
   'library.get': { request: Nothing, response: Library },
   'library.close': { request: z.object({ studyUid: z.string() }), response: Done },
   'models.list': { request: Nothing, response: z.object({ models: z.array(ModelInfo), problems: z.array(z.object({ name: z.string(), message: z.string() })) }) },
+  /** Opens a dialog. `onnx` and `metadata` are files, `samples` a folder of calibration images. */
+  'models.pick': { request: z.object({ what: z.enum(['onnx', 'metadata', 'samples']) }), response: z.object({ file: PickedFile.nullable() }) },
+  /** Ids of `models.pick`. Fails with `not-compiled`, the node and the mend where the file is none that we can take. */
+  'models.inspect': { request: z.object({ model: z.string(), metadata: z.string().nullable() }), response: ModelDraft },
+  /** Calibrates, quantises, compiles, proves and writes; `models.progress` meanwhile. Cancelled by the call's id: then nothing is left. */
+  'models.add': {
+    request: z.object({
+      model: z.string(),
+      metadata: z.string().nullable(),
+      fields: ModelFields,
+      samples: z.string(),
+      /** null: the best of all. Not for a file that is quantised already. */
+      method: CalibrationMethod.nullable(),
+      /** Calibration files at most. */
+      limit: z.number().int().min(1).max(10_000),
+    }),
+    response: z.object({ id: z.string() }),
+  },
+  /** null: the package has none. */
+  'models.report': { request: z.object({ id: Name }), response: z.object({ report: AddModelReport.nullable() }) },
+  /** Asks where to save, then writes the report as JSON. */
+  'models.exportReport': { request: z.object({ id: Name }), response: z.object({ saved: z.boolean() }) },
+  /** Loads a model into the virtual board and runs it once. */
+  'models.deploy': { request: z.object({ id: Name }), response: Deployed },
+  /** Of the reader's own only: unloads it from the board and deletes it. */
+  'models.remove': { request: z.object({ id: Name }), response: Done },
   'boards.list': { request: Nothing, response: z.object({ boards: z.array(BoardStatus) }) },
   /** Start the virtual board again, or connect anew. */
   'boards.reconnect': { request: z.object({ id: z.string() }), response: Done },
@@ -97,6 +192,8 @@ export const EVENTS = {
   /** Scanning of opened files; `done === total` ends it. */
   'library.progress': z.object({ done: z.number().int(), total: z.number().int(), fileName: z.string() }),
   'boards.changed': z.object({ boards: z.array(BoardStatus) }),
+  /** Of `models.add`: `step` is an English name of the work. */
+  'models.progress': z.object({ step: z.string(), done: z.number().int(), total: z.number().int() }),
   'compare.progress': z.object({ instanceId: z.string(), engine: EngineId, done: z.number().int(), total: z.number().int() }),
   'compare.run': z.object({ instanceId: z.string(), frame: z.number().int(), run: Run }),
   /** A menu item or shortcut handled by the page: the id of an Action. */
@@ -105,13 +202,13 @@ export const EVENTS = {
 export type EventName = keyof typeof EVENTS;
 export type EventPayload<N extends EventName> = z.output<(typeof EVENTS)[N]>;
 
-/** A failed call: `code` is stable, `message` is for people. */
-export const CallError = z.object({ code: z.string(), message: z.string() });
+/** A failed call: `code` is stable, `message` is for people; `node` names the ONNX node that it is about. */
+export const CallError = z.object({ code: z.string(), message: z.string(), node: z.string().optional() });
 export type CallError = z.infer<typeof CallError>;
 
 /** What the preload puts on `window.fabriclens`. */
 export interface HostBridge {
-  /** Rejects with an Error whose `name` is the CallError's code. */
+  /** Rejects with an Error whose `name` is the CallError's code, and which has its `node`. */
   call<N extends CallName>(name: N, request: Request<N>, signal?: AbortSignal): Promise<Response<N>>;
   /** Returns the unsubscriber. */
   on<N extends EventName>(name: N, listener: (payload: EventPayload<N>) => void): () => void;

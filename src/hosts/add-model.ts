@@ -7,7 +7,7 @@ import { access, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { compileProgram, type CompileOptions } from '../compiler/compile.ts';
 import { CompileError } from '../compiler/error.ts';
-import { cardOf, inputRange, metadataOf, parseGiven, prepare, readProperties, type Facts, type Preparation } from '../compiler/quantise/describe.ts';
+import { cardOf, inputRange, metadataOf, prepare, readProperties, type Facts, type GivenMetadata, type Preparation } from '../compiler/quantise/describe.ts';
 import { imported } from '../compiler/quantise/imported.ts';
 import { compareOutputs, quantise, split, type Method, type QuantisationReport } from '../compiler/quantise/index.ts';
 import { Network } from '../compiler/quantise/measure.ts';
@@ -20,7 +20,7 @@ import { createCodecs } from '../dicom/index.ts';
 import { EngineError } from '../engines/index.ts';
 import { iouOf, loadPackage, probabilities, suppress, type InputBox } from '../review/index.ts';
 import { readSamples, type SampleOptions } from './calibration-samples.ts';
-import { readInput, readSource, type Source } from './model-source.ts';
+import { readGiven, readSource, type Source } from './model-source.ts';
 import { provePackage, type Proven } from './prove-package.ts';
 import type { Resources } from './resources.ts';
 
@@ -30,6 +30,8 @@ export type AddModelOptions = SampleOptions & {
   /** Folder to make; its name becomes the model's. */
   readonly out: string;
   readonly metadata?: string | undefined;
+  /** Instead of `metadata`: what it would say. */
+  readonly given?: GivenMetadata | undefined;
   readonly method?: Method | undefined;
   readonly float?: readonly string[] | undefined;
   /** Layers by name that shall run on the PL or the PS. */
@@ -46,7 +48,6 @@ export type AddedModel = AddModelReport & { readonly package: string };
 /** Of the package, beside PACKAGE_FILES: what AddModelReport holds. */
 const REPORT_FILE = 'report.json';
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-const MAX_METADATA_BYTES = 16 * 2 ** 20;
 /** Samples that a detector is measured on: its outputs are megabytes each. */
 const MAX_DETECTOR_SAMPLES = 8;
 /** Names of worst layers in the report. */
@@ -62,7 +63,7 @@ export async function addModel(options: AddModelOptions, resources: Resources): 
 
   const source = await readSource(options.model);
   if (source.quantised !== null && (options.method !== undefined || options.float !== undefined)) throw new CompileError('The file is quantised already, and its scales are kept: leave --method and --float out, or give the fp32 file.');
-  const given = options.metadata === undefined ? {} : parseGiven(new TextDecoder().decode(await readInput(options.metadata, MAX_METADATA_BYTES)), basename(options.metadata));
+  const given = options.given ?? (options.metadata === undefined ? {} : await readGiven(options.metadata));
   const network = new Network(source.model);
   const facts: Omit<Facts, 'modalities'> = { name, given, properties: readProperties(source.bytes), model: source.model, inputDims: network.inputDims, activation: source.activation };
   const preparation = prepare(facts);

@@ -1,17 +1,18 @@
 /** An ONNX file and the data files beside it, as addModel takes it in. */
 import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
-import { dirname, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { CompileError } from '../compiler/error.ts';
 import { canonical } from '../compiler/float/canonical.ts';
 import { readOnnx, type ExternalData, type OnnxModel } from '../compiler/onnx.ts';
 import { writeOnnx } from '../compiler/onnx-write.ts';
-import { withoutFinalActivation } from '../compiler/quantise/describe.ts';
+import { parseGiven, withoutFinalActivation, type GivenMetadata } from '../compiler/quantise/describe.ts';
 import { floatOf } from '../compiler/quantise/imported.ts';
 import { isQuantised } from '../compiler/quantised/index.ts';
 import { readBounded, readFailure } from '../engines/index.ts';
 
 const MAX_FILE_BYTES = 2 ** 30;
+const MAX_METADATA_BYTES = 16 * 2 ** 20;
 
 export type Source = {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -32,6 +33,11 @@ export async function readInput(path: string, limit = MAX_FILE_BYTES): Promise<U
   } catch (error) {
     throw new CompileError(`${path} cannot be read: ${readFailure(error)}.`);
   }
+}
+
+/** A MONAI bundle's metadata.json. @throws CompileError */
+export async function readGiven(path: string): Promise<GivenMetadata> {
+  return parseGiven(new TextDecoder().decode(await readInput(path, MAX_METADATA_BYTES)), basename(path));
 }
 
 /** The canonical network; the package keeps the file as it is where its inputs and outputs are the canonical ones and it is whole. @throws CompileError */

@@ -4,8 +4,10 @@ import { dialog, type BrowserWindow, type OpenDialogOptions } from 'electron';
 import type { Library } from '../../contract/dicom.ts';
 import type { AppInfo } from '../../contract/ipc.ts';
 import { exportComparison } from '../../review/export.ts';
+import type { AdderClient, Progress } from './adder-client.ts';
 import { CallFailure } from './failure.ts';
 import type { Handlers } from './ipc.ts';
+import { createModelHandlers } from './model-calls.ts';
 import type { ReviewClient } from './review-client.ts';
 import type { SettingsFile } from './settings.ts';
 
@@ -13,6 +15,11 @@ export interface Wiring {
   window: BrowserWindow;
   settings: SettingsFile;
   review: ReviewClient;
+  adder: AdderClient;
+  modelsDir: string;
+  userModelsDir: string;
+  /** Of the model that is being added. */
+  onModelProgress(progress: Progress): void;
   openPaths(paths: string[], signal?: AbortSignal): Promise<{ opened: number }>;
   info(): AppInfo;
   localeChanged(): void;
@@ -24,7 +31,7 @@ const OPEN: Record<'files' | 'folder', OpenDialogOptions> = {
   folder: { properties: ['openDirectory', 'multiSelections'] },
 };
 
-export function createHandlers({ window, settings, review, openPaths, info, localeChanged }: Wiring): Handlers {
+export function createHandlers({ window, settings, review, adder, modelsDir, userModelsDir, onModelProgress, openPaths, info, localeChanged }: Wiring): Handlers {
   // Kept when a study is closed or the review process was started again: what has been computed can still be exported.
   const sopInstanceUids = new Map<string, string>();
   const remember = ({ studies }: Library): void => {
@@ -34,7 +41,16 @@ export function createHandlers({ window, settings, review, openPaths, info, loca
     if (name === 'library.changed') remember(payload as Library);
   });
 
+  const models = createModelHandlers({
+    review, adder, modelsDir, userModelsDir, onProgress: onModelProgress,
+    dialogs: {
+      open: async (options) => (await dialog.showOpenDialog(window, options)).filePaths[0] ?? null,
+      save: async (name) => (await dialog.showSaveDialog(window, { defaultPath: name, filters: [{ name: 'JSON', extensions: ['json'] }] })).filePath || null,
+    },
+  });
+
   return {
+    ...models,
     'app.info': async () => info(),
     'settings.set': async (change) => {
       const before = settings.get().locale;

@@ -2,14 +2,16 @@
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { app, dialog, Menu, type BrowserWindow } from 'electron';
+import { app, dialog, Menu, utilityProcess, type BrowserWindow } from 'electron';
 import type * as CommandLine from '../cli/main.ts';
 import { SUBCOMMANDS } from '../cli/options.ts';
 import { resolveResources } from '../resources.ts';
 import { parseLaunch } from './arguments.ts';
+import { createAdder } from './adder-client.ts';
 import { createHandlers } from './calls.ts';
 import { serve } from './ipc.ts';
 import { menuTemplate } from './menu.ts';
+import { makeFolder, sweep } from './own-models.ts';
 import { registerScheme, serveApp } from './protocol.ts';
 import { startReview } from './review-client.ts';
 import type { AppPlace } from './review-messages.ts';
@@ -20,7 +22,7 @@ import { confine, createSession, createWindow } from './window.ts';
 const log = (text: string): void => void process.stderr.write(`fabriclens: ${text}\n`);
 
 const launch = parseLaunch(process.argv, { defaultApp: process.defaultApp === true, folder: process.cwd(), subcommands: SUBCOMMANDS });
-const place: AppPlace = { root: app.getAppPath(), ...(app.isPackaged ? { resourcesPath: process.resourcesPath } : {}), ...(launch.modelsDir === undefined ? {} : { modelsDir: launch.modelsDir }) };
+const place: Omit<AppPlace, 'userModelsDir'> = { root: app.getAppPath(), ...(app.isPackaged ? { resourcesPath: process.resourcesPath } : {}), ...(launch.modelsDir === undefined ? {} : { modelsDir: launch.modelsDir }) };
 const built = (name: string): string => join(place.root, 'dist', name);
 
 if (launch.cli) await runCli(launch.cli);
@@ -68,7 +70,15 @@ function startWindow(): void {
 /** Opens the window; returns what opens more files in it. */
 function run(paths: string[]): (paths: string[]) => void {
   const settings = openSettings(join(app.getPath('userData'), 'settings.json'), app.getLocale(), log);
-  const review = startReview(built('electron/review-process.js'), place, log);
+  const userModelsDir = join(app.getPath('userData'), 'models');
+  makeFolder(userModelsDir);
+  void sweep(userModelsDir).catch((error: Error) => log(error.message));
+  const wholePlace: AppPlace = { ...place, userModelsDir };
+  const review = startReview(built('electron/review-process.js'), wholePlace, log);
+  const adder = createAdder({
+    fork: () => utilityProcess.fork(built('electron/adder-process.js'), [JSON.stringify(wholePlace)], { serviceName: 'FabricLens models', stdio: ['ignore', 'inherit', 'inherit'] }),
+    sweep: () => sweep(userModelsDir),
+  });
   const own = createSession();
   serveApp(own, {
     ui: built('renderer'),
@@ -83,12 +93,16 @@ function run(paths: string[]): (paths: string[]) => void {
     opened.push(...more);
     return result;
   };
-  const emit = serve(
+  const emit: ReturnType<typeof serve> = serve(
     window.webContents,
     createHandlers({
       window,
       settings,
       review,
+      adder,
+      modelsDir: place.modelsDir ?? resolveResources(place.root, place.resourcesPath).modelsDir,
+      userModelsDir,
+      onModelProgress: (progress) => emit('models.progress', progress),
       openPaths,
       info: () => ({
         version: app.getVersion(),
@@ -107,7 +121,7 @@ function run(paths: string[]): (paths: string[]) => void {
   review.onLost((restarted) => {
     if (restarted && opened.length > 0) void review.call('library.add', { paths: [...new Set(opened)] }).catch((error: Error) => log(error.message));
   });
-  guardExit(window, review);
+  guardExit(window, async () => void (await Promise.allSettled([adder.close(), review.close()])));
 
   const openReported = (more: string[]): void => {
     if (window.isMinimized()) window.restore();
@@ -123,8 +137,8 @@ function run(paths: string[]): (paths: string[]) => void {
   return openReported;
 }
 
-/** A page that dies comes again; the review process, and with it the virtual board, ends before the application does. */
-function guardExit(window: BrowserWindow, review: { close(): Promise<void> }): void {
+/** A page that dies comes again; the other processes, and with them the virtual board, end before the application does. */
+function guardExit(window: BrowserWindow, close: () => Promise<void>): void {
   window.webContents.on('render-process-gone', (_event, details) => {
     log(`page process gone (${details.reason})`);
     if (details.reason !== 'clean-exit') window.reload();
@@ -132,7 +146,7 @@ function guardExit(window: BrowserWindow, review: { close(): Promise<void> }): v
   app.on('child-process-gone', (_event, details) => {
     if (details.reason !== 'clean-exit' && details.type !== 'Utility') log(`${details.type} process gone (${details.reason})`);
   });
-  const end = (): void => void review.close().finally(() => app.exit());
+  const end = (): void => void close().finally(() => app.exit());
   app.on('will-quit', (event) => {
     event.preventDefault();
     end();

@@ -7,9 +7,8 @@ let next = 0;
 
 function settle(answer: Answer): unknown {
   if (answer.ok) return answer.value;
-  const error = new Error(answer.error.message);
-  error.name = answer.error.code;
-  throw error;
+  const { code, message, node } = answer.error;
+  throw Object.assign(new Error(message), { name: code, node });
 }
 
 const bridge: HostBridge = {

@@ -39,7 +39,7 @@ export function startReview(script: string, place: AppPlace, log: (text: string)
       const call = waiting.get(message.id);
       waiting.delete(message.id);
       if (message.ok) call?.resolve(message.value as never);
-      else call?.reject(new CallFailure(message.error.code, message.error.message));
+      else call?.reject(new CallFailure(message.error.code, message.error.message, message.error.node));
     });
     started.on('exit', (code) => {
       if (child === started) child = null;

@@ -3,12 +3,13 @@ import { resolveResources } from '../resources.ts';
 import { virtualBoardLink } from '../../board/index.ts';
 import { createCodecs } from '../../dicom/index.ts';
 import { createReview } from '../../review/index.ts';
+import { deploy } from '../deploy.ts';
 import { toCallError, type AppPlace, type FromReview, type ReviewCallName, type ReviewRequest, type ReviewResponse, type ToReview } from './review-messages.ts';
 
 /** Progress of a scan is told at most this often (milliseconds). */
 const PROGRESS_EVERY = 50;
 
-const { root, resourcesPath, modelsDir } = JSON.parse(process.argv[2]!) as AppPlace;
+const { root, resourcesPath, modelsDir, userModelsDir } = JSON.parse(process.argv[2]!) as AppPlace;
 const own = resolveResources(root, resourcesPath);
 const resources = { ...own, modelsDir: modelsDir ?? own.modelsDir };
 const software = `FabricLens ${resources.version}`;
@@ -16,6 +17,7 @@ const send = (message: FromReview): void => process.parentPort.postMessage(messa
 
 const board = virtualBoardLink({
   modelsDir: resources.modelsDir,
+  userModelsDir,
   runtimeLibrary: resources.runtimeLibrary,
   agentDir: resources.agentDir,
   log: (line) => process.stderr.write(`virtual board: ${line}\n`),
@@ -25,6 +27,7 @@ board.start();
 
 const review = createReview({
   modelsDir: resources.modelsDir,
+  userModelsDir,
   codecs: createCodecs(resources.loadWasm),
   workerUrl: resources.ortWorkerUrl,
   board,
@@ -62,6 +65,11 @@ const calls: { [N in ReviewCallName]: (request: ReviewRequest<N>, signal: AbortS
   },
   'instance.path': ({ id }) => ({ path: review.filePath(id) ?? null }),
   'models.list': () => review.models(),
+  'models.deploy': ({ id }, signal) => deploy(board, id, signal),
+  'models.unload': async ({ id }) => {
+    if (board.status.state === 'ready' && board.status.models.includes(id)) await (await board.ready()).unload(id);
+    return {};
+  },
   'boards.list': () => ({ boards: [board.status] }),
   'boards.reconnect': () => {
     board.reconnect();
