@@ -1,6 +1,6 @@
 /** Programs of float operators that are wrong: refused by name before anything runs; and what a run of right ones promises. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Binding, FloatOp, FloatOperator, FloatTensor, Header, NONE, ReduceFunction, SectionKind, Segment, UnaryFunction } from '../../src/contract/layout.ts';
+import { BinaryFunction, Binding, FloatOp, FloatOperator, FloatTensor, Header, NONE, ReduceFunction, SectionKind, Segment, SoftmaxFunction, UnaryFunction } from '../../src/contract/layout.ts';
 import { random } from '../../test/support/qdq.ts';
 import { damaged, withField } from '../tests/damage.ts';
 import type { Struct } from '../tests/damage.ts';
@@ -264,6 +264,23 @@ describe('a run of float operators', () => {
       'PS dequantize op0 0', 'PS swish op1 0', 'PS mul op2 0', 'PS transpose op3 0', 'PS slice op4 0', 'PS place op5 0', 'PS place op6 0', 'PS interpolate op7 0', 'PS softmax op8 0',
       'PS reduce_mean op9 0', 'PS matmul op10 72', 'PS nms op11 0', 'PS quantize op12 0',
     ]);
+  });
+
+  it('calls each function by the layout\'s name', async () => {
+    const program = new FloatProgram();
+    const x = program.constant(new Float32Array(4), [2, 2]);
+    const names: string[] = [];
+    const add = (op: number, fn: number, name: string, inputs: Tensor[], shape: number[], parameters: Uint32Array | null): void => {
+      names.push(name.toLowerCase());
+      program.op(op, inputs, program.tensor(shape), { function: fn, parameters });
+    };
+    for (const [name, fn] of Object.entries(UnaryFunction)) add(O.UNARY, fn, name, [x], [2, 2], new Uint32Array(2));
+    for (const [name, fn] of Object.entries(BinaryFunction)) add(O.BINARY, fn, name, [x, x], [2, 2], null);
+    for (const [name, fn] of Object.entries(SoftmaxFunction)) add(O.SOFTMAX, fn, name, [x], [2, 2], null);
+    for (const [name, fn] of Object.entries(ReduceFunction)) add(O.REDUCE, fn, `reduce_${name}`, [x], [2], Uint32Array.of(1));
+    program.output(x);
+    expect(await text(program)).toBe('');
+    expect((await golden.layers()).map((line) => line.split(' ')[1])).toEqual(names);
   });
 
   it('stops between operators when cancelled or late, and leaves the outputs alone', async () => {

@@ -62,6 +62,8 @@ const char *float_op_name(const FloatOp &op) {
   static const char *const BINARY[] = {"add", "sub", "mul", "div", "pow", "min", "max"};
   static const char *const REDUCE[] = {"reduce_mean", "reduce_sum", "reduce_max", "reduce_min"};
   static const char *const OTHERS[] = {"dequantize", "quantize", "unary", "binary", "transpose", "slice", "place", "interpolate", "softmax", "reduce", "matmul", "nms"};
+  static_assert(sizeof UNARY / sizeof *UNARY == UnaryFunction::SIGN + 1 && sizeof BINARY / sizeof *BINARY == BinaryFunction::MAX + 1 &&
+                sizeof REDUCE / sizeof *REDUCE == ReduceFunction::MIN + 1 && sizeof OTHERS / sizeof *OTHERS == FloatOperator::NMS + 1, "a name for each");
   switch (op.op) {
     case FloatOperator::UNARY: return UNARY[op.function];
     case FloatOperator::BINARY: return BINARY[op.function];
