@@ -231,8 +231,23 @@ describe('what the compiler refuses, it names', () => {
   });
 });
 
+/** Most of what is computed in fp32, between codes and codes. */
+function inFloat(seed: number): Uint8Array {
+  const ints = (net: Qdq, ...values: number[]): string => net.value(BigInt64Array.from(values, BigInt));
+  return small((net, x) => {
+    const turned = net.node('Transpose', [net.node('Reshape', [x.name, ints(net, 1, 2, 2, 8, 8)])], { perm: [0, 2, 1, 4, 3] });
+    const back = net.node('Reshape', [turned, ints(net, 1, 4, 8, -1)]);
+    const large = net.node('Resize', [back, '', net.value(Float32Array.of(1, 1, 2, 1.5))], { mode: seed % 2 === 0 ? 'linear' : 'nearest' });
+    const cut = net.node('Slice', [large, ints(net, -1, 2), ints(net, 0, 10), ints(net, 2, 3), ints(net, -3, 1)]);
+    const product = net.node('MatMul', [cut, net.node('Transpose', [cut], { perm: [0, 1, 3, 2] })]);
+    const padded = net.node('Pad', [net.node('Softmax', [product], { axis: 2 }), ints(net, 0, 1, 0, 0, 0, 0, 0, 3)]);
+    return { name: net.node('Concat', [net.node('ReduceMean', [padded], { axes: [2] }), net.node('Gather', [padded, ints(net, 3, 1)], { axis: 2 })], { axis: 2 }), shape: [1, 5, 3, 8] };
+  });
+}
+
 describe('hostile ONNX', () => {
   const seeds = [
+    ...Array.from({ length: 6 }, (_, i) => inFloat(i)),
     ...Array.from({ length: 6 }, (_, i) => network({ channels: 8, height: 6, width: 6, seed: i, flavour: 'plain', head: 'none', steps: (['activation', 'concat', 'upsample', 'split', 'scaled', 'route'] as const).map((kind, k) => ({ kind, seed: i + k })) }, i % 2 === 0).onnx),
     ...Array.from({ length: 6 }, (_, i) => network({ channels: 2 + i, height: 6, width: 6, seed: i, flavour: 'plain', head: 'gemm', steps: [{ kind: 'relu', seed: i }, { kind: 'residual', seed: i }, { kind: 'maxPool', seed: i }] }, false).onnx),
     readFileSync(join(ROOT, 'models/pneumonia/model.int8.onnx')).subarray(0, 40_000),
