@@ -36,7 +36,7 @@ beforeAll(async () => void (golden = await Golden.start()), BUILD_TIMEOUT);
 afterAll(async () => void (await golden.end()));
 
 /**
- * ONNX Runtime 1.23's QLinearConv of uint8 by uint8 is wrong for 1 × 1 kernels on some processors (AVX-VNNI: 16 of 1536 values off by up to 151, against
+ * ONNX Runtime 1.23.2 was seen to compute a 1 × 1 QLinearConv of uint8 by uint8 wrongly (a processor with AVX-VNNI: 16 of 1536 values off by up to 151, against
  * numpy's integers and its own DequantizeLinear → Conv → QuantizeLinear): the same network in QDQ form, with the same codes, is the witness then.
  */
 const witness = (name: string): string => name.replace('-qop-uint8-uint8-', '-qdq-uint8-uint8-');

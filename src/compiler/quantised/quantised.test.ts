@@ -99,7 +99,7 @@ describe('ONNX Runtime', () => {
     );
     console.log(`ONNX Runtime: ${values} values, ${differ} differ, by at most ${far.toFixed(2)} LSB`);
     expect(values).toBeGreaterThan(10_000);
+    // How far apart is reported alone: one value that rounds the other way in front of a steep layer moves those behind it by any number of steps.
     expect(differ / values).toBeLessThan(1e-3);
-    expect(far).toBeLessThan(2.01);
   }, 300_000);
 });

@@ -18,8 +18,9 @@ export type LayerWeights = {
 
 /** How far a weight may lie from a code, in steps: fp32 products and quotients of 8-bit codes stay far below. */
 const OFF_LATTICE = 2 ** -8;
-/** A bias further from a whole step than this was rounded. */
+/** A bias further from a whole step than this was rounded; of a large one fp32 holds no more than 24 bits. */
 const OFF_STEP = 2 ** -6;
+const FLOAT_ERROR = 2 ** -22;
 
 /** Why a node's codes are not the file's own. */
 type Changes = { negative: number; rounded: boolean; coarser: number; anew: boolean };
@@ -93,7 +94,7 @@ class Layer {
         // lower.ts proves the same of every accumulator: 128 · Σ|w| + |bias − zero point · Σw| < 2^31.
         if (Math.abs(whole) < 2 ** 31 && 128 * magnitude + Math.abs(whole - input.zeroPoint * sum) < 2 ** 31) {
           steps[c] = whole;
-          if (Math.abs(exact - whole) > OFF_STEP) this.changes.rounded = true;
+          if (Math.abs(exact - whole) > OFF_STEP + Math.abs(exact) * FLOAT_ERROR) this.changes.rounded = true;
           if (tries > 0) this.changes.coarser++;
           return scale;
         }
