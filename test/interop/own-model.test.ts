@@ -1,10 +1,13 @@
 /** docs/own-model.md, run as it stands: every block, in order, in the checkout's folder, where it makes build/own-model. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { ROOT } from '../support/data.ts';
 import { blocksOf, writeBlock } from '../support/page.ts';
 import { execute, unreachable } from './venv.ts';
+
+// What was made stays to be looked at, but for gigabytes of PyTorch.
+afterAll(() => rmSync(join(ROOT, 'build/own-model/venv'), { recursive: true, force: true }));
 
 test('every block of docs/own-model.md runs as written, and ends in the right answers', { timeout: 1_800_000 }, async ({ skip }) => {
   const blocks = blocksOf(readFileSync(join(ROOT, 'docs/own-model.md'), 'utf8'));
