@@ -1,19 +1,16 @@
 /** A detector's boxes over the image: drawn in the pane's own pixels, so that lines and words keep their size at any zoom. */
-import { useEffect, useMemo, useRef, type JSX } from 'react';
+import { memo, useEffect, useMemo, useRef, type JSX } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { Box } from '../../src/contract/engine.ts';
 import { entryOf, modelOf } from '../state/selectors.ts';
 import { useApp, useAppState, useLocalText, useView } from '../ui/app.ts';
 import { probability } from '../ui/format.ts';
-import type { ToPane } from '../viewport/presentation.ts';
 import { sliceKey } from '../viewport/viewer.ts';
-import { boundsOf, cornersOf, drawnBoxes, groupAt } from './boxes.ts';
+import { boundsOf, cornersOf, drawnBoxes, groupAt, type DrawnBox } from './boxes.ts';
 import { DASHES } from './EngineLine.tsx';
 
 const TAG_HEIGHT = 18;
-
-/** All dark lines lie under all light ones, or the dashes of one engine would hide the line of another. */
-const pointsOf = (box: Box, toPane: ToPane): string => cornersOf(box, toPane).map(({ x, y }) => `${x},${y}`).join(' ');
+/** More words than these cover the image and one another; of the rest it is said what it is when it is pointed at. */
+const MAX_TAGS = 60;
 
 export function BoxOverlay(): JSX.Element | null {
   const { t } = useTranslation();
@@ -52,27 +49,39 @@ export function BoxOverlay(): JSX.Element | null {
   }, [session, boxes, toPane, key]);
 
   if (!toPane || !labels || boxes.length === 0) return null;
-  // What is pointed at lies on top.
-  const ordered = [...boxes].sort((a, b) => Number(a.group === pointed) - Number(b.group === pointed));
+  const tagged = boxes.filter(({ group }, index) => index < MAX_TAGS || group === pointed);
+  const { a, b, c, d, e, f } = toPane;
   return (
     <svg ref={ref} className="boxes" role="img" aria-label={t('boxes.over', { count: boxes.length })} data-testid="boxes">
-      {ordered.map(({ group, label, outlines, only }) => {
+      <g transform={`matrix(${a} ${b} ${c} ${d} ${e} ${f})`}><Outlines boxes={boxes} pointed={pointed} /></g>
+      {tagged.map(({ group, label, outlines, only }) => {
         const name = local(labels[label]!.text);
         const score = probability(outlines[0]!.box.score);
         const text = only ? t('boxes.only', { label: name, score, engines: only.map((engine) => t(`engine.${engine}`)).join(', ') }) : t('boxes.label', { label: name, score });
         const { left, top } = boundsOf(cornersOf(outlines[0]!.box, toPane));
-        const state = pointed === null ? '' : group === pointed ? ' pointed' : ' aside';
-        return (
-          <g key={group} className={`box${state}`} data-testid="box" data-group={group}>
-            {outlines.map(({ engine, box }) => <polygon key={engine} points={pointsOf(box, toPane)} className="box-halo" />)}
-            {outlines.map(({ engine, box }) => <polygon key={engine} points={pointsOf(box, toPane)} className={`box-line engine-${engine}`} strokeDasharray={DASHES[engine]} data-engine={engine} />)}
-            <Tag text={text} x={left} y={top - TAG_HEIGHT - 4} />
-          </g>
-        );
+        return <g key={group} className={stateOf(group, pointed)}><Tag text={text} x={left} y={top - TAG_HEIGHT - 4} /></g>;
       })}
     </svg>
   );
 }
+
+const stateOf = (group: number, pointed: number | null): string => `box${pointed === null ? '' : group === pointed ? ' pointed' : ' aside'}`;
+
+/** In pixels of the image, under the pane's matrix: moving the image moves them all at once, and their lines keep their width (vector-effect). */
+const Outlines = memo(function Outlines({ boxes, pointed }: { boxes: readonly DrawnBox[]; pointed: number | null }): JSX.Element {
+  // What is pointed at lies on top. All dark lines of a box lie under all its light ones, or the dashes of one engine would hide the line of another.
+  const ordered = [...boxes].sort((x, y) => Number(x.group === pointed) - Number(y.group === pointed));
+  return (
+    <>
+      {ordered.map(({ group, outlines }) => (
+        <g key={group} className={stateOf(group, pointed)} data-testid="box" data-group={group}>
+          {outlines.map(({ engine, box }) => <rect key={engine} x={box.x} y={box.y} width={box.width} height={box.height} className="box-halo" />)}
+          {outlines.map(({ engine, box }) => <rect key={engine} x={box.x} y={box.y} width={box.width} height={box.height} className={`box-line engine-${engine}`} strokeDasharray={DASHES[engine]} data-engine={engine} />)}
+        </g>
+      ))}
+    </>
+  );
+});
 
 /** Words on a dark ground, which takes their width; inside the box where there is no room above it, and never off the pane to the left. */
 function Tag({ text, x, y }: { text: string; x: number; y: number }): JSX.Element {

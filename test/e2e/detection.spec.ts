@@ -32,7 +32,14 @@ async function axe(page: Page): Promise<string[]> {
 
 /** Corners of an engine's line around group `group`, in client pixels of the pane. */
 const corners = (page: Page, group: number, engine = 'cpu-fp32'): Promise<number[][]> =>
-  page.locator(`[data-testid=box][data-group="${group}"] [data-engine="${engine}"]`).evaluate((line) => line.getAttribute('points')!.split(' ').map((point) => point.split(',').map(Number)));
+  page.locator(`[data-testid=box][data-group="${group}"] [data-engine="${engine}"]`).evaluate((line: SVGRectElement) => {
+    const pane = line.ownerSVGElement!.getBoundingClientRect();
+    const [x, y, width, height] = ['x', 'y', 'width', 'height'].map((name) => Number(line.getAttribute(name))) as [number, number, number, number];
+    return [[x, y], [x + width, y], [x + width, y + height], [x, y + height]].map(([px, py]) => {
+      const at = new DOMPoint(px, py).matrixTransform(line.getScreenCTM()!);
+      return [at.x - pane.left, at.y - pane.top];
+    });
+  });
 
 /** The bright pixels' own corners on the canvas around a point, in the same pixels: what a reader sees. */
 function edges(page: Page, at: { x: number; y: number }): Promise<number[]> {

@@ -85,6 +85,13 @@ describe('detectors', () => {
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(WIDTH);
   });
 
+  test('of very many the surest', () => {
+    const many = Array.from({ length: 60 }, (_, i) => ({ x: i, y: 0, width: 1, height: 1, score: 1 - i / 100, label: 0 }));
+    const text = show(detection({ runs: [{ ...detected('cpu-fp32'), boxes: many }], groups: many.map((_, index) => ({ label: 0, boxes: [{ engine: 'cpu-fp32' as const, index, iou: null }] })), agreements: [] }), 'a', labels);
+    expect(text.match(/^ +bar /gm)).toHaveLength(40);
+    expect(text).toContain('… 20 more with lower scores; --json has them all');
+  });
+
   test('agreement, and nothing found', () => {
     expect(show(detection({ flips: [], agreements: [{ engine: 'board', matched: 1, missing: 0, extra: 0, maxDelta: 0.06, minIou: 0.9 }], maxDelta: 0.06 }), 'a', labels)).toMatch(/agreement: board and cpu-fp32, 1 matched [^]*beyond the tolerance/);
     const nothing = show(detection({ runs: [{ ...detected('cpu-fp32'), boxes: [] }, { ...detected('board'), boxes: [] }], groups: [], flips: [], maxDelta: null, agreements: [{ engine: 'board', matched: 0, missing: 0, extra: 0, maxDelta: null, minIou: null }] }), 'a', labels);

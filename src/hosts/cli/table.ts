@@ -61,6 +61,8 @@ function verdict({ runs, flips, maxDelta, tolerance, threshold }: Classification
   return [...rule, maxDelta <= tolerance ? `  agreement (${numbers})` : `  same decision, but probabilities differ beyond the tolerance (${numbers})`];
 }
 
+const MAX_FOUND = 40;
+
 /** A row an engine, then a row a thing found: its score by each engine, the least overlap with the first one's box, and that box in pixels. */
 function detections({ runs, groups, agreements, rule, maxDelta, tolerance }: DetectionComparison, labels: readonly string[]): string[] {
   const answered = runs.filter((run) => run.state === 'ok');
@@ -81,7 +83,7 @@ function detections({ runs, groups, agreements, rule, maxDelta, tolerance }: Det
   return [
     ...table([['engine', 'boxes', 'p50 ms', 'p95 ms', 'runs'], ...engines], 1),
     ...(found.length > 0
-      ? table([['found', ...answered.map((run) => run.identity.engine), 'IoU', 'x', 'y', 'width', 'height'], ...found], 1)
+      ? [...table([['found', ...answered.map((run) => run.identity.engine), 'IoU', 'x', 'y', 'width', 'height'], ...found.slice(0, MAX_FOUND)], 1), ...(found.length > MAX_FOUND ? [`  … ${found.length - MAX_FOUND} more with lower scores; --json has them all`] : [])]
       : [`  nothing found above ${rule.scoreThreshold}`]),
     ...wrap(`boxes: score from ${rule.scoreThreshold} on, overlaps of more than ${rule.iouThreshold} within a class suppressed, at most ${rule.maxDetections}`, '  '),
     ...agreements.flatMap((one) => wrap(agreement(one, engineOf(runs[0]!)), '  ')),
