@@ -103,11 +103,6 @@ export class Net {
     return this.model.inputs.some((i) => i.name === name);
   }
 
-  /** Inputs that come from the image. */
-  activations(node: OnnxNode): string[] {
-    return node.inputs.filter((name) => name !== '' && !this.model.initializers.has(name));
-  }
-
   /** What codes a value's elements are of; undefined where they are of none. */
   lattice(name: string): Quantisation | undefined {
     return this.#lattice.get(name);

@@ -98,7 +98,7 @@ describe('ONNX Runtime', () => {
       { numRuns: 60 },
     );
     console.log(`ONNX Runtime: ${values} values, ${differ} differ, by at most ${far.toFixed(2)} LSB`);
-    expect(values).toBeGreaterThan(10_000);
+    expect(values).toBeGreaterThan(1_000);
     // How far apart is reported alone: one value that rounds the other way in front of a steep layer moves those behind it by any number of steps.
     expect(differ / values).toBeLessThan(1e-3);
   }, 300_000);
