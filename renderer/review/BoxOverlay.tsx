@@ -49,7 +49,7 @@ export function BoxOverlay(): JSX.Element | null {
   }, [session, boxes, toPane, key]);
 
   if (!toPane || !labels || boxes.length === 0) return null;
-  const tagged = boxes.filter(({ group }, index) => index < MAX_TAGS || group === pointed);
+  const tagged = pointedLast(boxes.filter(({ group }, index) => index < MAX_TAGS || group === pointed), pointed);
   const { a, b, c, d, e, f } = toPane;
   return (
     <svg ref={ref} className="boxes" role="img" aria-label={t('boxes.over', { count: boxes.length })} data-testid="boxes">
@@ -67,13 +67,15 @@ export function BoxOverlay(): JSX.Element | null {
 
 const stateOf = (group: number, pointed: number | null): string => `box${pointed === null ? '' : group === pointed ? ' pointed' : ' aside'}`;
 
+/** What is pointed at lies on top. */
+const pointedLast = (boxes: readonly DrawnBox[], pointed: number | null): DrawnBox[] => [...boxes].sort((a, b) => Number(a.group === pointed) - Number(b.group === pointed));
+
 /** In pixels of the image, under the pane's matrix: moving the image moves them all at once, and their lines keep their width (vector-effect). */
 const Outlines = memo(function Outlines({ boxes, pointed }: { boxes: readonly DrawnBox[]; pointed: number | null }): JSX.Element {
-  // What is pointed at lies on top. All dark lines of a box lie under all its light ones, or the dashes of one engine would hide the line of another.
-  const ordered = [...boxes].sort((x, y) => Number(x.group === pointed) - Number(y.group === pointed));
+  // All dark lines of a box lie under all its light ones, or the dashes of one engine would hide the line of another.
   return (
     <>
-      {ordered.map(({ group, outlines }) => (
+      {pointedLast(boxes, pointed).map(({ group, outlines }) => (
         <g key={group} className={stateOf(group, pointed)} data-testid="box" data-group={group}>
           {outlines.map(({ engine, box }) => <rect key={engine} x={box.x} y={box.y} width={box.width} height={box.height} className="box-halo" />)}
           {outlines.map(({ engine, box }) => <rect key={engine} x={box.x} y={box.y} width={box.width} height={box.height} className={`box-line engine-${engine}`} strokeDasharray={DASHES[engine]} data-engine={engine} />)}
