@@ -4,38 +4,20 @@
  */
 import type { BinaryFunction, ReduceFunction, UnaryFunction } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
-import type { FloatBuilder, Ranges } from './float-builder.ts';
+import type { Ranges } from './float-builder.ts';
 import { broadcast, elementsOf } from './float-builder.ts';
+import type { FloatNode, FloatOperator } from './float-node.ts';
+import { axisOf } from './float-node.ts';
 import { resized } from './float-resize.ts';
 import type { FloatTensor } from './graph.ts';
 import type { OnnxNode } from './onnx.ts';
 import { OnnxType } from './onnx.ts';
 
-/** A node and its operands, each as fp32 values or as constant numbers. */
-export type FloatNode = {
-  readonly node: OnnxNode;
-  readonly build: FloatBuilder;
-  readonly has: (index: number) => boolean;
-  /** An operand's fp32 values. @throws CompileError where it has none */
-  readonly input: (index: number) => FloatTensor;
-  /** A constant's numbers. @throws CompileError where the operand is none, or has more than a million */
-  readonly numbers: (index: number) => number[];
-  /** A constant's dimensions. */
-  readonly dims: (index: number) => readonly number[];
-};
-/** One value, or one for each of the node's outputs. */
-export type FloatOperator = (given: FloatNode) => FloatTensor | FloatTensor[];
 export type FloatEntry = { readonly make: FloatOperator; /** For docs/operators.md. */ readonly limits: string };
 
 const integer = (node: OnnxNode, name: string, otherwise: number): number => node.attributes.get(name)?.i ?? otherwise;
 const real = (node: OnnxNode, name: string, otherwise: number): number => node.attributes.get(name)?.f ?? Math.fround(otherwise);
 const iota = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
-
-export function axisOf(node: OnnxNode, axis: number, rank: number): number {
-  const counted = axis < 0 ? axis + rank : axis;
-  if (!Number.isSafeInteger(axis) || counted < 0 || counted >= rank) throw new CompileError(`${node.opType} names axis ${axis} of ${rank}.`, node.name);
-  return counted;
-}
 
 /** An attribute of older opsets, an input of newer ones; null where neither says anything. */
 function list({ node, has, numbers }: FloatNode, name: string, index: number): number[] | null {

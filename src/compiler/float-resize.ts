@@ -1,8 +1,8 @@
 /** Resize and Upsample as one interpolation an axis. Coordinates are ONNX Runtime's to the bit where it matters: which pixel is the nearest. */
 import { CompileError } from './error.ts';
 import type { Sampling } from './float-builder.ts';
-import type { FloatNode, FloatOperator } from './float-operators.ts';
-import { axisOf } from './float-operators.ts';
+import type { FloatNode, FloatOperator } from './float-node.ts';
+import { axisOf } from './float-node.ts';
 import type { FloatTensor } from './graph.ts';
 
 const f32 = Math.fround;
