@@ -5,6 +5,8 @@ import { NORMALISED, Torch } from './torch.ts';
 import type { Value } from './values.ts';
 
 export type Size = { readonly size?: number; readonly classes?: number; /** Share of the channels between image and scores, for tests. */ readonly width?: number };
+/** Of a residual branch, beside the 1 of what it is added to. */
+const BRANCH = 0.3;
 /** Of scores: enough for classes to differ. */
 const SCORES = 9;
 
@@ -26,11 +28,11 @@ export function resnet(depth: 18 | 50, options: TorchOptions, { size = 224, clas
       let y = x;
       if (depth === 18) {
         y = net.relu(at('relu'), net.convNorm(at('conv1'), at('bn1'), x, { out: inner, kernel: 3, stride }));
-        y = net.convNorm(at('conv2'), at('bn2'), y, { out: inner, kernel: 3 });
+        y = net.convNorm(at('conv2'), at('bn2'), y, { out: inner, kernel: 3, gain: BRANCH });
       } else {
         y = net.relu(at('relu'), net.convNorm(at('conv1'), at('bn1'), x, { out: inner, kernel: 1 }));
         y = net.relu(at('relu'), net.convNorm(at('conv2'), at('bn2'), y, { out: inner, kernel: 3, stride }));
-        y = net.convNorm(at('conv3'), at('bn3'), y, { out: 4 * inner, kernel: 1 });
+        y = net.convNorm(at('conv3'), at('bn3'), y, { out: 4 * inner, kernel: 1, gain: BRANCH });
       }
       const other = x.dims[1] === inner * expansion && stride === 1 ? x : net.convNorm(at('downsample/downsample.0'), at('downsample/downsample.1'), x, { out: inner * expansion, kernel: 1, stride });
       x = net.relu(at('relu'), net.add(scope, y, other));

@@ -5,7 +5,7 @@
 import type { Attributes, Names, Scope } from './graph.ts';
 import { count, Graph } from './graph.ts';
 import type { Norm, Spread, Value } from './values.ts';
-import { behind, normOf, summed } from './values.ts';
+import { normOf, rectified, summed } from './values.ts';
 
 export type KerasOptions = {
   readonly opset: number;
@@ -101,13 +101,13 @@ export class Keras extends Graph {
   }
 
   relu(scope: Scope, x: Value): Value {
-    return { ...x, name: this.node(scope, 'Relu', [x.name]), ...behind('Relu', x) };
+    return { ...x, name: this.node(scope, 'Relu', [x.name]), ...rectified(x) };
   }
 
   /** tf.nn.relu6: Relu and Min. */
   relu6(scope: Scope, x: Value): Value {
     const six = this.initializer(`const_six__${this.fresh()}`, Float32Array.of(6), []);
-    return { ...x, name: this.node(scope, 'Min', [this.node(scope, 'Relu', [x.name]), six]), ...behind('Relu6', x) };
+    return { ...x, name: this.node(scope, 'Min', [this.node(scope, 'Relu', [x.name]), six]), ...rectified(x) };
   }
 
   add(scope: Scope, a: Value, b: Value): Value {

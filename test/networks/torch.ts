@@ -6,7 +6,7 @@ import type { OnnxModel } from '../../src/compiler/onnx.ts';
 import type { Attributes, Names, Scope } from './graph.ts';
 import { count, Graph } from './graph.ts';
 import type { Norm, Spread, Value } from './values.ts';
-import { behind, joined, normOf, summed } from './values.ts';
+import { behind, joined, normOf, rectified, summed } from './values.ts';
 
 export type Style = 'scoped' | 'numbered' | 'dynamo';
 export type TorchOptions = {
@@ -17,6 +17,8 @@ export type TorchOptions = {
   readonly keepNorm?: boolean;
 };
 export type ConvOptions = { readonly out: number; readonly kernel: number; readonly stride?: number; readonly pad?: number; readonly groups?: number; readonly bias?: boolean };
+/** `gain`: about what deviation its BatchNormalization leaves; small at the end of a residual branch, as training starts and leaves it. */
+export type NormedOptions = ConvOptions & { readonly gain?: number };
 
 /** aten's names, by which the dynamo exporter calls its nodes. */
 const ATEN: Readonly<Record<string, string>> = {
@@ -104,17 +106,18 @@ export class Torch extends Graph {
   }
 
   /** nn.Conv2d and nn.BatchNorm2d behind it. */
-  convNorm(scope: Scope, normScope: Scope, x: Value, options: ConvOptions): Value {
-    const norm = normOf(this.source, options.out);
-    return this.#keepNorm ? this.norm(normScope, this.conv(scope, x, options), norm) : this.#convolved(scope, x, options, norm);
+  convNorm(scope: Scope, normScope: Scope, x: Value, { gain = 1, ...options }: NormedOptions): Value {
+    const norm = normOf(this.source, options.out, undefined, gain);
+    const made = this.#keepNorm ? this.norm(normScope, this.conv(scope, x, options), norm) : this.#convolved(scope, x, options, norm);
+    return { ...made, variance: gain * gain };
   }
 
   relu(scope: Scope, x: Value): Value {
-    return { ...x, name: this.node(scope, 'Relu', [x.name]), ...behind('Relu', x) };
+    return { ...x, name: this.node(scope, 'Relu', [x.name]), ...rectified(x) };
   }
 
   relu6(scope: Scope, x: Value): Value {
-    return { ...x, name: this.node(scope, 'Clip', [x.name, this.scalar(scope, 0), this.scalar(scope, 6)]), ...behind('Relu6', x) };
+    return { ...x, name: this.node(scope, 'Clip', [x.name, this.scalar(scope, 0), this.scalar(scope, 6)]), ...rectified(x) };
   }
 
   leaky(scope: Scope, x: Value): Value {

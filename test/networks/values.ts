@@ -70,11 +70,19 @@ export class Source {
 }
 
 /** Of functions of a normal value around 0. */
-const OF: Readonly<Record<'Relu' | 'Relu6' | 'Silu' | 'Leaky', Spread>> = {
-  Relu: { mean: 0.4, variance: 0.34 }, Relu6: { mean: 0.4, variance: 0.34 }, Silu: { mean: 0.21, variance: 0.31 }, Leaky: { mean: 0.36, variance: 0.38 },
-};
+const OF: Readonly<Record<'Silu' | 'Leaky', Spread>> = { Silu: { mean: 0.21, variance: 0.31 }, Leaky: { mean: 0.36, variance: 0.38 } };
 
 export const behind = (kind: keyof typeof OF, { mean, variance }: Spread): Spread => ({ mean: mean + OF[kind].mean * Math.sqrt(variance), variance: OF[kind].variance * variance });
+
+/** Behind a ReLU, of a normal value around any mean: residual streams are mostly above 0, where it does nothing. */
+export function rectified({ mean, variance }: Spread): Spread {
+  const deviation = Math.sqrt(variance);
+  const at = mean / deviation;
+  const [below, density] = [1 / (1 + Math.exp(-1.702 * at)), Math.exp((-at * at) / 2) / Math.sqrt(2 * Math.PI)];
+  const first = mean * below + deviation * density;
+  const second = (mean * mean + variance) * below + mean * deviation * density;
+  return { mean: first, variance: Math.max(second - first * first, variance / 20) };
+}
 export const summed = (a: Spread, b: Spread): Spread => ({ mean: a.mean + b.mean, variance: a.variance + b.variance });
 
 export function joined(parts: readonly { readonly spread: Spread; readonly channels: number }[]): Spread {
@@ -83,12 +91,12 @@ export function joined(parts: readonly { readonly spread: Spread; readonly chann
   return { mean: share((s) => s.mean), variance: share((s) => s.variance) };
 }
 
-/** What BatchNormalization holds of its channels, on values of mean 0 and variance 1. */
+/** What BatchNormalization holds of its channels. `gain`: about what deviation it leaves. */
 export type Norm = { readonly gamma: Float32Array; readonly beta: Float32Array; readonly mean: Float32Array; readonly variance: Float32Array };
 
-export const normOf = (source: Source, channels: number, { mean, variance }: Spread = { mean: 0, variance: 1 }): Norm => ({
-  gamma: source.uniform(channels, 0.7, 1.3),
-  beta: source.uniform(channels, -0.3, 0.3),
+export const normOf = (source: Source, channels: number, { mean, variance }: Spread = { mean: 0, variance: 1 }, gain = 1): Norm => ({
+  gamma: source.uniform(channels, 0.7 * gain, 1.3 * gain),
+  beta: source.uniform(channels, -0.3 * gain, 0.3 * gain),
   mean: source.normals(channels, 0.1 * Math.sqrt(variance), mean),
   variance: source.uniform(channels, 0.7 * variance, 1.4 * variance),
 });
