@@ -7,8 +7,6 @@ export type Verdict = { readonly text: string; readonly met: boolean };
 const SECONDS: Readonly<Record<string, number>> = { resnet18: 5, 'yolov5s-640': 15 };
 const ARENA_MB: Readonly<Record<string, number>> = { 'yolov5s-640': 24 };
 const PEAK_MB = 2000;
-/** Of the golden model against fp32: below this something is wrong, not merely coarse. */
-const DECIBELS = 12;
 
 const held = (name: string, figure: number, bound: number, unit: string, most: boolean, digits: number): Verdict => {
   const met = most ? figure <= bound : figure >= bound;
@@ -28,6 +26,5 @@ export function verdicts(result: CompilerResult): Verdict[] {
   }
   verdicts.push(held('peak memory, calibration apart', Math.max(imported.peakBytes, compile.peakBytes) / 1e6, PEAK_MB, 'MB', true, 0));
   verdicts.push(held('peak memory of calibration', result.quantise.peakBytes / 1e6, PEAK_MB, 'MB', true, 0));
-  if (result.sqnrGolden !== null) verdicts.push(held('golden model against fp32', result.sqnrGolden, DECIBELS, 'dB', false, 1));
   return verdicts;
 }
