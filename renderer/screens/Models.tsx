@@ -1,13 +1,17 @@
+import { Button, Tabs } from '@mantine/core';
 import { useState, type JSX } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { ModelInfo } from '../../src/contract/ipc.ts';
 import type { ClassifierFields } from '../../src/contract/model.ts';
 import { modelOf } from '../state/selectors.ts';
 import { useApp, useAppState, useLocalText, useTextOf } from '../ui/app.ts';
-import { shortHash } from '../ui/format.ts';
+import { Confirm } from '../ui/Confirm.tsx';
+import { milliseconds, shortHash } from '../ui/format.ts';
 import { Icon } from '../ui/icons.tsx';
 import { Markdown } from '../ui/Markdown.tsx';
 import { measureText, metricRows } from './metrics.ts';
+import { AddModel } from './models/AddModel.tsx';
+import { ReportTab } from './models/Report.tsx';
 
 export function Models(): JSX.Element {
   const { t } = useTranslation();
@@ -16,13 +20,28 @@ export function Models(): JSX.Element {
   const models = useAppState((s) => s.models);
   const problems = useAppState((s) => s.modelProblems);
   const model = useAppState(modelOf);
+  const adding = useAppState((s) => s.adding);
+  // The wizard stays as it is while a model is looked at.
+  const [wizard, setWizard] = useState(adding !== null);
+  const shown = wizard && adding !== null;
+  const add = (): void => {
+    session.adder.begin();
+    setWizard(true);
+  };
   return (
     <main className="screen split" aria-label={t('models.title')}>
       <div className="screen-list">
         <h2 className="screen-title">{t('models.title')}</h2>
+        <Button className="screen-list-button" size="xs" variant="default" leftSection={<Icon name="zoomIn" />} disabled={adding !== null} data-testid="add-model" onClick={add}>{t('modelActions.add')}</Button>
+        {adding !== null && (
+          <button type="button" className="list-item" aria-current={shown} data-testid="adding-item" onClick={() => setWizard(true)}>
+            <strong>{t('modelActions.adding')}</strong>
+            <span className="dim">{t(`addModel.step.${adding.step}`)}</span>
+          </button>
+        )}
         {models.length === 0 && <p className="dim">{t('models.none')}</p>}
         {models.map((m) => (
-          <button key={m.id} type="button" className="list-item" aria-current={m.id === model?.id} onClick={() => session.store.set({ modelId: m.id })}>
+          <button key={m.id} type="button" className="list-item" aria-current={!shown && m.id === model?.id} onClick={() => { setWizard(false); session.store.set({ modelId: m.id }); }}>
             <strong>{local(m.metadata.fabriclens.title)}</strong>
             <span className="dim">{m.metadata.fabriclens.name} · {m.metadata.version}</span>
           </button>
@@ -34,8 +53,59 @@ export function Models(): JSX.Element {
           </div>
         ))}
       </div>
-      <div className="screen-body" tabIndex={0} role="region" aria-label={t('models.cardTitle')}>{model && <Card key={model.id} model={model} />}</div>
+      {shown
+        ? <div className="screen-body"><AddModel adding={adding} /></div>
+        : <div className="screen-body" tabIndex={0} role="region" aria-label={t('models.cardTitle')}>{model && <Model key={model.id} model={model} />}</div>}
     </main>
+  );
+}
+
+function Model({ model }: { model: ModelInfo }): JSX.Element {
+  const { t } = useTranslation();
+  return (
+    <Tabs defaultValue="card" keepMounted={false}>
+      <div className="model-head">
+        <Tabs.List aria-label={t('modelTabs.title')}>
+          <Tabs.Tab value="card">{t('modelTabs.card')}</Tabs.Tab>
+          <Tabs.Tab value="report" data-testid="report-tab">{t('modelTabs.report')}</Tabs.Tab>
+        </Tabs.List>
+        <span className="grow" />
+        <ModelButtons model={model} />
+      </div>
+      <Tabs.Panel value="card"><Card model={model} /></Tabs.Panel>
+      <Tabs.Panel value="report"><ReportTab id={model.id} /></Tabs.Panel>
+    </Tabs>
+  );
+}
+
+function ModelButtons({ model: { id, own, engines, metadata } }: { model: ModelInfo }): JSX.Element {
+  const { t } = useTranslation();
+  const textOf = useTextOf();
+  const local = useLocalText();
+  const { session } = useApp();
+  const [busy, setBusy] = useState(false);
+  const [asking, setAsking] = useState(false);
+  const name = local(metadata.fabriclens.title);
+  const during = async (work: () => Promise<void>): Promise<void> => {
+    setBusy(true);
+    await work();
+    setBusy(false);
+  };
+  const deploy = async (): Promise<void> => {
+    const deployed = await session.deployModel(id);
+    if (deployed) session.notify('info', t('modelActions.deployed', { board: textOf('boards.name.virtual', deployed.board), name, ms: milliseconds(deployed.ms) }));
+  };
+  return (
+    <>
+      {engines.includes('board') && <Button size="xs" variant="default" disabled={busy} leftSection={<Icon name="boards" />} data-testid="deploy-model" onClick={() => void during(deploy)}>{t(busy ? 'modelActions.deploying' : 'modelActions.deploy')}</Button>}
+      {own && <Button size="xs" variant="default" disabled={busy} data-testid="remove-model" onClick={() => setAsking(true)}>{t('modelActions.remove')}</Button>}
+      {asking && (
+        <Confirm
+          title={t('modelActions.removeTitle', { name })} text={t('modelActions.removeText')} yes={t('modelActions.remove')} no={t('modelActions.keep')}
+          onYes={() => { setAsking(false); void session.removeModel(id, t('modelActions.removed', { name })); }} onNo={() => setAsking(false)}
+        />
+      )}
+    </>
   );
 }
 

@@ -1,7 +1,9 @@
 /** What the window does: calls to the host and what their answers change in the state. */
 import type { EngineId } from '../../src/contract/engine.ts';
-import type { HostBridge, Settings } from '../../src/contract/ipc.ts';
+import type { Deployed, HostBridge, Settings } from '../../src/contract/ipc.ts';
 import { INITIAL_STATE, Store, type AppState, type ComparisonEntry, type Notice } from './store.ts';
+import type { AddModelReport } from '../../src/contract/report.ts';
+import { ModelAdder } from './adding.ts';
 import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns, reselect, shownOf } from './selectors.ts';
 
 /** Comparisons kept in the window; the oldest go first. */
@@ -14,11 +16,13 @@ export class Session {
   private readonly bridge: HostBridge;
   private readonly running = new Map<string, AbortController>();
   private nextNotice = 1;
+  readonly adder: ModelAdder;
   /** Called when a menu item of the host is chosen. */
   onMenuAction: (id: string) => void = () => {};
 
   constructor(bridge: HostBridge) {
     this.bridge = bridge;
+    this.adder = new ModelAdder(bridge, this.store, () => this.refreshModels());
   }
 
   /** Subscribes, then asks for everything; events that come meanwhile are newer than the answers and win. */
@@ -157,12 +161,46 @@ export class Session {
     await this.attempt(() => this.bridge.call('boards.reconnect', { id: boardId }));
   }
 
+  report(id: string): Promise<AddModelReport | null> {
+    return this.bridge.call('models.report', { id }).then(({ report }) => report);
+  }
+
+  async exportReport(id: string, savedText: string): Promise<void> {
+    await this.attempt(async () => {
+      const { saved } = await this.bridge.call('models.exportReport', { id });
+      if (saved) this.notify('info', savedText);
+    });
+  }
+
+  /** Into the virtual board. @returns what it answered; null: it did not, and a notice says why */
+  async deployModel(id: string): Promise<Deployed | null> {
+    let deployed: Deployed | null = null;
+    await this.attempt(async () => void (deployed = await this.bridge.call('models.deploy', { id })));
+    return deployed;
+  }
+
+  async removeModel(id: string, removedText: string): Promise<void> {
+    await this.attempt(async () => {
+      await this.bridge.call('models.remove', { id });
+      // Another model may come under this name.
+      this.store.set(({ comparisons }) => ({ comparisons: Object.fromEntries(Object.entries(comparisons).filter(([, entry]) => entry.comparison?.model !== id)) }));
+      await this.refreshModels();
+      this.notify('info', removedText);
+    });
+  }
+
   notify(kind: Notice['kind'], text: string): void {
     this.store.set(({ notices }) => ({ notices: [...notices.slice(-3), { id: this.nextNotice++, kind, text }] }));
   }
 
   dismiss(id: number): void {
     this.store.set(({ notices }) => ({ notices: notices.filter((n) => n.id !== id) }));
+  }
+
+  private async refreshModels(): Promise<void> {
+    const { models, problems } = await this.bridge.call('models.list', {});
+    const { modelId } = this.store.get();
+    this.store.set({ models, modelProblems: problems, modelId: models.some(({ id }) => id === modelId) ? modelId : (models[0]?.id ?? null) });
   }
 
   private setLibrary(library: AppState['library']): void {

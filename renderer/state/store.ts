@@ -1,5 +1,6 @@
 /** One immutable state, replaced as a whole; React reads it by selectors. */
 import { useSyncExternalStore } from 'react';
+import type { Adding } from './adding.ts';
 import type { Comparison, EngineId, Run } from '../../src/contract/engine.ts';
 import type { AppInfo, BoardStatus, EventPayload, ModelInfo } from '../../src/contract/ipc.ts';
 import type { Library } from '../../src/contract/dicom.ts';
@@ -63,6 +64,8 @@ export interface AppState {
   models: readonly ModelInfo[];
   modelProblems: ReadonlyArray<{ name: string; message: string }>;
   modelId: string | null;
+  /** The wizard's state while it is open. */
+  adding: Adding | null;
   boards: readonly BoardStatus[];
   comparisons: Readonly<Record<string, ComparisonEntry>>;
   /** Images for which the reader has said yes to running despite the warning. */
@@ -85,6 +88,7 @@ export const INITIAL_STATE: AppState = {
   models: [],
   modelProblems: [],
   modelId: null,
+  adding: null,
   boards: [],
   comparisons: {},
   confirmed: [],

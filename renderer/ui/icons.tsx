@@ -35,6 +35,7 @@ const PATHS = {
   flip: 'M4 9h13 M17 9l-3.5-3.5 M20 15H7 M7 15l3.5 3.5',
   plug: 'M9 3v5 M15 3v5 M6.5 8h11v4a5.5 5.5 0 0 1-11 0z M12 17.5V21',
   clock: 'M12 3.5a8.5 8.5 0 1 0 0 17a8.5 8.5 0 1 0 0-17 M12 7.5V12l3 2',
+  chevronUp: 'M6 15l6-6 6 6',
   chevronDown: 'M6 9l6 6 6-6',
   chevronRight: 'M9 6l6 6-6 6',
 } as const;
