@@ -15,6 +15,7 @@ const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 
 interface Figures { auc: number; accuracy: number; sensitivity: number; specificity: number; accuracyAtHalf: number }
 interface Fidelity { labelAgreement: number; maxDifference: number; meanDifference: number }
+interface Seeds { seeds: (Pick<Figures, 'auc' | 'accuracy' | 'sensitivity' | 'specificity'> & { seed: number })[]; mean: Figures; sd: Figures }
 type Split = Record<'fp32' | 'int8', Figures> & { fidelity: Fidelity };
 interface Evaluation {
   sha256: Record<'model.onnx' | 'model.int8.onnx', string>;
@@ -79,8 +80,23 @@ describe('pneumonia package', () => {
     });
   });
 
-  test('int8 keeps the AUC within 0.005 of fp32', () => {
-    expect(Math.abs(evaluation.test.int8.auc - evaluation.test.fp32.auc)).toBeLessThanOrEqual(0.005);
+  test('int8 keeps the AUC within 0.002 of fp32 and the label of 99.5 %', () => {
+    expect(Math.abs(evaluation.test.int8.auc - evaluation.test.fp32.auc)).toBeLessThanOrEqual(0.002);
+    expect(evaluation.test.fidelity.labelAgreement).toBeGreaterThanOrEqual(0.995);
+  });
+
+  test('the card\'s seeds are those of seeds.json, their mean and deviation those of the rows; the shipped one is among them', () => {
+    const { seeds, mean, sd } = JSON.parse(text('pneumonia/seeds.json')) as Seeds;
+    const measures = ['auc', 'accuracy', 'sensitivity', 'specificity'] as const;
+    const of = (line: string): number[] => (line.match(/\d\.\d{4}/g) ?? []).map(Number);
+    for (const row of seeds) expect(of(card.split('\n').find((line) => line.startsWith(`| ${row.seed} |`)) ?? '')).toEqual(measures.map((m) => row[m]));
+    expect(of(card.split('\n').find((line) => line.startsWith('| mean ± sd |')) ?? '')).toEqual(measures.flatMap((m) => [mean[m], sd[m]]));
+    for (const m of measures) {
+      const average = seeds.reduce((sum, row) => sum + row[m], 0) / seeds.length;
+      expect(mean[m]).toBeCloseTo(average, 3);
+      expect(sd[m]).toBeCloseTo(Math.sqrt(seeds.reduce((sum, row) => sum + (row[m] - average) ** 2, 0) / (seeds.length - 1)), 3);
+    }
+    expect(seeds.map(({ auc }) => auc)).toContain(evaluation.test.fp32.auc);
   });
 
   test('heat-map weights have one row a label and one column a feature channel', () => {

@@ -1,6 +1,8 @@
-"""Checkpoint -> models/pneumonia/model.onnx (batch norm folded, calibrated, opset 17, outputs `logits` and `features`) and training.json.
+"""Checkpoints -> models/pneumonia/model.onnx (batch norm folded, calibrated, opset 17, outputs `logits` and `features`) and training.json.
 
-    python export.py run.pt
+    python export.py student*.pt
+
+Of several seeds, the one with the highest mean of its two AUCs on validation rows (as they are, and under augment.stress) is exported.
 
 The graph is written node by node, so that its names and its form are ours and not an exporter's.
 """
@@ -15,8 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 from sklearn.linear_model import LogisticRegression
 
 import data
-from model import BLOCKS, ChestNet, mmac
-from train import normalise
+from model import ChestNet, mmac
+from train import normalise, read
 
 
 class Graph:
@@ -60,7 +62,7 @@ def to_onnx(model: ChestNet) -> onnx.ModelProto:
         g.nodes, 'pneumonia',
         [helper.make_tensor_value_info('image', TensorProto.FLOAT, [1, 1, data.SIZE, data.SIZE])],
         [helper.make_tensor_value_info('logits', TensorProto.FLOAT, [1, 2]),
-         helper.make_tensor_value_info('features', TensorProto.FLOAT, [1, BLOCKS[-1][0], side, side])],
+         helper.make_tensor_value_info('features', TensorProto.FLOAT, [1, model.fc.in_features, side, side])],
         g.weights)
     result = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8, producer_name='fabriclens models/train')
     result = onnx.shape_inference.infer_shapes(result, strict_mode=True)
@@ -83,16 +85,22 @@ def calibrate(model: ChestNet) -> dict:
     return {'slope': round(slope, 4), 'offset': round(offset, 4)}
 
 
+def chosen(paths) -> tuple[ChestNet, dict, list]:
+    """Model and checkpoint of the best seed, and the validation figures of all."""
+    runs = [read(path, 'cpu') for path in paths]
+    seeds = [{'seed': c['stages'][0]['seed'], **{k: c['validation'][k]['auc'] for k in ('clean', 'stress')}} for _, c in runs]
+    best = max(range(len(runs)), key=lambda i: seeds[i]['clean'] + seeds[i]['stress'])
+    return *runs[best], seeds
+
+
 def main():
-    checkpoint = torch.load(sys.argv[1])
-    model = ChestNet().eval()
-    model.load_state_dict(checkpoint['model'])
+    model, checkpoint, seeds = chosen(sys.argv[1:])
     calibration = calibrate(model)
     exported = to_onnx(model)
     data.PACKAGE.mkdir(exist_ok=True)
     onnx.save(exported, data.PACKAGE / 'model.onnx')
     run = {k: checkpoint[k] for k in ('stages', 'validation', 'software')}
-    run |= {'calibration': calibration, 'mmac': round(mmac(model), 1), 'parameters': sum(t.dims[0] * int(np.prod(t.dims[1:])) for t in exported.graph.initializer)}
+    run |= {'validationAuc': seeds, 'calibration': calibration, 'mmac': round(mmac(model), 1), 'parameters': sum(t.dims[0] * int(np.prod(t.dims[1:])) for t in exported.graph.initializer)}
     (data.PACKAGE / 'training.json').write_text(json.dumps(run, indent=2) + '\n')
     x = torch.randn(1, 1, data.SIZE, data.SIZE)
     session = ort.InferenceSession(data.PACKAGE / 'model.onnx', providers=['CPUExecutionProvider'])

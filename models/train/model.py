@@ -2,15 +2,19 @@
 
 After He et al., "Deep Residual Learning for Image Recognition" (2015): basic blocks, one a stage. Convolutions are plain
 (groups 1), channel counts are multiples of 16 but for the single input channel, and only 1 x 1, 3 x 3 and 7 x 7 kernels
-with strides 1 and 2 occur. 212 MMAC at 224 x 224, 1.2 M parameters.
+with strides 1 and 2 occur. The student (what is shipped): 212 MMAC at 224 x 224, 1.2 M parameters. The teacher has the blocks of ResNet-18
+on one input channel: 1.7 GMAC, and is trained to teach only (Hinton et al., "Distilling the Knowledge in a Neural Network", 2015).
 """
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-STEM = 32
-# Output channels and stride of each residual block.
-BLOCKS = [(32, 1), (64, 2), (128, 2), (256, 2)]
+# Output channels of the stem, and output channels and stride of each residual block.
+ARCHITECTURES = {
+    'student': (32, [(32, 1), (64, 2), (128, 2), (256, 2)]),
+    'deeper': (32, [(32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1)]),
+    'teacher': (64, [(64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)]),
+}
 
 
 class Block(nn.Module):
@@ -30,14 +34,15 @@ class Block(nn.Module):
 
 
 class ChestNet(nn.Module):
-    """image float32 [N,1,H,W] -> logits [N,2] (NORMAL, PNEUMONIA), features [N,256,H/32,W/32]."""
+    """image float32 [N,1,H,W] -> logits [N,2] (NORMAL, PNEUMONIA), features [N,C,H/32,W/32]."""
 
-    def __init__(self):
+    def __init__(self, architecture='student'):
         super().__init__()
-        self.conv = nn.Conv2d(1, STEM, 7, 2, 3, bias=False)
-        self.bn = nn.BatchNorm2d(STEM)
-        blocks, cin = [], STEM
-        for cout, stride in BLOCKS:
+        stem, plan = ARCHITECTURES[architecture]
+        self.conv = nn.Conv2d(1, stem, 7, 2, 3, bias=False)
+        self.bn = nn.BatchNorm2d(stem)
+        blocks, cin = [], stem
+        for cout, stride in plan:
             blocks.append(Block(cin, cout, stride))
             cin = cout
         self.blocks = nn.Sequential(*blocks)
