@@ -276,7 +276,7 @@ export const en = {
       arena: 'Activations',
       arenaNote: 'program: {{program}}',
       sqnr: 'int8 against fp32',
-      sqnrNote: 'output {{name}}',
+      sqnrNote: 'output: {{name}}',
     },
     layers: {
       title: 'Layers',
@@ -300,6 +300,7 @@ export const en = {
       bound: { compute: 'bound by the array', memory: 'bound by memory' },
       x: 'MAC a byte of memory traffic',
       y: 'MAC a cycle',
+      memory: 'memory: {{bytes}} bytes a cycle',
       array: 'array: {{macs}} MAC a cycle',
     },
     proof: {
@@ -445,6 +446,12 @@ export const en = {
       finish: 'Finish',
     },
     failed: 'That did not work',
+    failure: {
+      'name-taken': 'There is a model of this name already: go back and give this one another.',
+      busy: 'A model is being added already: wait for it, or cancel it.',
+      'adder-lost': 'The process that makes models stopped unexpectedly; it may have run out of memory. Nothing was added.',
+      'board-absent': 'There is no virtual board; the Boards page says why.',
+    },
     node: 'Node {{node}}',
     leave: { title: 'Discard this model?', text: 'What you chose is forgotten.', running: 'The work stops, and nothing is written.', yes: 'Discard', no: 'Go on' },
   },

@@ -276,7 +276,7 @@ export const zhCN = {
       arena: '激活内存',
       arenaNote: '程序：{{program}}',
       sqnr: 'int8 与 fp32 相比',
-      sqnrNote: '输出 {{name}}',
+      sqnrNote: '输出：{{name}}',
     },
     layers: {
       title: '各层',
@@ -300,6 +300,7 @@ export const zhCN = {
       bound: { compute: '受阵列限制', memory: '受内存限制' },
       x: '每字节内存流量的 MAC 次数',
       y: '每周期的 MAC 次数',
+      memory: '内存：每周期 {{bytes}} 字节',
       array: '阵列：每周期 {{macs}} 次 MAC',
     },
     proof: {
@@ -445,6 +446,12 @@ export const zhCN = {
       finish: '完成',
     },
     failed: '未能完成',
+    failure: {
+      'name-taken': '已有同名模型：请返回并另取名称。',
+      busy: '正在添加另一个模型：请等待其完成或将其取消。',
+      'adder-lost': '制作模型的进程意外停止，可能是内存不足。没有添加任何内容。',
+      'board-absent': '没有虚拟开发板；原因见“开发板”页面。',
+    },
     node: '节点 {{node}}',
     leave: { title: '放弃此模型？', text: '您所选的内容将被清除。', running: '工作将停止，不会写入任何内容。', yes: '放弃', no: '继续' },
   },

@@ -62,6 +62,7 @@ export function Models(): JSX.Element {
 
 function Model({ model }: { model: ModelInfo }): JSX.Element {
   const { t } = useTranslation();
+  const local = useLocalText();
   return (
     <Tabs defaultValue="card" keepMounted={false}>
       <div className="model-head">
@@ -73,7 +74,7 @@ function Model({ model }: { model: ModelInfo }): JSX.Element {
         <ModelButtons model={model} />
       </div>
       <Tabs.Panel value="card"><Card model={model} /></Tabs.Panel>
-      <Tabs.Panel value="report"><ReportTab id={model.id} /></Tabs.Panel>
+      <Tabs.Panel value="report"><h3 className="card-title report-title">{local(model.metadata.fabriclens.title)}</h3><ReportTab id={model.id} /></Tabs.Panel>
     </Tabs>
   );
 }

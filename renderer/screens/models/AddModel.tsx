@@ -1,5 +1,5 @@
 import { Button } from '@mantine/core';
-import { useEffect, useRef, useState, type JSX, type KeyboardEvent } from 'react';
+import { useEffect, useRef, useState, type JSX } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ADD_STEPS, type Adding, type AddFailure } from '../../state/adding.ts';
 import { useApp, useTextOf } from '../../ui/app.ts';
@@ -23,14 +23,18 @@ export function AddModel({ adding }: { adding: Adding }): JSX.Element {
   // Each step begins at its heading, for readers' ears too.
   useEffect(() => heading.current?.focus(), [step]);
   const leave = (): void => (adder.dirty ? setAsking(true) : adder.leave());
-  const onKeyDown = (event: KeyboardEvent): void => {
-    if (event.key !== 'Escape' || event.defaultPrevented || asking) return;
-    event.preventDefault();
-    event.stopPropagation();
-    leave();
-  };
+  // Wherever the focus is: a control that went out of use while it worked leaves it nowhere.
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent): void => {
+      if (event.key !== 'Escape' || event.defaultPrevented || asking) return;
+      event.preventDefault();
+      leave();
+    };
+    window.addEventListener('keydown', onKeyDown);
+    return () => window.removeEventListener('keydown', onKeyDown);
+  });
   return (
-    <section className={`wizard ${step}`} aria-label={t('addModel.title')} data-testid="wizard" data-step={step} onKeyDown={onKeyDown}>
+    <section className={`wizard at-${step}`} aria-label={t('addModel.title')} data-testid="wizard" data-step={step}>
       <header className="wizard-head">
         <div className="grow">
           <h3 className="card-title">{t('addModel.title')}</h3>
@@ -73,9 +77,11 @@ export function AddModel({ adding }: { adding: Adding }): JSX.Element {
 function Failure({ failure: { code, message, node } }: { failure: AddFailure }): JSX.Element {
   const { t } = useTranslation();
   const textOf = useTextOf();
-  if (code === 'cancelled') return <div className="callout info" role="status" data-testid="wizard-cancelled"><Icon name="info" size={18} /><p>{t('addModel.make.cancelled')}</p></div>;
+  const ref = useRef<HTMLDivElement>(null);
+  useEffect(() => ref.current?.focus(), []);
+  if (code === 'cancelled') return <div ref={ref} tabIndex={-1} className="callout info" role="status" data-testid="wizard-cancelled"><Icon name="info" size={18} /><p>{t('addModel.make.cancelled')}</p></div>;
   return (
-    <div className="callout error" role="alert" data-testid="wizard-failure">
+    <div ref={ref} tabIndex={-1} className="callout error" role="alert" data-testid="wizard-failure">
       <Icon name="error" size={18} />
       <div>
         <strong>{node === undefined ? t('addModel.failed') : t('addModel.node', { node })}</strong>
@@ -85,10 +91,10 @@ function Failure({ failure: { code, message, node } }: { failure: AddFailure }):
   );
 }
 
-function Buttons({ adding: { step, busy, model, samples, added } }: { adding: Adding }): JSX.Element {
+function Buttons({ adding: { step, busy, model, samples, added, deployed } }: { adding: Adding }): JSX.Element {
   const { t } = useTranslation();
   const { session: { adder } } = useApp();
-  const possible = busy === null && (step === 'file' ? model !== null : step === 'samples' ? samples !== null : true);
+  const possible = (busy === null || busy === 'pick') && (step === 'file' ? model !== null : step === 'samples' ? samples !== null : true);
   return (
     <footer className="wizard-buttons">
       {step !== 'file' && (added === null || step === 'deploy') && <Button size="sm" variant="default" disabled={busy !== null} data-testid="wizard-back" onClick={() => adder.back()}>{t('addModel.back')}</Button>}
@@ -96,7 +102,7 @@ function Buttons({ adding: { step, busy, model, samples, added } }: { adding: Ad
       {step === 'make' && busy === 'make' && <Button size="sm" variant="default" data-testid="wizard-cancel" leftSection={<Icon name="stop" />} onClick={() => adder.cancel()}>{t('addModel.make.stop')}</Button>}
       {step === 'make' && busy === 'cancel' && <Button size="sm" variant="default" disabled>{t('addModel.make.stopping')}</Button>}
       {step === 'make' && busy === null && added === null && <Button size="sm" data-testid="wizard-again" onClick={() => void adder.make()}>{t('addModel.make.again')}</Button>}
-      {step === 'deploy' && <Button size="sm" variant="default" disabled={busy !== null} data-testid="wizard-finish" onClick={() => adder.leave()}>{t('addModel.deploy.finish')}</Button>}
+      {step === 'deploy' && <Button size="sm" variant={deployed ? 'filled' : 'default'} disabled={busy !== null} data-testid="wizard-finish" onClick={() => adder.leave()}>{t('addModel.deploy.finish')}</Button>}
       {step !== 'make' && step !== 'deploy' && (
         <Button size="sm" disabled={!possible} data-testid="wizard-next" onClick={() => void adder.next()}>
           {busy === 'inspect' ? t('addModel.looking') : t(step === 'samples' ? 'addModel.start' : 'addModel.next')}

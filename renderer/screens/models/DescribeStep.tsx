@@ -3,10 +3,11 @@ import type { JSX, ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { ModelDraft, ModelTask } from '../../../src/contract/ipc.ts';
 import type { Adding } from '../../state/adding.ts';
-import type { ModelForm } from '../../state/modelForm.ts';
+import { formOf, type ModelForm } from '../../state/modelForm.ts';
 import { useApp } from '../../ui/app.ts';
 import { shape } from './numbers.ts';
 
+const GUESSED = { task: ['task'], labels: ['labels'], preprocessing: ['fit', 'mean', 'std'], modalities: ['modalities'] } as const satisfies Record<ModelDraft['unknown'][number], ReadonlyArray<keyof ModelForm>>;
 const CHANNELS = ['red', 'green', 'blue'] as const;
 
 /** What the files say, in fields; guesses are marked until they are touched. */
@@ -16,7 +17,9 @@ export function DescribeStep({ adding: { draft, form, faults } }: { adding: Addi
   if (!draft || !form) return null;
   const { channels, width, height } = draft.preprocessing;
   const fault = (field: keyof ModelForm): string | undefined => faults[field] && t(`addModel.fault.${faults[field]}`);
-  const guess = (field: ModelDraft['unknown'][number]): ReactNode => draft.unknown.includes(field) && <span className="guess" data-testid={`guess-${field}`}>{t('addModel.describe.guess')}</span>;
+  const first = formOf(draft);
+  const untouched = (field: ModelDraft['unknown'][number]): boolean => GUESSED[field].every((key) => String(form[key]) === String(first[key]));
+  const guess = (field: ModelDraft['unknown'][number]): ReactNode => draft.unknown.includes(field) && untouched(field) && <span className="guess" data-testid={`guess-${field}`}>{t('addModel.describe.guess')}</span>;
   const statistic = (field: 'mean' | 'std'): JSX.Element => (
     <div className="channels">
       {form[field].map((value, index) => {

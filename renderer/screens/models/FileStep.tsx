@@ -12,9 +12,9 @@ export function FileStep({ adding: { model, metadata, busy } }: { adding: Adding
   return (
     <>
       <p>{t('addModel.file.text')}</p>
-      <Pick label={t('addModel.file.onnx')} icon="models" file={model} disabled={busy !== null} testId="pick-onnx" onPick={() => void adder.pick('onnx')} />
-      <Pick label={t('addModel.file.metadata')} icon="file" hint={`${t('addModel.optional')}. ${t('addModel.file.metadataHint')}`} file={metadata} disabled={busy !== null} testId="pick-metadata" onPick={() => void adder.pick('metadata')}>
-        {metadata && <Button size="xs" variant="subtle" disabled={busy !== null} onClick={() => adder.withoutMetadata()}>{t('addModel.file.without')}</Button>}
+      <Pick label={t('addModel.file.onnx')} icon="models" file={model} disabled={busy !== null && busy !== 'pick'} testId="pick-onnx" onPick={() => void adder.pick('onnx')} />
+      <Pick label={t('addModel.file.metadata')} icon="file" hint={`${t('addModel.optional')}. ${t('addModel.file.metadataHint')}`} file={metadata} disabled={busy !== null && busy !== 'pick'} testId="pick-metadata" onPick={() => void adder.pick('metadata')}>
+        {metadata && <Button size="xs" variant="subtle" disabled={busy !== null && busy !== 'pick'} onClick={() => adder.withoutMetadata()}>{t('addModel.file.without')}</Button>}
       </Pick>
     </>
   );

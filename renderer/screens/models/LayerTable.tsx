@@ -17,7 +17,7 @@ export function LayerTable({ layers, chosen, onChoose }: { layers: readonly Laye
   const choose = (id: Sort): void => setSort(id === by ? { by, descending: !descending } : { by: id, descending: id !== 'order' && id !== 'name' && id !== 'target' });
   const order = new Map(layers.map((row, index) => [row, index + 1]));
   return (
-    <div className="layer-scroll" tabIndex={0} role="region" aria-label={t('report.layers.title')}>
+    <div className="layer-scroll" tabIndex={0} role="group" aria-label={t('report.layers.title')}>
       <table className="grid layers" data-testid="layers">
         <thead>
           <tr>

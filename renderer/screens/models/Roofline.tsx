@@ -43,7 +43,9 @@ export function RooflinePicture({ roofline, chosen, onChoose }: { roofline: AddM
           <text className="roofline-axis" x={(FRAME.left + right) / 2} y={FRAME.height - 8} textAnchor="middle">{t('report.roofline.x')}</text>
           <text className="roofline-axis" transform={`translate(13 ${(FRAME.top + bottom) / 2}) rotate(-90)`} textAnchor="middle">{t('report.roofline.y')}</text>
           <polyline className="roofline-roof" points={ceiling.map((corner) => `${corner.x},${corner.y}`).join(' ')} />
-          <text className="roofline-label" x={right - 4} y={ceiling[1]!.y - 6} textAnchor="end">{t('report.roofline.array', { macs: roofline.macsPerCycle })}</text>
+          <line className="roofline-level" x1={FRAME.left} x2={ceiling[1]!.x} y1={ceiling[1]!.y} y2={ceiling[1]!.y} />
+          <text className="roofline-label" x={FRAME.left + 8} y={ceiling[1]!.y - 6}>{t('report.roofline.array', { macs: roofline.macsPerCycle })}</text>
+          <text className="roofline-label" x={ceiling[0]!.x + 14} y={ceiling[0]!.y - 8}>{t('report.roofline.memory', { bytes: short(roofline.bytesPerCycle) })}</text>
         </g>
         <g ref={list} role="listbox" aria-label={t('report.roofline.layers')} onKeyDown={step}>
           {points.map((point, index) => (

@@ -15,7 +15,7 @@ export function SamplesStep({ adding: { draft, samples, method, limit, busy } }:
       <p>{t(quantised ? 'addModel.samples.textQuantised' : 'addModel.samples.text')}</p>
       <Pick
         label={t('addModel.samples.folder')} icon="folder" file={samples} note={samples?.files === undefined ? '' : t('addModel.samples.files', { count: samples.files })}
-        disabled={busy !== null} testId="pick-samples" onPick={() => void adder.pick('samples')}
+        disabled={busy !== null && busy !== 'pick'} testId="pick-samples" onPick={() => void adder.pick('samples')}
       />
       {!quantised && (
         <div className="field">
