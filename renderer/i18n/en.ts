@@ -321,7 +321,7 @@ export const en = {
       bias: 'biases corrected',
       equalised: 'channels equalised',
       samples: 'Samples',
-      unseen: '{{samples}}; measured on {{heldOut}} others that calibration had not seen',
+      unseen: '{{samples}}; measured on {{heldOut}} of them that calibration had not seen',
       seen: '{{samples}}; measured on {{heldOut}} of them: too few to keep some apart',
       output: '{{sqnr}} dB against fp32, largest difference {{difference}}',
       worst: 'Worst layers',
@@ -353,7 +353,7 @@ export const en = {
     choose: 'Choose…',
     change: 'Change…',
     notChosen: 'none chosen',
-    optional: 'optional',
+    optional: 'Optional',
     file: {
       text: 'An ONNX file of a network that takes one image: a classifier, or a detector in the manner of YOLO. It may be fp32 or quantised already.',
       onnx: 'ONNX file',

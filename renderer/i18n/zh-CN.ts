@@ -321,7 +321,7 @@ export const zhCN = {
       bias: '已校正偏置',
       equalised: '已均衡通道',
       samples: '样本',
-      unseen: '{{samples}} 个；在校准未见过的另外 {{heldOut}} 个上测量',
+      unseen: '{{samples}} 个；在其中校准未见过的 {{heldOut}} 个上测量',
       seen: '{{samples}} 个；在其中 {{heldOut}} 个上测量：数量太少，无法另留',
       output: '与 fp32 相比 {{sqnr}} dB，最大差值 {{difference}}',
       worst: '最差的层',

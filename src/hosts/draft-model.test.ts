@@ -3,9 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeOnnx } from '../compiler/onnx-write.ts';
 import { parseGiven } from '../compiler/quantise/describe.ts';
 import type { ModelFields } from '../contract/ipc.ts';
-import { tinyFp32 } from '../../test/support/model-package.ts';
+import { yolov5 } from '../../test/networks/yolo.ts';
+import { tinyFp32, tinyInt8 } from '../../test/support/model-package.ts';
 import { draftModel, givenWith } from './draft-model.ts';
 
 let folder: string;
@@ -27,6 +29,18 @@ test('metadata fills it in', async () => {
     name: 'Hands', network_data_format: { inputs: { image: { modality: 'DX' } }, outputs: { logits: { channel_def: { 0: 'whole', 1: 'broken' } } } }, fabriclens: { preprocessing: { mean: 0.5, std: 0.25 } },
   }));
   expect(await draftModel(join(folder, 'Tiny net 2.onnx'), join(folder, 'metadata.json'))).toMatchObject({ title: 'Hands', labels: ['whole', 'broken'], modalities: ['DX'], preprocessing: { mean: 0.5, std: 0.25 }, unknown: [] });
+});
+
+test('a table of boxes that nobody explains is left to a person; metadata that explains it wrongly is refused', async () => {
+  writeFileSync(join(folder, 'boxes.onnx'), writeOnnx(yolov5('n', { style: 'scoped', opset: 17, seed: 5, head: 'split' }, 64)));
+  expect(await draftModel(join(folder, 'boxes.onnx'), null)).toMatchObject({ task: null, labels: null, classes: null, preprocessing: { width: 64, channels: 3, fit: 'letterbox' }, unknown: ['task', 'labels', 'preprocessing', 'modalities'] });
+  writeFileSync(join(folder, 'wrong.json'), JSON.stringify({ fabriclens: { task: 'detection', labels: [{ name: 'one' }] } }));
+  await expect(draftModel(join(folder, 'boxes.onnx'), join(folder, 'wrong.json'))).rejects.toMatchObject({ name: 'CompileError' });
+});
+
+test('a file that is quantised already says so', async () => {
+  writeFileSync(join(folder, 'int8.onnx'), tinyInt8());
+  expect(await draftModel(join(folder, 'int8.onnx'), null)).toMatchObject({ quantised: true, task: 'classification' });
 });
 
 test('what is no network is refused with what to do', async () => {

@@ -140,6 +140,18 @@ describe('a model of one’s own', { timeout: 240_000 }, () => {
     await step(page, 'samples');
   });
 
+  test('a process that dies midway leaves nothing, and is named', async () => {
+    const { page, app: electron } = app();
+    await next();
+    await step(page, 'make');
+    await page.getByTestId('parts').getByText(/Calibrating|Trying|Comparing/).first().waitFor({ timeout: 60_000 });
+    await electron.evaluate(({ app: main }) => process.kill(main.getAppMetrics().find(({ name, serviceName }) => name === 'FabricLens models' || serviceName === 'FabricLens models')!.pid, 'SIGKILL'));
+    await page.getByTestId('wizard-failure').getByText('stopped unexpectedly').waitFor({ timeout: 60_000 });
+    expect(readdirSync(own())).toEqual([]);
+    await page.getByTestId('wizard-back').click();
+    await step(page, 'samples');
+  });
+
   test('made: parts, then the report', async () => {
     const { page } = app();
     await page.getByTestId('method').getByText('Min–max').click();
@@ -215,6 +227,15 @@ describe('a model of one’s own', { timeout: 240_000 }, () => {
       await page.getByTestId('layers').scrollIntoViewIfNeeded();
       await screenshot(page, `models-layers-zh-${width}`);
     }
+    await page.getByTestId('add-model').click();
+    await pick('onnx', network);
+    await next();
+    await step(page, 'describe');
+    expect(await axe(page)).toEqual([]);
+    await screenshot(page, 'models-wizard-zh');
+    await page.getByTestId('wizard-close').click();
+    await page.getByTestId('confirm-yes').click();
+    await wizard(page).waitFor({ state: 'detached' });
     await page.getByTestId('rail-workspace.settings').click();
     await page.getByText('English', { exact: true }).click();
   });

@@ -13,7 +13,7 @@ export function FileStep({ adding: { model, metadata, busy } }: { adding: Adding
     <>
       <p>{t('addModel.file.text')}</p>
       <Pick label={t('addModel.file.onnx')} icon="models" file={model} disabled={busy !== null && busy !== 'pick'} testId="pick-onnx" onPick={() => void adder.pick('onnx')} />
-      <Pick label={t('addModel.file.metadata')} icon="file" hint={`${t('addModel.optional')}. ${t('addModel.file.metadataHint')}`} file={metadata} disabled={busy !== null && busy !== 'pick'} testId="pick-metadata" onPick={() => void adder.pick('metadata')}>
+      <Pick label={t('addModel.file.metadata')} icon="file" hint={`${t('addModel.optional')} · ${t('addModel.file.metadataHint')}`} quiet file={metadata} disabled={busy !== null && busy !== 'pick'} testId="pick-metadata" onPick={() => void adder.pick('metadata')}>
         {metadata && <Button size="xs" variant="subtle" disabled={busy !== null && busy !== 'pick'} onClick={() => adder.withoutMetadata()}>{t('addModel.file.without')}</Button>}
       </Pick>
     </>
@@ -21,8 +21,8 @@ export function FileStep({ adding: { model, metadata, busy } }: { adding: Adding
 }
 
 /** What was chosen in a dialog, and the way to it. */
-export function Pick({ label, hint = '', icon, file, note = '', disabled, testId, onPick, children }: {
-  label: string; hint?: string; icon: IconName; file: PickedFile | null; note?: string; disabled: boolean; testId: string; onPick: () => void; children?: JSX.Element | null | false;
+export function Pick({ label, hint = '', icon, file, note = '', disabled, quiet = false, testId, onPick, children }: {
+  label: string; hint?: string; icon: IconName; file: PickedFile | null; note?: string; disabled: boolean; quiet?: boolean; testId: string; onPick: () => void; children?: JSX.Element | null | false;
 }): JSX.Element {
   const { t } = useTranslation();
   return (
@@ -34,7 +34,7 @@ export function Pick({ label, hint = '', icon, file, note = '', disabled, testId
         {hint !== '' && <p className="dim small">{hint}</p>}
       </div>
       {children}
-      <Button size="xs" variant={file ? 'default' : 'filled'} disabled={disabled} data-testid={testId} onClick={onPick}>{t(file ? 'addModel.change' : 'addModel.choose')}</Button>
+      <Button size="xs" variant={file || quiet ? 'default' : 'filled'} disabled={disabled} data-testid={testId} onClick={onPick}>{t(file ? 'addModel.change' : 'addModel.choose')}</Button>
     </div>
   );
 }
