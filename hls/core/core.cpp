@@ -259,18 +259,18 @@ uint32_t weights_per_channel(const Descriptor &d) {
   return window_of(d).taps() * (d.op == Op::DEPTHWISE ? 1 : d.input_channels);
 }
 
-size_t prepared_elements(const Descriptor &d) {
+uint64_t prepared_elements(const Descriptor &d) {
   if (!has_weights(d)) return 0;
   // Depthwise: depth_of is of a plane, of all its channels.
-  if (d.op == Op::DEPTHWISE) return size_t(planes_of(d.output_channels)) * depth_of(d);
-  return size_t(round_up(d.output_channels, PIXEL)) * depth_of(d);
+  if (d.op == Op::DEPTHWISE) return uint64_t(planes_of(d.output_channels)) * depth_of(d);
+  return uint64_t(round_up(d.output_channels, PIXEL)) * depth_of(d);
 }
 
-size_t patch_elements(const Descriptor &d) { return has_weights(d) ? size_t(TILE_PIXELS) * depth_of(d) + PIXEL : 0; }
+uint64_t patch_elements(const Descriptor &d) { return has_weights(d) ? uint64_t(TILE_PIXELS) * depth_of(d) + PIXEL : 0; }
 
 void prepare_weights(const Descriptor &d, const int8_t *weights, int16_t *prepared) {
   const uint32_t taps = window_of(d).taps(), lanes = tap_lanes(d), channels = d.input_channels;
-  std::memset(prepared, 0, prepared_elements(d) * sizeof(int16_t));
+  std::memset(prepared, 0, size_t(prepared_elements(d)) * sizeof(int16_t));
   if (d.op == Op::DEPTHWISE) {
     for (uint32_t tap = 0; tap < taps; tap++) {
       for (uint32_t c = 0; c < channels; c++) prepared[(size_t(c / PIXEL) * taps + tap) * PIXEL + c % PIXEL] = *weights++;

@@ -24,8 +24,8 @@ bool has_weights(const Descriptor &d);
 // Weights of one output channel: taps x the input channels that it sums over.
 uint32_t weights_per_channel(const Descriptor &d);
 // Elements of the prepared weights, and of the scratch, of a layer with weights; 0 for the others.
-size_t prepared_elements(const Descriptor &d);
-size_t patch_elements(const Descriptor &d);
+uint64_t prepared_elements(const Descriptor &d);
+uint64_t patch_elements(const Descriptor &d);
 // Widens int8 weights to the order in which this model takes them: planes of taps of channels, padded.
 void prepare_weights(const Descriptor &d, const int8_t *weights, int16_t *prepared);
 

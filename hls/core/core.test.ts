@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DescriptorFlag, Op } from '../../src/contract/layout.ts';
+import { DescriptorFlag, MAX_DILATION, MAX_KERNEL, MAX_STRIDE, Op } from '../../src/contract/layout.ts';
 import { inputCodes } from '../../test/support/random-network.ts';
 import { BUILD_TIMEOUT, Golden } from '../tests/golden.ts';
 import type { Layer } from '../tests/layer.ts';
@@ -17,8 +17,8 @@ afterAll(async () => {
   await baseline.end();
 });
 
-async function outcome(on: Golden, layer: Layer, codes: Int8Array): Promise<Int8Array> {
-  const loaded = await on.load(programOf(layer), true);
+async function outcome(on: Golden, layer: Layer, codes: Int8Array, target: 'PL' | 'PS' = 'PL'): Promise<Int8Array> {
+  const loaded = await on.load(programOf(layer, target), true);
   expect(loaded.text).toBe('');
   expect(loaded.inputBytes).toBe(inputsOf(layer));
   return on.run(codes);
@@ -45,6 +45,33 @@ describe('every layer, in the words of the descriptor', () => {
     console.log(`${values} values of ${[...met.values()].reduce((a, b) => a + b, 0)} layers, ${pooled} of them pooled`);
     expect([...met.keys()].sort()).toEqual(Object.values(Op).sort());
     expect(pooled).toBeGreaterThan(30);
+  }, 120_000);
+});
+
+describe('windows that the core lacks', () => {
+  it('equal the naive evaluation on the processor, and are refused in a segment of the core', async () => {
+    const met = { kernel: 0, stride: 0, dilation: 0, pooled: 0 };
+    await fc.assert(
+      fc.asyncProperty(fc.integer(), async (seed) => {
+        const layer = randomLayer(seed, { pool: true, far: true });
+        const codes = inputCodes(inputsOf(layer), seed ^ 0x5eed);
+        const want = evaluate(layer, codes);
+        expect(await outcome(golden, layer, codes, 'PS')).toEqual(want);
+        expect(await outcome(baseline, layer, codes, 'PS')).toEqual(want);
+        const [kernel, stride, dilation] = [layer.kernel, layer.strides, layer.dilations].map((sides) => Math.max(...sides)) as [number, number, number];
+        const words = kernel > MAX_KERNEL ? "kernel is larger than the core's" : stride > MAX_STRIDE ? 'stride is not 1 or 2' : dilation > MAX_DILATION ? 'dilation is not 1 or 2' : '';
+        expect((await golden.load(programOf(layer))).text).toContain(words);
+        const { text } = words === '' || (await golden.load(programOf(layer, 'PS'))).text !== '' ? { text: '' } : await golden.refusal(0);
+        expect(text).toMatch(kernel > MAX_KERNEL ? /^a kernel of \d+x\d+: the core has up to 7x7$/ : stride > MAX_STRIDE ? /^a stride of / : dilation > MAX_DILATION ? /^a dilation of / : /^$/);
+        met.kernel += Number(kernel > MAX_KERNEL);
+        met.stride += Number(stride > MAX_STRIDE);
+        met.dilation += Number(dilation > MAX_DILATION);
+        met.pooled += Number((layer.flags & DescriptorFlag.POOL_OUTPUT) !== 0);
+      }),
+      { numRuns: 300 },
+    );
+    console.log(met);
+    for (const [what, count] of Object.entries(met)) expect(count, what).toBeGreaterThan(20);
   }, 120_000);
 });
 

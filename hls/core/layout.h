@@ -13,7 +13,11 @@ constexpr uint32_t PLANE_CHANNELS = 8u;  // channels of a plane: an activation l
 constexpr uint32_t PARAMETER_BYTES = 8u;  // a channel's requantisation: i32 bias, then u32 with M in bits 0-23 and s in bits 24-31
 constexpr uint32_t MULTIPLIER_BITS = 24u;  // width of M, unsigned
 constexpr uint32_t MAX_SHIFT = 55u;  // s is 1..MAX_SHIFT: a 32-bit accumulator times M stays below 2^55, beyond it every result is 0
-constexpr uint32_t MAX_KERNEL = 7u;  // of a convolution, either axis
+constexpr uint32_t MAX_KERNEL = 7u;  // of a convolution on the core, either axis
+constexpr uint32_t MAX_STRIDE = 2u;  // of a convolution or pooling on the core, either axis
+constexpr uint32_t MAX_DILATION = 2u;  // of a convolution on the core, either axis
+constexpr uint32_t MAX_TAPS = 4096u;  // rows times columns of a convolution's kernel, on the processor
+constexpr uint32_t MAX_WINDOW_FIELD = 255u;  // of a convolution on the processor: either side of its kernel, stride, dilation and padding
 constexpr uint32_t MAX_POOL_KERNEL = 255u;  // of a pooling window, either axis
 constexpr uint32_t MAX_DIMENSION = 16384u;  // height or width of a tensor
 constexpr uint32_t MAX_CHANNELS = 131072u;  // channels of a tensor; the columns of a dense layer
@@ -325,9 +329,9 @@ struct Descriptor {
   uint32_t output_channels;
   uint8_t kernel_h;
   uint8_t kernel_w;
-  uint8_t stride_h;  // 1 or 2 for a convolution, up to 255 for pooling
+  uint8_t stride_h;  // on the core 1 or 2
   uint8_t stride_w;
-  uint8_t dilation_h;  // 1 or 2; 1 for pooling
+  uint8_t dilation_h;  // on the core 1 or 2; 1 for pooling
   uint8_t dilation_w;
   uint8_t pad_top;  // less than the extent of the (dilated) kernel, as are the other three
   uint8_t pad_left;

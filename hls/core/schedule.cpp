@@ -187,10 +187,23 @@ bool padded(const Descriptor &d) { return (d.pad_top | d.pad_left | d.pad_bottom
 
 bool pools(const Descriptor &d) { return d.op == Op::MAX_POOL || d.op == Op::AVERAGE_POOL; }
 
+// Of a convolution, and the processor's.
+std::string window_reason(const Descriptor &d) {
+  const auto of = [](uint32_t height, uint32_t width) { return std::to_string(height) + "x" + std::to_string(width); };
+  if (d.kernel_h > MAX_KERNEL || d.kernel_w > MAX_KERNEL) return "a kernel of " + of(d.kernel_h, d.kernel_w) + ": the core has up to " + of(MAX_KERNEL, MAX_KERNEL);
+  if (d.stride_h > MAX_STRIDE || d.stride_w > MAX_STRIDE) return "a stride of " + of(d.stride_h, d.stride_w) + ": the core has 1 and 2";
+  if (d.dilation_h > MAX_DILATION || d.dilation_w > MAX_DILATION) return "a dilation of " + of(d.dilation_h, d.dilation_w) + ": the core has 1 and 2";
+  return {};
+}
+
 std::string reason(const Descriptor &d, const Geometry &g) {
   if (d.op < Op::CONV || d.op > Op::COPY) return "the core does not know op " + std::to_string(d.op);
+  if (d.op == Op::CONV || d.op == Op::DEPTHWISE) {
+    const std::string why = window_reason(d);
+    if (!why.empty()) return why;
+  }
   if (d.op == Op::AVERAGE_POOL && padded(d) && !(d.flags & DescriptorFlag::COUNT_INCLUDE_PAD)) return "the core's average pooling counts padding, this one does not";
-  if (pools(d) && ((d.stride_h > 2 && d.output_height > 1) || (d.stride_w > 2 && d.output_width > 1))) return "a pooling stride of more than 2 is not the core's";
+  if (pools(d) && ((d.stride_h > MAX_STRIDE && d.output_height > 1) || (d.stride_w > MAX_STRIDE && d.output_width > 1))) return "a pooling stride of more than 2 is not the core's";
   if (d.op == Op::DENSE && (d.input_height > UINT8_MAX || d.input_width > UINT8_MAX)) return "a dense layer's input has more than 255 rows or columns";
   const Shape s = shape_of(d, g);
   const auto too_long = [](uint32_t row_stride) { return row_stride / PLANE_CHANNELS > UINT16_MAX; };

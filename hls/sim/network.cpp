@@ -60,13 +60,13 @@ void scramble(std::vector<int8_t> &bytes, uint64_t seed) {
 
 Network::Network(std::vector<uint8_t> bytes, const Geometry &geometry, const Placement &placement, bool single)
     : bytes_(std::move(bytes)), program_(parse_program(bytes_.data(), bytes_.size(), true, BUDGET)), placement_(placement) {
-  size_t patches = 0;
+  uint64_t patches = 0;
   for (const Descriptor &d : program_.descriptors) {
-    weights_.emplace_back(prepared_elements(d));
+    weights_.emplace_back(size_t(prepared_elements(d)));
     if (!weights_.back().empty()) prepare_weights(d, reinterpret_cast<const int8_t *>(program_.data) + d.weights_offset, weights_.back().data());
     patches = std::max(patches, patch_elements(d));
   }
-  patches_.resize(patches);
+  patches_.resize(size_t(patches));
   golden_.resize(program_.header.arena_bytes);
   arena_.resize(program_.header.arena_bytes);
   golden_floats_.resize(program_.header.float_arena_bytes / sizeof(float));

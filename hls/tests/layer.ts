@@ -2,6 +2,7 @@
 import { DescriptorFlag, MAX_SHIFT, NONE, Op } from '../../src/contract/layout.ts';
 import type { Place } from '../../src/compiler/arena.ts';
 import type { GraphPort, QTensor } from '../../src/compiler/graph.ts';
+import type { Target } from '../../src/compiler/partition.ts';
 import type { ProgramParts } from '../../src/compiler/write.ts';
 import { writeProgram } from '../../src/compiler/write.ts';
 import { random } from '../../test/support/qdq.ts';
@@ -39,31 +40,34 @@ const POOLS: readonly number[] = [Op.MAX_POOL, Op.AVERAGE_POOL];
 /**
  * @param seed gives everything; extremes (ends of ranges, exact ties, overflow of the code range) are common
  * @param pool most convolutions that can have POOL_OUTPUT have it
+ * @param far convolutions alone, whose windows are the processor's: kernels, strides and dilations beyond the core's
  */
-export function randomLayer(seed: number, { pool: pooling = false }: { pool?: boolean } = {}): Layer {
+export function randomLayer(seed: number, { pool: pooling = false, far = false }: { pool?: boolean; far?: boolean } = {}): Layer {
   const next = random(seed);
   const int = (low: number, high: number): number => low + Math.floor(next() * (high - low + 1));
   const pick = <T>(list: readonly T[]): T => list[int(0, list.length - 1)] as T;
-  const op = pick([Op.CONV, Op.CONV, Op.CONV, Op.DEPTHWISE, Op.DEPTHWISE, Op.DENSE, Op.MAX_POOL, Op.AVERAGE_POOL, Op.ADD, Op.TABLE, Op.COPY]);
+  const op = far ? pick([Op.CONV, Op.DEPTHWISE]) : pick([Op.CONV, Op.CONV, Op.CONV, Op.DEPTHWISE, Op.DEPTHWISE, Op.DENSE, Op.MAX_POOL, Op.AVERAGE_POOL, Op.ADD, Op.TABLE, Op.COPY]);
   const pool = POOLS.includes(op);
   const convolution = op === Op.CONV || op === Op.DEPTHWISE;
-  const channels = pick([1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 65, 70, int(1, 130)]);
+  const channels = far ? pick([1, 3, 4, 8, 9, 17, 30]) : pick([1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 65, 70, int(1, 130)]);
   const second = channels > 8 && next() < 0.3 ? channels - 8 * int(1, Math.ceil(channels / 8) - 1) : 0;
   const axis = (): { length: number; kernel: number; stride: number; dilation: number; before: number; after: number; out: number } => {
-    const length = int(1, 12);
+    const length = int(1, far ? 40 : 12);
     if (!convolution && !pool) return { length, kernel: 1, stride: 1, dilation: 1, before: 0, after: 0, out: op === Op.DENSE ? 1 : length };
-    const dilation = convolution && next() < 0.3 ? 2 : 1;
-    const kernel = int(1, pool ? 9 : 7);
+    const dilation = far ? pick([1, 1, 2, 3, 6, 12, 18, 255]) : convolution && next() < 0.3 ? 2 : 1;
+    const kernel = far ? pick(dilation > 1 ? [1, 2, 3, 5] : [1, 3, 8, 9, 11, 13, 31]) : int(1, pool ? 9 : 7);
     const extent = (kernel - 1) * dilation + 1;
-    let before = next() < 0.5 ? 0 : int(0, extent - 1);
-    let after = next() < 0.5 ? 0 : int(0, extent - 1);
-    if (length + before + after < extent) before = after = extent - 1;
-    const stride = int(1, pool ? 4 : 2);
+    const most = Math.min(255, extent - 1);
+    let before = next() < 0.5 ? 0 : int(0, most);
+    let after = next() < 0.5 ? 0 : int(0, most);
+    if (length + before + after < extent) before = after = most;
+    if (length + before + after < extent) return { length, kernel: 1, stride: 1, dilation: 1, before: 0, after: 0, out: length };
+    const stride = far ? pick([1, 2, 3, 4, 7, 255]) : int(1, pool ? 4 : 2);
     return { length, kernel, stride, dilation, before, after, out: Math.floor((length + before + after - extent) / stride) + 1 };
   };
   const [h, w] = [axis(), axis()];
   if (op === Op.DENSE && h.length * w.length * channels > DENSE_LIMIT) h.length = w.length = 1;
-  const outputs = op === Op.CONV || op === Op.DENSE ? pick([1, 2, 3, 4, 5, 63, 64, 65, int(1, 90)]) : channels;
+  const outputs = far && op === Op.CONV ? pick([1, 3, 8, 17]) : op === Op.CONV || op === Op.DENSE ? pick([1, 2, 3, 4, 5, 63, 64, 65, int(1, 90)]) : channels;
   const each = op === Op.CONV ? h.kernel * w.kernel * channels : op === Op.DENSE ? h.length * w.length * channels : op === Op.DEPTHWISE ? h.kernel * w.kernel : 0;
   const extreme = next() < 0.3;
   const weights = Int8Array.from({ length: each * outputs }, () => (extreme ? pick([-127, 127]) : int(-127, 127)));
@@ -124,9 +128,9 @@ function shapesOf({ flags, input: [height, width, channels], second, output }: L
 /** Codes that the layer's program takes. */
 export const inputsOf = (layer: Layer): number => shapesOf(layer).reduce((sum, shape) => sum + (shape === null ? 0 : size(shape)), 0);
 
-export const programOf = (layer: Layer): Uint8Array => writeProgram(partsOf(layer));
+export const programOf = (layer: Layer, target: Target = 'PL'): Uint8Array => writeProgram(partsOf(layer, target));
 
-export function partsOf(layer: Layer): ProgramParts {
+export function partsOf(layer: Layer, target: Target = 'PL'): ProgramParts {
   const places: Place[] = [];
   let end = 0;
   const place = (name: string, [height, width, channels]: Shape, scale: number, zeroPoint: number): Place => {
@@ -160,7 +164,7 @@ export function partsOf(layer: Layer): ProgramParts {
     data,
     descriptors: [{
       name: 'layer',
-      target: 'PL',
+      target,
       values: {
         op: layer.op, flags: layer.flags,
         inputOffset: input.offset, inputPlaneStride: input.planeStride, inputRowStride: input.rowStride,

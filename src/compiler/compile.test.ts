@@ -25,12 +25,12 @@ function small(make: (net: Qdq, x: ReturnType<Qdq['input']>) => { name: string; 
   return net.build([net.quantised(made.name, made.shape, Q)]);
 }
 
-const conv = (attributes: { kernel?: [number, number]; strides?: [number, number]; dilations?: [number, number]; group?: number; codes?: Int8Array; scale?: Float32Array; bias?: Int32Array | null }): Uint8Array =>
+const conv = (attributes: Partial<WindowAttributes> & { group?: number; codes?: Int8Array; scale?: Float32Array; bias?: Int32Array | null }, input = [1, 4, 8, 8]): Uint8Array =>
   small((net, x) => {
     const { kernel = [3, 3], group = 1, scale = scales(4), bias = null } = attributes;
     const codes = attributes.codes ?? new Int8Array((4 * 4 * kernel[0] * kernel[1]) / group).fill(5);
-    return net.conv(x, codes, 4, scale, bias, { kernel, strides: attributes.strides ?? [1, 1], dilations: attributes.dilations ?? [1, 1] }, group);
-  });
+    return net.conv(x, codes, 4, scale, bias, { ...attributes, kernel }, group);
+  }, input);
 
 type Pooled = { shape: number[]; outputs: number; group: number; add: boolean; window: Required<Omit<WindowAttributes, 'dilations'>>; more: Record<string, number>; pool: Quantisation; after: boolean; outside: 'layer' | 'output' | null };
 const POOLED: Pooled = { shape: [1, 4, 9, 8], outputs: 4, group: 1, add: false, window: { kernel: [2, 2], strides: [2, 2], pads: [0, 0, 0, 0] }, more: {}, pool: Q, after: false, outside: null };
@@ -149,6 +149,39 @@ describe('compileProgram', () => {
     expect(target([1, 4, 3, 3], (net, x) => ({ name: net.pool('MaxPool', x, { kernel: [3, 3], strides: [3, 3] }), shape: [1, 4, 1, 1] }))).toEqual(['PL']);
   });
 
+  it('gives the processor the windows that the core lacks, and says why', () => {
+    const [row] = compileProgram(conv({ kernel: [1, 7], pads: [0, 3, 0, 3] })).report.layers;
+    expect(row).toMatchObject({ target: 'PL', reason: '' });
+    const far = (attributes: Parameters<typeof conv>[0], reason: string): void => {
+      const onnx = conv(attributes, [1, 4, 40, 40]);
+      expect(compileProgram(onnx).report.layers).toMatchObject([{ target: 'PS', reason, float: false }]);
+      expect(() => compileProgram(onnx, { pin: { Conv_3: 'PL' } })).toThrow(`it is pinned to the PL, and cannot run there: ${reason}.`);
+    };
+    far({ kernel: [11, 11], strides: [4, 4], pads: [2, 2, 2, 2] }, 'a kernel of 11×11: the core has up to 7×7');
+    far({ kernel: [31, 31], pads: [15, 15, 15, 15], group: 4 }, 'a kernel of 31×31: the core has up to 7×7');
+    far({ strides: [3, 3] }, 'a stride of 3×3: the core has 1 and 2');
+    far({ dilations: [1, 12], pads: [0, 12, 0, 12] }, 'a dilation of 1×12: the core has 1 and 2');
+    // What says nothing keeps nothing from the core: a dilation of one tap, a stride of one result.
+    for (const says of [{ kernel: [1, 1] as [number, number], dilations: [300, 300] as [number, number] }, { kernel: [1, 7] as [number, number], strides: [300, 1] as [number, number] }]) {
+      expect(compileProgram(conv(says, [1, 4, 1, 40])).report.layers[0]?.target).toBe('PL');
+    }
+    // Where a table, an add or a pooling rides on such a layer, the processor has them too.
+    const behind = small((net, x) => {
+      const made = net.conv(x, new Int8Array(4 * 4 * 81).fill(1), 4, scales(4), null, { kernel: [9, 9], pads: [4, 4, 4, 4] });
+      const convolved = net.quantised(made.name, made.shape, Q);
+      const sum = net.quantised(net.node('Add', [convolved.name, x.name]), x.shape, Q);
+      return { name: net.pool('MaxPool', sum, { kernel: [2, 2], strides: [2, 2] }), shape: [1, 4, 4, 4] };
+    });
+    expect(compileProgram(behind).report.layers.map(({ operator, target, descriptor }) => `${operator} ${target} ${descriptor}`)).toEqual(['Conv PS 0', 'Add PS 0', 'MaxPool PL 1']);
+  });
+
+  it('takes a mean of more than a pooling may see in fp32, and a signal as one row', () => {
+    const mean = small((net, x) => ({ name: net.node('GlobalAveragePool', [x.name]), shape: [1, 4, 1, 1] }), [1, 4, 1, 300]);
+    expect(compileProgram(mean).report.layers[0]).toMatchObject({ target: 'PS', float: true, reason: 'GlobalAveragePool of 1×300; on codes it is of up to 255×255.' });
+    const signal = small((net, x) => ({ name: net.node('GlobalAveragePool', [x.name]), shape: [1, 4, 1] }), [1, 4, 200]);
+    expect(compileProgram(signal).report.layers[0]).toMatchObject({ operator: 'GlobalAveragePool', target: 'PL', input: [4, 1, 200], output: [4, 1, 1] });
+  });
+
   it('shares memory between activations that never meet, and keeps outputs', () => {
     const net = new Qdq();
     let x = net.input([1, 16, 16, 16], Q);
@@ -179,9 +212,13 @@ describe('compileProgram', () => {
 
 describe('what the compiler refuses, it names', () => {
   const cases: [string, Uint8Array, RegExp][] = [
-    ['a kernel of 8', conv({ kernel: [8, 1] }), /Node 'Conv_3': its kernel of 8×1 is larger than 7×7/],
-    ['stride 3', conv({ strides: [3, 3] }), /Node 'Conv_3': a convolution of stride 3×3/],
-    ['dilation 3', conv({ dilations: [3, 3] }), /dilation 3×3/],
+    ['a kernel of 256', conv({ kernel: [1, 256] }, [1, 4, 17, 600]), /Node 'Conv_3': its kernel of 1×256 is too large; a convolution may have 255 along each axis\. Several smaller ones/],
+    ['a kernel of 4097 taps', conv({ kernel: [17, 241], group: 4 }, [1, 4, 17, 600]), /its kernel of 17×241 has 4097 taps; a convolution may have 4096/],
+    ['stride 256', conv({ kernel: [1, 1], strides: [1, 256] }, [1, 4, 17, 600]), /Node 'Conv_3': a stride of 1×256; a convolution may have 255/],
+    ['dilation 256', conv({ kernel: [1, 2], dilations: [1, 256] }, [1, 4, 17, 600]), /a dilation of 1×256; a convolution may have 255/],
+    ['padding of 256', conv({ kernel: [1, 3], dilations: [1, 200], pads: [0, 256, 0, 0] }, [1, 4, 17, 600]), /padding of 0, 256, 0, 0; a convolution may have 255.*Put a Pad in front/],
+    ['a pooling of 256', small((net, x) => ({ name: net.pool('MaxPool', x, { kernel: [1, 256] }), shape: [1, 4, 17, 345] }), [1, 4, 17, 600]), /its window of 1×256 is larger than 255×255; pool in two steps/],
+    ['dilated pooling', small((net, x) => ({ name: net.pool('MaxPool', x, { kernel: [3, 3] }, { dilations: [2, 2] }), shape: [1, 4, 4, 4] })), /Node 'MaxPool_2': a pooling of dilation 2×2; there is 1\. Export the model with dilation=1/],
     ['an overflow', conv({ bias: new Int32Array(4).fill(2 ** 31 - 1) }), /output channel 0 can overflow a 32-bit accumulator/],
     ['an unknown operator', small((net, x) => ({ name: net.node('LRN', [x.name]), shape: x.shape })), /Node 'LRN_2': operator LRN can run neither/],
     ['a float in between', small((net, x) => ({ name: net.node('Relu', [net.pool('MaxPool', { ...x, name: net.pool('MaxPool', x, { kernel: [2, 2] }) }, { kernel: [2, 2] })]), shape: [1, 4, 6, 6] })), /MaxPool reads 'MaxPool\d+', which is not quantised/],

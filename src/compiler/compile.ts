@@ -7,13 +7,13 @@ import { placeTensors } from './arena.ts';
 import { extraOutputs, groupsOf } from './extra-outputs.ts';
 import type { Detections } from './float-builder.ts';
 import type { FloatLayer, QGraph, QLayer, QTensor } from './graph.ts';
-import { inputsOf, isFloat, isFloatPort, macsOf } from './graph.ts';
+import { inputsOf, isFloat, isFloatPort, isView, macsOf } from './graph.ts';
 import { withoutGroups } from './groups.ts';
 import { importGraph } from './import.ts';
 import { Data, lower } from './lower.ts';
 import { readOnnx } from './onnx.ts';
 import type { Item, Placement, Target } from './partition.ts';
-import { isStage, partition, Targets } from './partition.ts';
+import { isStage, notCores, partition, Targets } from './partition.ts';
 import type { Layout } from './views.ts';
 import { isFloatStep, layOut } from './views.ts';
 import { writeProgram } from './write.ts';
@@ -34,7 +34,7 @@ export type LayerReport = {
   readonly target: Target;
   /** Whether the processor computes it in fp32 (then `target` is PS). */
   readonly float: boolean;
-  /** Why a float operator is not the core's; '' where nothing else was to be expected. */
+  /** Why it is not the core's; '' where nothing else was to be expected, or it was pinned to the PS. */
   readonly reason: string;
   /**
    * Index of the runtime's layer that computes it: descriptors and float operators in their order of execution. A table, add or pooling may share one with
@@ -74,7 +74,7 @@ function layerRow(layer: QLayer, target: Target, descriptor: number | null): Lay
     macs: macsOf(layer),
     target,
     float: false,
-    reason: '',
+    reason: target === 'PL' || isView(layer) ? '' : (notCores(layer) ?? ''),
     descriptor,
     count: descriptor === null ? 0 : 1,
     weightBytes: layer.kind === 'conv' || layer.kind === 'dense' ? layer.weights.codes.length : 0,

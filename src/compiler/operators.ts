@@ -1,8 +1,9 @@
 /** ONNX operators that a canonical QDQ network may use between DequantizeLinear and QuantizeLinear: this table is the whole set. */
+import { MAX_POOL_KERNEL } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
 import { binary, prelu, unary } from './elementwise.ts';
 import { FUNCTIONS } from './functions.ts';
-import type { Weights, Window } from './graph.ts';
+import type { QTensor, Weights, Window } from './graph.ts';
 import { NO_BOUNDS } from './graph.ts';
 import type { Importer } from './import.ts';
 import type { OnnxNode } from './onnx.ts';
@@ -22,14 +23,19 @@ function pending(node: OnnxNode, draft: LayerDraft, shape: number[]): PendingVal
   return { kind: 'pending', draft, node: node.name, operator: node.opType, bounds: NO_BOUNDS, dims: dimsOf(shape, node.name), shape };
 }
 
-function pair(node: OnnxNode, name: string, otherwise: number): [number, number] {
-  const [a = otherwise, b = otherwise, ...rest] = ints(node, name) ?? [];
-  if (rest.length > 0 || ![a, b].every((v) => Number.isSafeInteger(v) && v >= 1)) throw new CompileError(`${node.opType} has ${name} [${ints(node, name)?.join(', ')}]; two positive numbers are wanted.`, node.name);
+/** Axes behind the channels: rows and columns, or columns alone (a signal), which are then those of one row. */
+type Axes = 1 | 2;
+const AXES = ['', 'one positive number is', 'two positive numbers are'] as const;
+
+function pair(node: OnnxNode, name: string, axes: Axes): [number, number] {
+  const given = ints(node, name) ?? [];
+  const [a = 1, b = 1] = axes === 1 ? [1, given[0]] : given;
+  if (given.length > axes || ![a, b].every((v) => Number.isSafeInteger(v) && v >= 1)) throw new CompileError(`${node.opType} has ${name} [${given.slice(0, 8).join(', ')}]; ${AXES[axes]} wanted.`, node.name);
   return [a, b];
 }
 
 /** Padding as ONNX states it: top, left, bottom, right; auto_pad worked out. */
-function padsOf(node: OnnxNode, size: readonly [number, number], kernel: [number, number], strides: [number, number], dilations: [number, number]): [number, number, number, number] {
+function padsOf(node: OnnxNode, axes: Axes, size: readonly [number, number], kernel: [number, number], strides: [number, number], dilations: [number, number]): [number, number, number, number] {
   const auto = node.attributes.get('auto_pad')?.s ?? 'NOTSET';
   if (auto === 'VALID') return [0, 0, 0, 0];
   if (auto === 'SAME_UPPER' || auto === 'SAME_LOWER') {
@@ -44,23 +50,29 @@ function padsOf(node: OnnxNode, size: readonly [number, number], kernel: [number
     return [before[0] as number, before[1] as number, after[0] as number, after[1] as number];
   }
   if (auto !== 'NOTSET') throw new CompileError(`${node.opType} has auto_pad '${auto}'.`, node.name);
-  const [top = 0, left = 0, bottom = 0, right = 0, ...rest] = ints(node, 'pads') ?? [];
-  if (rest.length > 0 || ![top, left, bottom, right].every((p) => Number.isSafeInteger(p) && p >= 0)) throw new CompileError(`${node.opType} has pads that are not four numbers from 0 on.`, node.name);
+  const given = ints(node, 'pads') ?? [];
+  const [top = 0, left = 0, bottom = 0, right = 0] = axes === 1 ? [0, given[0], 0, given[1]] : given;
+  if (given.length > 2 * axes || ![top, left, bottom, right].every((p) => Number.isSafeInteger(p) && p >= 0)) throw new CompileError(`${node.opType} has pads that are not ${2 * axes} numbers from 0 on.`, node.name);
   return [top, left, bottom, right];
 }
 
-function requireImage(node: OnnxNode, { tensor, shape }: RealValue): void {
-  if (shape.join() === [1, tensor.channels, tensor.height, tensor.width].join()) return;
-  throw new CompileError(`${node.opType} needs an image-shaped input [1, C, H, W], not ${shape.join('×')}.`, node.name);
+function axesOf(node: OnnxNode, { tensor, shape }: RealValue): Axes {
+  const { channels, height, width } = tensor;
+  if (shape.join() === [1, channels, height, width].join()) return 2;
+  if (height === 1 && shape.join() === [1, channels, width].join()) return 1;
+  throw new CompileError(`${node.opType} needs an image-shaped input [1, C, H, W], or a signal [1, C, W], not ${shape.join('×')}.`, node.name);
 }
 
-/** Window and output size over [1, C, H, W]. With ceil_mode the padding behind grows to what the last window reaches. */
-function windowOf(node: OnnxNode, input: RealValue, kernel: [number, number]): { window: Window; size: [number, number]; given: readonly number[] } {
+/**
+ * Window and output size over [1, C, H, W], or of [1, C, W]. With ceil_mode the padding behind grows to what the last window reaches. What says nothing is 1:
+ * the dilation of a single tap, the stride of a single result.
+ * @returns size behind the channels, as ONNX has it
+ */
+function windowOf(node: OnnxNode, input: RealValue, axes: Axes, kernel: [number, number]): { window: Window; size: number[]; given: readonly number[] } {
   const { tensor } = input;
-  requireImage(node, input);
-  const strides = pair(node, 'strides', 1);
-  const dilations = pair(node, 'dilations', 1);
-  const given = padsOf(node, [tensor.height, tensor.width], kernel, strides, dilations);
+  const strides = pair(node, 'strides', axes);
+  const dilations = pair(node, 'dilations', axes).map((d, i) => (kernel[i] === 1 ? 1 : d)) as [number, number];
+  const given = padsOf(node, axes, [tensor.height, tensor.width], kernel, strides, dilations);
   const pads: [number, number, number, number] = [...given];
   const size = [tensor.height, tensor.width].map((length, i) => {
     const extent = ((kernel[i] as number) - 1) * (dilations[i] as number) + 1;
@@ -77,7 +89,7 @@ function windowOf(node: OnnxNode, input: RealValue, kernel: [number, number]): {
     pads[i + 2] = Math.max(after, (out - 1) * stride + extent - length - before);
     return out;
   });
-  return { window: { kernel, strides, dilations, pads }, size: [size[0] as number, size[1] as number], given };
+  return { window: { kernel, strides: [size[0] === 1 ? 1 : strides[0], size[1] === 1 ? 1 : strides[1]], dilations, pads }, size: size.slice(-axes), given };
 }
 
 /** Weights in [output][column] order and one scale an output; -128 becomes -127, which is noted. */
@@ -123,13 +135,14 @@ const conv: Operator = (importer, node) => {
   const input = importer.real(node, 0);
   const weights = importer.value(node, 1);
   const shape = weights.kind === 'weights' ? weights.tensor.dims : [];
-  const [outputs, perGroup, height, width, ...rest] = shape;
-  if (outputs === undefined || perGroup === undefined || height === undefined || width === undefined || rest.length > 0 || shape.includes(0)) {
-    throw new CompileError(`Conv's weights must be a constant of four dimensions, not ${shape.join('×') || 'a computed value'}.`, node.name);
+  const axes = axesOf(node, input);
+  const [outputs, perGroup, ...sides] = shape;
+  if (outputs === undefined || perGroup === undefined || sides.length !== axes || shape.includes(0)) {
+    throw new CompileError(`Conv's weights must be a constant of ${axes + 2} dimensions, as its input has, not ${shape.join('×') || 'a computed value'}.`, node.name);
   }
   const groups = integer(node, 'group', 1);
   if (perGroup * groups !== input.tensor.channels) throw new CompileError(`Conv's weights are for ${perGroup * groups} input channels, its input has ${input.tensor.channels}.`, node.name);
-  const { window, size } = windowOf(node, input, [height, width]);
+  const { window, size } = windowOf(node, input, axes, axes === 1 ? [1, sides[0] as number] : (sides as [number, number]));
   const bias = importer.has(node, 2) ? importer.value(node, 2) : null;
   return pending(node, { kind: 'conv', input: input.tensor, window, groups, weights: weightsOf(importer, node, weights, 0, bias, input) }, [1, outputs, ...size]);
 };
@@ -186,7 +199,8 @@ const clip: Operator = (importer, node) => {
 function pool(importer: Importer, node: OnnxNode): { input: RealValue; window: Window; given: readonly number[]; shape: number[] } {
   const input = importer.real(node, 0);
   if (ints(node, 'kernel_shape') === undefined) throw new CompileError(`${node.opType} has no kernel_shape.`, node.name);
-  const { window, size, given } = windowOf(node, input, pair(node, 'kernel_shape', 1));
+  const axes = axesOf(node, input);
+  const { window, size, given } = windowOf(node, input, axes, pair(node, 'kernel_shape', axes));
   return { input, window, given, shape: [1, input.tensor.channels, ...size] };
 }
 
@@ -205,19 +219,23 @@ const averagePool: Operator = (importer, node) => {
   return pending(node, { kind: 'averagePool', input: input.tensor, window, countIncludePad: counted && !grown }, shape);
 };
 
-const globalAveragePool: Operator = (importer, node) => {
+/** The window over all of an image or signal. @throws CompileError where it is larger than a pooling's may be; in fp32 it may */
+function whole(importer: Importer, node: OnnxNode): { input: QTensor; window: Window; shape: number[] } {
   const input = importer.real(node, 0);
+  const axes = axesOf(node, input);
   const { channels, height, width } = input.tensor;
-  requireImage(node, input);
-  const window: Window = { kernel: [height, width], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] };
-  return pending(node, { kind: 'averagePool', input: input.tensor, window, countIncludePad: true }, [1, channels, 1, 1]);
+  if (Math.max(height, width) > MAX_POOL_KERNEL) throw new CompileError(`${node.opType} of ${height}×${width}; on codes it is of up to ${MAX_POOL_KERNEL}×${MAX_POOL_KERNEL}.`, node.name);
+  return { input: input.tensor, window: { kernel: [height, width], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] }, shape: axes === 1 ? [1, channels, 1] : [1, channels, 1, 1] };
+}
+
+const globalAveragePool: Operator = (importer, node) => {
+  const { shape, ...of } = whole(importer, node);
+  return pending(node, { kind: 'averagePool', ...of, countIncludePad: true }, shape);
 };
 
 const globalMaxPool: Operator = (importer, node) => {
-  const input = importer.real(node, 0);
-  requireImage(node, input);
-  const { channels, height, width } = input.tensor;
-  return pending(node, { kind: 'maxPool', input: input.tensor, window: { kernel: [height, width], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] } }, [1, channels, 1, 1]);
+  const { shape, ...of } = whole(importer, node);
+  return pending(node, { kind: 'maxPool', ...of }, shape);
 };
 
 /** Over rows and columns: global average pooling under another name. */
@@ -225,7 +243,7 @@ const reduceMean: Operator = (importer, node) => {
   const { shape } = importer.real(node, 0);
   const axes = ints(node, 'axes') ?? (importer.has(node, 1) ? [...importer.constant(node, 1).data].map(Number) : []);
   const over = axes.map((axis) => (axis < 0 ? axis + shape.length : axis)).sort((a, b) => a - b).join();
-  if (shape.length !== 4 || over !== '2,3') throw new CompileError(`ReduceMean of ${shape.join('×')} over axes ${axes.join(', ')}; only rows and columns (2, 3) are supported.`, node.name);
+  if (shape.length < 3 || over !== shape.map((_, i) => i).slice(2).join()) throw new CompileError(`ReduceMean of ${shape.join('×')} over axes ${axes.join(', ')}; only rows and columns (2, 3) are supported.`, node.name);
   const made = globalAveragePool(importer, node) as PendingValue;
   return integer(node, 'keepdims', 1) === 0 ? { ...made, shape: made.shape.slice(0, 2) } : made;
 };

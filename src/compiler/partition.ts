@@ -1,5 +1,5 @@
 /** QGraph → stages: who runs each layer, and which tables, adds and poolings ride in another layer's output stage. One stage becomes one descriptor. */
-import { MAX_CHANNELS, MAX_KERNEL, MAX_POOL_KERNEL } from '../contract/layout.ts';
+import { MAX_CHANNELS, MAX_DILATION, MAX_KERNEL, MAX_POOL_KERNEL, MAX_STRIDE, MAX_TAPS, MAX_WINDOW_FIELD } from '../contract/layout.ts';
 import { CompileError } from './error.ts';
 import type { AddLayer, Bounds, ConvLayer, FloatLayer, GraphLayer, MaxPoolLayer, QGraph, QLayer, QTensor, TableLayer, ViewLayer, Window, WorkLayer } from './graph.ts';
 import { inputsOf, isFloat, isFloatPort, isView, macsOf, sameCodes, tensorsOf } from './graph.ts';
@@ -68,20 +68,12 @@ function tailLast(items: readonly Item[]): Item[] {
   return [...items.filter((item) => !tail.has(item)), ...items.filter((item) => tail.has(item))];
 }
 
-function requireWindow(layer: QLayer, window: Window, limit: number): void {
-  const [height, width] = window.kernel;
-  if (height > limit || width > limit) throw new CompileError(`its kernel of ${height}×${width} is larger than ${limit}×${limit}.`, layer.name);
-}
-
 /** Multiply-accumulates of one layer; a run can be cancelled between layers only. */
 const MAX_LAYER_MACS = 2 ** 35;
 
 /** Each channel convolved by itself. */
 export const isDepthwise = (layer: QLayer): boolean =>
   layer.kind === 'conv' && layer.groups > 1 && layer.groups === layer.input.channels && layer.groups === layer.output.channels;
-
-/** Largest stride of the core's pooling. */
-const MAX_CORE_STRIDE = 2;
 
 /** Longest side of a dense layer's input on the core. */
 const MAX_CORE_DENSE = 255;
@@ -103,8 +95,17 @@ function wordsOf(layer: WorkLayer): number {
  */
 const MAX_CORE_DENSE_WEIGHTS = 2 ** 24;
 
+/** What of a convolution's window the core lacks; null where it has all. */
+function notCoresWindow({ kernel, strides, dilations }: Window): string | null {
+  if (Math.max(...kernel) > MAX_KERNEL) return `a kernel of ${kernel.join('×')}: the core has up to ${MAX_KERNEL}×${MAX_KERNEL}`;
+  if (Math.max(...strides) > MAX_STRIDE) return `a stride of ${strides.join('×')}: the core has 1 and 2`;
+  return Math.max(...dilations) > MAX_DILATION ? `a dilation of ${dilations.join('×')}: the core has 1 and 2` : null;
+}
+
 /** Why a layer is valid but not the core's (hls/core/schedule.h), so that the processor runs it; null where the core does. */
-function notCores(layer: WorkLayer): string | null {
+export function notCores(layer: WorkLayer): string | null {
+  const window = layer.kind === 'conv' ? notCoresWindow(layer.window) : null;
+  if (window !== null) return window;
   const words = wordsOf(layer);
   if (layer.kind === 'dense' && layer.weights.codes.length > MAX_CORE_DENSE_WEIGHTS) return `its ${layer.weights.codes.length} weights are more than the ${MAX_CORE_DENSE_WEIGHTS} bytes that contiguous memory has room for`;
   if (words > MAX_CORE_WORDS) return `one result of it reads ${words} words, and the core's buffer holds ${MAX_CORE_WORDS}`;
@@ -112,9 +113,7 @@ function notCores(layer: WorkLayer): string | null {
   if (layer.kind !== 'maxPool' && layer.kind !== 'averagePool') return null;
   const { strides, pads } = layer.window;
   if (layer.kind === 'averagePool' && !layer.countIncludePad && pads.some((p) => p > 0)) return 'its average leaves padding out';
-  // Where an axis has one result its stride says nothing.
-  const leaps = (strides[0] > MAX_CORE_STRIDE && layer.output.height > 1) || (strides[1] > MAX_CORE_STRIDE && layer.output.width > 1);
-  return leaps ? `its stride is above ${MAX_CORE_STRIDE}` : null;
+  return Math.max(...strides) > MAX_STRIDE ? `a stride of ${strides.join('×')}: the core has 1 and 2` : null;
 }
 
 /** Where layers shall run, beyond what they can. */
@@ -169,14 +168,19 @@ function requireRunnable(layer: QLayer): void {
     if (columns > MAX_CHANNELS) throw new CompileError(`a dense layer of ${columns} columns; the core holds ${MAX_CHANNELS}. Pool its input first.`, layer.name);
   }
   if (layer.kind === 'conv') {
-    requireWindow(layer, layer.window, MAX_KERNEL);
-    if (Math.max(...layer.window.strides) > 2) throw new CompileError(`a convolution of stride ${layer.window.strides.join('×')}; the core has 1 and 2.`, layer.name);
-    if (Math.max(...layer.window.dilations) > 2) throw new CompileError(`a convolution of dilation ${layer.window.dilations.join('×')}; the core has 1 and 2.`, layer.name);
+    const { kernel, strides, dilations, pads } = layer.window;
+    const most = `a convolution may have ${MAX_WINDOW_FIELD} along each axis`;
+    if (Math.max(...kernel) > MAX_WINDOW_FIELD) throw new CompileError(`its kernel of ${kernel.join('×')} is too large; ${most}. Several smaller ones behind one another see as far.`, layer.name);
+    if (kernel[0] * kernel[1] > MAX_TAPS) throw new CompileError(`its kernel of ${kernel.join('×')} has ${kernel[0] * kernel[1]} taps; a convolution may have ${MAX_TAPS} (64×64). Several smaller ones behind one another see as far.`, layer.name);
+    if (Math.max(...strides) > MAX_WINDOW_FIELD) throw new CompileError(`a stride of ${strides.join('×')}; ${most}. Give the network a smaller image instead.`, layer.name);
+    if (Math.max(...dilations) > MAX_WINDOW_FIELD) throw new CompileError(`a dilation of ${dilations.join('×')}; ${most}.`, layer.name);
+    if (Math.max(...pads) > MAX_WINDOW_FIELD) throw new CompileError(`padding of ${pads.join(', ')}; ${most}. Put a Pad in front of it.`, layer.name);
   }
   if (layer.kind === 'maxPool' || layer.kind === 'averagePool') {
-    requireWindow(layer, layer.window, MAX_POOL_KERNEL);
-    if (Math.max(...layer.window.strides) > MAX_POOL_KERNEL) throw new CompileError(`a stride of ${layer.window.strides.join('×')} is too large.`, layer.name);
-    if (Math.max(...layer.window.dilations) > 1) throw new CompileError('dilated pooling is not supported.', layer.name);
+    const { kernel, strides, dilations } = layer.window;
+    if (Math.max(...kernel) > MAX_POOL_KERNEL) throw new CompileError(`its window of ${kernel.join('×')} is larger than ${MAX_POOL_KERNEL}×${MAX_POOL_KERNEL}; pool in two steps.`, layer.name);
+    if (Math.max(...strides) > MAX_POOL_KERNEL) throw new CompileError(`a stride of ${strides.join('×')} is above ${MAX_POOL_KERNEL}; pool in two steps.`, layer.name);
+    if (Math.max(...dilations) > 1) throw new CompileError(`a pooling of dilation ${dilations.join('×')}; there is 1. Export the model with dilation=1 in its pooling layer (trained again, its windows differ).`, layer.name);
   }
 }
 

@@ -15,8 +15,16 @@ export const PARAMETER_BYTES = 8;
 export const MULTIPLIER_BITS = 24;
 /** s is 1..MAX_SHIFT: a 32-bit accumulator times M stays below 2^55, beyond it every result is 0 */
 export const MAX_SHIFT = 55;
-/** of a convolution, either axis */
+/** of a convolution on the core, either axis */
 export const MAX_KERNEL = 7;
+/** of a convolution or pooling on the core, either axis */
+export const MAX_STRIDE = 2;
+/** of a convolution on the core, either axis */
+export const MAX_DILATION = 2;
+/** rows times columns of a convolution's kernel, on the processor */
+export const MAX_TAPS = 4096;
+/** of a convolution on the processor: either side of its kernel, stride, dilation and padding */
+export const MAX_WINDOW_FIELD = 255;
 /** of a pooling window, either axis */
 export const MAX_POOL_KERNEL = 255;
 /** height or width of a tensor */
@@ -444,10 +452,10 @@ export const Descriptor = {
     outputChannels: { offset: 56, type: 'u32', count: 1 },
     kernelH: { offset: 60, type: 'u8', count: 1 },
     kernelW: { offset: 61, type: 'u8', count: 1 },
-    /** 1 or 2 for a convolution, up to 255 for pooling */
+    /** on the core 1 or 2 */
     strideH: { offset: 62, type: 'u8', count: 1 },
     strideW: { offset: 63, type: 'u8', count: 1 },
-    /** 1 or 2; 1 for pooling */
+    /** on the core 1 or 2; 1 for pooling */
     dilationH: { offset: 64, type: 'u8', count: 1 },
     dilationW: { offset: 65, type: 'u8', count: 1 },
     /** less than the extent of the (dilated) kernel, as are the other three */

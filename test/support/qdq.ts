@@ -107,7 +107,7 @@ export class Qdq {
     return { name: this.node('Add', [this.node('MatMul', [input.name, weights]), added]), shape: [1, outputs] };
   }
 
-  pool(op: 'MaxPool' | 'AveragePool', input: Activation, window: WindowAttributes, more: Record<string, number> = {}): string {
+  pool(op: 'MaxPool' | 'AveragePool', input: Activation, window: WindowAttributes, more: Attributes = {}): string {
     const { kernel, strides = [1, 1], pads = [0, 0, 0, 0] } = window;
     return this.node(op, [input.name], { kernel_shape: kernel, strides, pads, ...more });
   }

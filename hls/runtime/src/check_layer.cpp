@@ -17,6 +17,7 @@ struct Layer {
   const Program &program;
   uint32_t index;
   const Descriptor &d;
+  uint32_t target;  // Target
 
   [[noreturn]] void refuse(const std::string &text) const {
     throw Refusal{FL_ERROR_FORMAT, text_of("layer %u (%s): %s", index, name_of(program, d.name_offset, d.name_bytes).c_str(), text.c_str())};
@@ -108,9 +109,13 @@ void check_weights(const Layer &l) {
 
 void check_convolution(const Layer &l) {
   const Descriptor &d = l.d;
-  l.require(d.kernel_h <= MAX_KERNEL && d.kernel_w <= MAX_KERNEL, "kernel is larger than the core's");
-  l.require(d.stride_h <= 2 && d.stride_w <= 2, "stride is not 1 or 2");
-  l.require(d.dilation_h <= 2 && d.dilation_w <= 2, "dilation is not 1 or 2");
+  if (l.target == Target::PL) {
+    l.require(d.kernel_h <= MAX_KERNEL && d.kernel_w <= MAX_KERNEL, "kernel is larger than the core's");
+    l.require(d.stride_h <= MAX_STRIDE && d.stride_w <= MAX_STRIDE, "stride is not 1 or 2");
+    l.require(d.dilation_h <= MAX_DILATION && d.dilation_w <= MAX_DILATION, "dilation is not 1 or 2");
+  }
+  // With at most MAX_CHANNELS channels an output's weights are 2^29 at most: no count of them leaves 32 bits.
+  l.require(uint32_t(d.kernel_h) * d.kernel_w <= MAX_TAPS, "kernel has too many taps");
   l.require(d.op != Op::DEPTHWISE || d.input_channels == d.output_channels, "input and output channels differ");
   check_window(l);
   check_weights(l);
@@ -170,8 +175,8 @@ void check_output_stage(const Layer &l) {
 
 }  // namespace
 
-void check_descriptor(const Program &program, uint32_t index) {
-  const Layer l{program, index, program.descriptors[index]};
+void check_descriptor(const Program &program, uint32_t index, uint32_t target) {
+  const Layer l{program, index, program.descriptors[index], target};
   const Descriptor &d = l.d;
   l.require(d.input_height > 0 && d.input_width > 0 && d.input_channels > 0 && d.output_height > 0 && d.output_width > 0 && d.output_channels > 0, "a dimension is 0");
   l.require(d.input_height <= MAX_DIMENSION && d.input_width <= MAX_DIMENSION && d.output_height <= MAX_DIMENSION && d.output_width <= MAX_DIMENSION, "height or width is too large");

@@ -183,6 +183,15 @@ void check_segments(const Program &p) {
   if (float_ops != p.float_ops.size()) refuse(text_of("segments hold %llu float operators of %zu", static_cast<unsigned long long>(float_ops), p.float_ops.size()));
 }
 
+// Of each descriptor, when segments are known to be right.
+std::vector<uint32_t> targets_of(const Program &p) {
+  std::vector<uint32_t> targets;
+  for (const Segment &s : p.segments) {
+    if (s.target != Target::FLOAT) targets.insert(targets.end(), s.count, s.target);
+  }
+  return targets;
+}
+
 }  // namespace
 
 uint32_t crc32(uint32_t crc, const uint8_t *bytes, size_t size) {
@@ -228,10 +237,11 @@ Program parse_program(const uint8_t *bytes, size_t size, bool verify_data, uint6
   for (uint32_t i = 0; i < p.bindings.size(); i++) check_binding(p, i);
   check_segments(p);
   uint64_t weights = 0;
+  const std::vector<uint32_t> targets = targets_of(p);
   for (uint32_t i = 0; i < p.descriptors.size(); i++) {
     const Descriptor &d = p.descriptors[i];
     check_name(p, "descriptor", i, d.name_offset, d.name_bytes);
-    check_descriptor(p, i);
+    check_descriptor(p, i, targets[i]);
     // Layers may share weights, and each looks at all of its own: without a bound here, a file of some megabytes keeps a board busy for minutes.
     weights += sizeof(int16_t) * uint64_t(prepared_elements(d));
     if (weights > budget) {

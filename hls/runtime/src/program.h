@@ -39,7 +39,7 @@ Program parse_program(const uint8_t *bytes, size_t size, bool verify_data, uint6
 
 // The parts of it that look at single layers (check_layer.cpp) and at float operators (check_float.cpp): each tensor by itself, then all operators
 // in the order of execution, when segments, descriptors and bindings are known to be right.
-void check_descriptor(const Program &program, uint32_t index);
+void check_descriptor(const Program &program, uint32_t index, uint32_t target);
 void check_float_tensor(const Program &program, uint32_t index);
 void check_float_ops(const Program &program);
 
