@@ -202,6 +202,8 @@ describe('a model of one’s own', { timeout: 240_000 }, () => {
     await page.getByTestId('export-report').click();
     await page.getByText('Report saved.').waitFor();
     expect(AddModelReport.parse(JSON.parse(readFileSync(saved, 'utf8'))).model).toBe('shapes');
+    await page.getByTestId('deploy-model').click();
+    await page.getByText('Virtual board runs Shapes').waitFor();
   });
 
   test('three engines run it on an image', async () => {

@@ -41,7 +41,7 @@ export function LayerTable({ layers, chosen, onChoose }: { layers: readonly Laye
                 <span className={`place ${row.target}`}>{t(`report.target.${row.target}`)}</span>
                 {row.reason !== null && <span className="dim reason" lang="en" title={row.reason}>{row.reason}</span>}
               </td>
-              <td className="shapes">{shape(row.input)} → {shape(row.output)}</td>
+              <td className="shapes"><span>{shape(row.input)} →</span> <span>{shape(row.output)}</span></td>
               <td className="number">{row.macs === 0 ? DASH : short(row.macs / 1e6)}</td>
               {row.within === null ? (
                 <>

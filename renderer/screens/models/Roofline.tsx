@@ -45,7 +45,7 @@ export function RooflinePicture({ roofline, chosen, onChoose }: { roofline: AddM
           <polyline className="roofline-roof" points={ceiling.map((corner) => `${corner.x},${corner.y}`).join(' ')} />
           <line className="roofline-level" x1={FRAME.left} x2={ceiling[1]!.x} y1={ceiling[1]!.y} y2={ceiling[1]!.y} />
           <text className="roofline-label" x={FRAME.left + 8} y={ceiling[1]!.y - 6}>{t('report.roofline.array', { macs: roofline.macsPerCycle })}</text>
-          <text className="roofline-label" x={ceiling[0]!.x + 14} y={ceiling[0]!.y - 8}>{t('report.roofline.memory', { bytes: short(roofline.bytesPerCycle) })}</text>
+          <text className="roofline-label" x={ceiling[0]!.x + 52} y={ceiling[0]!.y - 8}>{t('report.roofline.memory', { bytes: short(roofline.bytesPerCycle) })}</text>
         </g>
         <g ref={list} role="listbox" aria-label={t('report.roofline.layers')} onKeyDown={step}>
           {points.map((point, index) => (
