@@ -134,6 +134,23 @@ describe('a program that is not one', () => {
     expect(await refused(long(4))).toMatch(/too much work for one layer/);
   });
 
+  it('is refused when a convolution\'s window is not its segment\'s, or nobody\'s', async () => {
+    const base: Layer = { ...randomLayer(1), op: Op.DEPTHWISE, flags: 0, input: [70, 70, 1], second: 0, output: [1, 1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], kernel: [1, 1], parameters: [{ bias: 0, multiplier: 1, shift: 1 }], slack: [0, 0] };
+    const of = ([height, width]: [number, number], more: Partial<Layer>, target: 'PL' | 'PS'): Promise<string> => {
+      const layer = { ...base, kernel: [height, width] as [number, number], weights: new Int8Array(height * width).fill(1), ...more };
+      const output = [0, 1].map((i) => Math.floor((70 + layer.pads[i]! + layer.pads[i + 2]! - (layer.kernel[i]! - 1) * layer.dilations[i]! - 1) / layer.strides[i]!) + 1) as [number, number];
+      return text(programOf({ ...layer, output: [...output, 1] }, target));
+    };
+    expect(await of([7, 7], { strides: [2, 2], dilations: [2, 2] }, 'PL')).toBe('');
+    expect(await of([8, 1], {}, 'PL')).toMatch(/layer 0 .*kernel is larger than the core's/);
+    expect(await of([1, 1], { strides: [1, 3] }, 'PL')).toMatch(/stride is not 1 or 2/);
+    expect(await of([1, 2], { dilations: [1, 3] }, 'PL')).toMatch(/dilation is not 1 or 2/);
+    expect(await of([64, 64], {}, 'PS')).toBe('');
+    expect(await of([17, 241], { pads: [0, 100, 0, 100] }, 'PS')).toMatch(/kernel has too many taps/);
+    expect(await of([2, 2], { strides: [255, 255], dilations: [255, 255], pads: [255, 255, 255, 255] }, 'PS')).toBe('');
+    expect(await of([2, 2], { dilations: [254, 254], pads: [255, 255, 255, 255] }, 'PS')).toMatch(/padding reaches the kernel's extent/);
+  });
+
   it('is refused when a checksum does not fit', async () => {
     const table = Uint8Array.from(PROGRAM);
     table[at(PROGRAM, Tensor, 'scale', 0, SectionKind.TENSORS)]! ^= 1;
@@ -171,7 +188,7 @@ describe('a program that is not one', () => {
 
   it('never takes the process down: 3,000 mutated and truncated files', async () => {
     const next = random(2024);
-    const programs = [PROGRAM, ...Array.from({ length: 12 }, (_, i) => programOf(randomLayer(100 + i, { pool: true })))];
+    const programs = [PROGRAM, ...Array.from({ length: 12 }, (_, i) => programOf(randomLayer(100 + i, { pool: true }))), ...Array.from({ length: 4 }, (_, i) => programOf(randomLayer(200 + i, { pool: true, far: true }), 'PS'))];
     const statuses = new Map<number, number>();
     for (let i = 0; i < 3000; i++) {
       const program = damaged(programs[i % programs.length] as Uint8Array, next);

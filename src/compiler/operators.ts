@@ -64,13 +64,14 @@ function axesOf(node: OnnxNode, { tensor, shape }: RealValue): Axes {
 }
 
 /**
- * Window and output size over [1, C, H, W], or of [1, C, W]. With ceil_mode the padding behind grows to what the last window reaches. What says nothing is 1:
- * the dilation of a single tap, the stride of a single result.
+ * Window and output size over [1, C, H, W], or of [1, C, W]. With ceil_mode the padding behind grows to what the last window reaches. The dilation of a
+ * single tap and the stride to a second window that is not there say nothing: they become the least that mean the same.
  * @returns size behind the channels, as ONNX has it
  */
 function windowOf(node: OnnxNode, input: RealValue, axes: Axes, kernel: [number, number]): { window: Window; size: number[]; given: readonly number[] } {
   const { tensor } = input;
   const strides = pair(node, 'strides', axes);
+  const least: [number, number] = [...strides];
   const dilations = pair(node, 'dilations', axes).map((d, i) => (kernel[i] === 1 ? 1 : d)) as [number, number];
   const given = padsOf(node, axes, [tensor.height, tensor.width], kernel, strides, dilations);
   const pads: [number, number, number, number] = [...given];
@@ -82,14 +83,15 @@ function windowOf(node: OnnxNode, input: RealValue, axes: Axes, kernel: [number,
     const room = length + before + after - extent;
     if (room < 0) throw new CompileError(`${node.opType}'s kernel is larger than its padded input.`, node.name);
     if (before >= extent || after >= extent) throw new CompileError(`${node.opType} pads by as much as its kernel covers.`, node.name);
-    if (integer(node, 'ceil_mode', 0) === 0) return Math.floor(room / stride) + 1;
-    let out = Math.ceil(room / stride) + 1;
+    const whole = integer(node, 'ceil_mode', 0) === 0;
+    let out = (whole ? Math.floor : Math.ceil)(room / stride) + 1;
     // A window that would start in the padding behind is dropped (ONNX, MaxPool).
-    if ((out - 1) * stride >= length + before) out--;
-    pads[i + 2] = Math.max(after, (out - 1) * stride + extent - length - before);
+    if (!whole && (out - 1) * stride >= length + before) out--;
+    if (out === 1) least[i] = Math.min(stride, room + 1);
+    if (!whole) pads[i + 2] = Math.max(after, (out - 1) * stride + extent - length - before);
     return out;
   });
-  return { window: { kernel, strides: [size[0] === 1 ? 1 : strides[0], size[1] === 1 ? 1 : strides[1]], dilations, pads }, size: size.slice(-axes), given };
+  return { window: { kernel, strides: least, dilations, pads }, size: size.slice(-axes), given };
 }
 
 /** Weights in [output][column] order and one scale an output; -128 becomes -127, which is noted. */

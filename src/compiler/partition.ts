@@ -113,7 +113,9 @@ export function notCores(layer: WorkLayer): string | null {
   if (layer.kind !== 'maxPool' && layer.kind !== 'averagePool') return null;
   const { strides, pads } = layer.window;
   if (layer.kind === 'averagePool' && !layer.countIncludePad && pads.some((p) => p > 0)) return 'its average leaves padding out';
-  return Math.max(...strides) > MAX_STRIDE ? `a stride of ${strides.join('×')}: the core has 1 and 2` : null;
+  // Where an axis has one result its stride says nothing.
+  const leaps = (strides[0] > MAX_STRIDE && layer.output.height > 1) || (strides[1] > MAX_STRIDE && layer.output.width > 1);
+  return leaps ? `a stride of ${strides.join('×')}: the core has 1 and 2` : null;
 }
 
 /** Where layers shall run, beyond what they can. */
@@ -261,14 +263,17 @@ class Stages {
     return this.#into(stage, { table: looked(stage, layer.codes, boundsOf(layer)), result: layer.output, bounds: ANY_CODE }, layer);
   }
 
-  /** An add behind a convolution, dense layer or lone table: the last of its two operands that can take it. */
+  /**
+   * An add behind a convolution, dense layer or lone table: that of its two operands with the most to compute, under which the other's way from memory
+   * hides, or else the last.
+   */
   #add(layer: AddLayer): Stage | null {
     if (layer.input.id === layer.other.id) return null;
     const order = [...this.#open.keys()];
     const [stage] = [layer.input, layer.other]
       .flatMap((tensor) => this.#host(tensor, layer) ?? [])
       .filter(({ layer: { kind } }) => kind === 'conv' || kind === 'dense' || kind === 'table')
-      .sort((a, b) => order.indexOf(b.output.id) - order.indexOf(a.output.id));
+      .sort((a, b) => macsOf(b.layer) - macsOf(a.layer) || order.indexOf(b.output.id) - order.indexOf(a.output.id));
     if (stage === undefined) return null;
     const other = stage.output.id === layer.input.id ? layer.other : layer.input;
     // The output stage clamps only after the add; before it, a table does.

@@ -85,14 +85,16 @@ export class Qdq {
     return bias === null ? [weights] : [weights, dequantised(bias, [bias.length], scales.map((s) => f32(s * input.scale)), 0)];
   }
 
-  /** Result of a Conv, not yet quantised. */
+  /** Result of a Conv, not yet quantised. Of a signal [1, C, W] the window has one row. */
   conv(input: Activation, codes: Int8Array, outputs: number, scales: Float32Array, bias: Int32Array | null, window: WindowAttributes, group = 1): { name: string; shape: number[] } {
-    const [, channels = 0, height = 0, width = 0] = input.shape;
+    const axes = input.shape.length - 2;
+    const [channels = 0, height = 0, width = 0] = axes === 1 ? [input.shape[1], 1, input.shape[2]] : input.shape.slice(1);
     const { kernel, strides = [1, 1], dilations = [1, 1], pads = [0, 0, 0, 0] } = window;
-    const parts = this.#weights(input, codes, [outputs, channels / group, ...kernel], 0, scales, bias);
-    const name = this.node('Conv', [input.name, ...parts], { kernel_shape: kernel, strides, dilations, pads, group });
+    const parts = this.#weights(input, codes, [outputs, channels / group, ...kernel.slice(-axes)], 0, scales, bias);
+    const attributes = { kernel_shape: kernel.slice(-axes), strides: strides.slice(-axes), dilations: dilations.slice(-axes), pads: axes === 1 ? [pads[1], pads[3]] : pads };
+    const name = this.node('Conv', [input.name, ...parts], { ...attributes, group });
     const out = [0, 1].map((i) => Math.floor(([height, width][i]! + pads[i]! + pads[i + 2]! - (kernel[i]! - 1) * dilations[i]! - 1) / strides[i]!) + 1);
-    return { name, shape: [1, outputs, ...out] };
+    return { name, shape: [1, outputs, ...out.slice(-axes)] };
   }
 
   /** Gemm (transB) or MatMul and Add on a flattened input. */
@@ -109,7 +111,8 @@ export class Qdq {
 
   pool(op: 'MaxPool' | 'AveragePool', input: Activation, window: WindowAttributes, more: Attributes = {}): string {
     const { kernel, strides = [1, 1], pads = [0, 0, 0, 0] } = window;
-    return this.node(op, [input.name], { kernel_shape: kernel, strides, pads, ...more });
+    const axes = input.shape.length - 2;
+    return this.node(op, [input.name], { kernel_shape: kernel.slice(-axes), strides: strides.slice(-axes), pads: axes === 1 ? [pads[1], pads[3]] : pads, ...more });
   }
 
   clip(from: string, min: number, max: number): string {

@@ -308,20 +308,30 @@ export class Reference {
     return { ...first, shape, terms: [{ ints, scale }] };
   }
 
-  /** [top, left, bottom, right], strides and dilations, with ONNX's defaults. */
-  #window(node: OnnxNode): { pads: number[]; strides: number[]; dilations: number[] } {
-    const ints = (name: string, otherwise: number[]): number[] => node.attributes.get(name)?.ints ?? otherwise;
-    return { pads: ints('pads', [0, 0, 0, 0]), strides: ints('strides', [1, 1]), dilations: ints('dilations', [1, 1]) };
+  /** [top, left, bottom, right], strides and dilations, with ONNX's defaults; of a signal, whose one axis is that of one row, as of an image. */
+  #window(node: OnnxNode, signal: boolean): { pads: number[]; strides: number[]; dilations: number[] } {
+    const ints = (name: string, otherwise: number): number[] => {
+      const given = node.attributes.get(name)?.ints ?? Array<number>(name === 'pads' ? 4 : 2).fill(otherwise);
+      const last = given.slice(-1)[0] as number;
+      return !signal ? given : name === 'pads' ? [0, given[0] as number, 0, last] : [1, last];
+    };
+    return { pads: ints('pads', 0), strides: ints('strides', 1), dilations: ints('dilations', 1) };
+  }
+
+  /** [1, C, W] as an image of one row. */
+  #image(shape: number[]): number[] {
+    return shape.length === 3 ? [...shape.slice(0, 2), 1, ...shape.slice(2)] : shape;
   }
 
   #conv(node: OnnxNode): Real {
     const x = this.#real(node, 0);
     const w = this.#real(node, 1);
     const bias = node.inputs[2] ? (this.#real(node, 2).terms[0] as Term).ints : null;
-    const { pads, strides, dilations } = this.#window(node);
-    const [, , height = 0, width = 0] = x.shape;
+    const signal = x.shape.length === 3;
+    const { pads, strides, dilations } = this.#window(node, signal);
+    const [, , height = 0, width = 0] = this.#image(x.shape);
     // An output channel sees those input channels that its group shares.
-    const [outputs = 0, channels = 0, kh = 0, kw = 0] = w.shape;
+    const [outputs = 0, channels = 0, kh = 0, kw = 0] = this.#image(w.shape);
     const perGroup = outputs / (node.attributes.get('group')?.i ?? 1);
     const extent = (k: number, axis: number): number => (k - 1) * (dilations[axis] as number) + 1;
     const oh = Math.floor((height + (pads[0] as number) + (pads[2] as number) - extent(kh, 0)) / (strides[0] as number)) + 1;
@@ -350,7 +360,7 @@ export class Reference {
     }
     const input = (x.terms[0] as Term).scale(0);
     const each = Array.from({ length: outputs }, (_, o) => times(input, (w.terms[0] as Term).scale(o * channels * kh * kw)));
-    return { kind: 'real', shape: [1, outputs, oh, ow], min: -Infinity, max: Infinity, terms: [{ ints, scale: (i) => each[Math.floor(i / (oh * ow))] as Fraction }] };
+    return { kind: 'real', shape: [1, outputs, ...(signal ? [ow] : [oh, ow])], min: -Infinity, max: Infinity, terms: [{ ints, scale: (i) => each[Math.floor(i / (oh * ow))] as Fraction }] };
   }
 
   #matrix(node: OnnxNode): Real {
@@ -372,10 +382,12 @@ export class Reference {
 
   #pool(node: OnnxNode): Real {
     const x = this.#real(node, 0);
-    const [, channels = 0, height = 0, width = 0] = x.shape;
+    const signal = x.shape.length === 3;
+    const [, channels = 0, height = 0, width = 0] = this.#image(x.shape);
     const global = node.opType === 'GlobalAveragePool' || node.opType === 'ReduceMean';
-    const [kh = 1, kw = 1] = global ? [height, width] : (node.attributes.get('kernel_shape')?.ints ?? []);
-    const { pads, strides } = this.#window(node);
+    const kernel = node.attributes.get('kernel_shape')?.ints ?? [];
+    const [kh = 1, kw = 1] = global ? [height, width] : signal ? [1, ...kernel] : kernel;
+    const { pads, strides } = this.#window(node, signal);
     const ceil = (node.attributes.get('ceil_mode')?.i ?? 0) !== 0;
     const length = (axis: number, size: number, k: number): number => {
       const [before, after, stride] = [pads[axis] as number, pads[axis + 2] as number, strides[axis] as number];
@@ -407,6 +419,6 @@ export class Reference {
       counts[i] = includePad || global ? kh * kw : count;
     }
     const each = Array.from({ length: kh * kw + 1 }, (_, n) => (n === 0 || max ? input : { n: input.n, d: input.d * BigInt(n) }));
-    return { kind: 'real', shape: [1, channels, oh, ow], min: -Infinity, max: Infinity, terms: [{ ints, scale: (i) => each[counts[i] as number] as Fraction }] };
+    return { kind: 'real', shape: [1, channels, ...(signal ? [ow] : [oh, ow])], min: -Infinity, max: Infinity, terms: [{ ints, scale: (i) => each[counts[i] as number] as Fraction }] };
   }
 }
