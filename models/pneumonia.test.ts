@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ModelMetadata } from '../src/contract/model.ts';
+import { AddModelReport } from '../src/contract/report.ts';
 import { classifier } from '../test/support/classifier.ts';
 import { dataPath, hasData } from '../test/support/data.ts';
 
@@ -45,6 +46,13 @@ describe('pneumonia package', () => {
       expect(metadata.fabriclens.sha256[name]).toBe(hash);
       expect(evaluation.sha256[name]).toBe(hash);
     }
+  });
+
+  test('its report is of these files, proven, and whole on the PL', () => {
+    const report = AddModelReport.parse(JSON.parse(text('pneumonia/report.json')));
+    expect(report.sha256).toEqual(metadata.fabriclens.sha256);
+    expect(report.proof.rule).toMatchObject({ state: 'kept' });
+    expect(report.totals).toMatchObject({ layers: { PS: 0 }, macsOnPl: report.totals.macs });
   });
 
   test('the threshold belongs to model.onnx and is the evaluated one', () => {

@@ -15,12 +15,18 @@ import onnxruntime as ort
 from sklearn.metrics import roc_auc_score
 
 import data
-from quantise import tensor
+from train import MEAN, STD
 
 SENSITIVITY = 0.97
 METHOD = ('Highest threshold on P(PNEUMONIA) that keeps a sensitivity of at least {:.0%} on the {} validation rows, '
           'which share no image with training and test (some share a patient with training).')
 RESAMPLES = 2000
+
+
+def tensor(images: np.ndarray) -> np.ndarray:
+    """uint8 [N,224,224] -> float32 [N,1,224,224] as the network takes it."""
+    grey = images[:, None].astype(np.float32) / np.float32(255)
+    return (grey - np.float32(MEAN)) / np.float32(STD)
 
 
 def sha256(name: str) -> str:
