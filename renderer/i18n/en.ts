@@ -445,6 +445,7 @@ export const en = {
       output: '{{name}}: {{datatype}} {{shape}}',
       finish: 'Finish',
     },
+    mend: 'Where it speaks of metadata.json, correct the description here, or give that file at the first step.',
     failed: 'That did not work',
     failure: {
       'name-taken': 'There is a model of this name already: go back and give this one another.',

@@ -445,6 +445,7 @@ export const zhCN = {
       output: '{{name}}：{{datatype}} {{shape}}',
       finish: '完成',
     },
+    mend: '若提示涉及 metadata.json，可在“描述”步骤更正，或在第一步提供该文件。',
     failed: '未能完成',
     failure: {
       'name-taken': '已有同名模型：请返回并另取名称。',

@@ -17,8 +17,10 @@ export async function deploy(board: BoardLink, model: string, signal?: AbortSign
     return { name, datatype, shape, data: zerosOf(datatype, shape) };
   });
   const { outputs, roundTripMs } = await client.infer(model, zeros, { signal, timeoutMs: LOAD_MS });
+  // Asked now: an agent knows its backend from its first run, which this may be.
+  const { parameters } = await client.serverMetadata({ signal });
   return {
-    board: board.status.name, backend: board.status.backend, ms: roundTripMs,
+    board: board.status.name, backend: String(parameters?.['backend'] ?? ''), ms: roundTripMs,
     outputs: [...outputs.values()].map(({ name, shape, datatype }) => ({ name, shape: [...shape], datatype })),
   };
 }

@@ -1,5 +1,5 @@
 /** A model of one's own, from an ONNX file and images through the wizard to three engines; cancelled midway; removed. In both languages, and for everyone. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
@@ -9,6 +9,7 @@ import { writeOnnx } from '../../src/compiler/onnx-write.ts';
 import { AddModelReport } from '../../src/contract/report.ts';
 import { imageOf } from '../networks/inputs.ts';
 import { Torch, UNIT } from '../networks/torch.ts';
+import { ROOT } from '../support/data.ts';
 import { smallDicom } from '../support/small-dicom.ts';
 import { screenshot, withApp, type Launched } from './app.ts';
 
@@ -18,6 +19,9 @@ const folder = mkdtempSync(join(tmpdir(), 'fabriclens-e2e-'));
 const images = join(folder, 'images');
 const network = join(folder, 'Shapes net.onnx');
 const broken = join(folder, 'broken.onnx');
+// The shipped model, as packages were before they had reports.
+const shipped = join(folder, 'shipped');
+cpSync(join(ROOT, 'models/pneumonia'), join(shipped, 'pneumonia'), { recursive: true, filter: (path) => !path.endsWith('report.json') });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** ResNet-8 in small: three stages of a residual block, grey 32 × 32, three classes, random weights. */
@@ -50,7 +54,7 @@ async function axe(page: Page): Promise<string[]> {
 }
 
 describe('a model of one’s own', { timeout: 240_000 }, () => {
-  const app = withApp({ args: [join(images, 'shape-3.dcm')] });
+  const app = withApp({ args: ['--models', shipped, join(images, 'shape-3.dcm')] });
   const own = (): string => join(app().userData, 'models');
   const wizard = (page: Page): Locator => page.getByTestId('wizard');
   const step = (page: Page, name: string): Promise<void> => page.locator(`[data-testid=wizard][data-step=${name}]`).waitFor({ timeout: 180_000 });

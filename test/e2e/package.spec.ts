@@ -1,11 +1,12 @@
 /** The packaged application, made here from what set-up installed, and driven as its user would: not the development tree. */
 import { execFile, execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { installedElectron } from '../../scripts/lib/electron.mjs';
 import { ROOT } from '../support/data.ts';
+import { tinyFp32 } from '../support/model-package.ts';
 import { launch, type Launched } from './app.ts';
 
 const root = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
@@ -71,6 +72,27 @@ describe.skipIf(process.platform !== 'linux')('the packaged application', () => 
     expect(comparison.maxDelta).toBeLessThanOrEqual(comparison.tolerance);
     expect(app.pageErrors()).toEqual([]);
   });
+
+  test('makes a model of an ONNX file in a process of its own, and loads it into its board', async () => {
+    const { page } = app;
+    const network = join(elsewhere, 'tiny.onnx');
+    writeFileSync(network, tinyFp32());
+    const pick = async (what: 'onnx' | 'samples', path: string): Promise<string> => {
+      await app.app.evaluate(({ dialog }, chosen) => void (dialog.showOpenDialog = () => Promise.resolve({ canceled: false, filePaths: [chosen] })), path);
+      return page.evaluate(async (kind) => (await window.fabriclens.call('models.pick', { what: kind })).file!.id, what);
+    };
+    const [model, samples] = [await pick('onnx', network), await pick('samples', join(sample(), 'chest-synthetic'))];
+    const deployed = await page.evaluate(async (ids) => {
+      const { call } = window.fabriclens;
+      const { title, labels, modalities, preprocessing } = await call('models.inspect', { model: ids.model, metadata: null });
+      const { id } = await call('models.add', { ...ids, metadata: null, fields: { name: 'packaged', title, task: 'classification', labels, modalities, preprocessing }, method: 'minmax', limit: 2 });
+      const { report } = await call('models.report', { id });
+      return { rule: report?.proof.rule.state, ...(await call('models.deploy', { id })) };
+    }, { model, samples });
+    expect(deployed).toMatchObject({ rule: 'kept', board: 'Virtual board', backend: 'golden' });
+    await page.evaluate(() => window.fabriclens.call('models.remove', { id: 'packaged' }));
+    expect(readdirSync(join(app.userData, 'models'))).toEqual([]);
+  }, 120_000);
 
   const sample = (): string => join(folder, 'resources/models/samples');
 

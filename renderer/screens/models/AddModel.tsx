@@ -75,7 +75,7 @@ export function AddModel({ adding }: { adding: Adding }): JSX.Element {
 }
 
 function Failure({ failure: { code, message, node } }: { failure: AddFailure }): JSX.Element {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const textOf = useTextOf();
   const ref = useRef<HTMLDivElement>(null);
   useEffect(() => ref.current?.focus(), []);
@@ -85,7 +85,8 @@ function Failure({ failure: { code, message, node } }: { failure: AddFailure }):
       <Icon name="error" size={18} />
       <div>
         <strong>{node === undefined ? t('addModel.failed') : t('addModel.node', { node })}</strong>
-        <p lang="en">{textOf(`addModel.failure.${code}`, message)}</p>
+        <p lang={i18n.exists(`addModel.failure.${code}`) ? undefined : 'en'}>{textOf(`addModel.failure.${code}`, message)}</p>
+        {message.includes('metadata.json') && <p className="dim">{t('addModel.mend')}</p>}
       </div>
     </div>
   );
