@@ -32,6 +32,8 @@ export const IMPORT_RULES: { forbidden: Rule[]; options: ICruiseOptions } = {
       { path: '^(src|test|scripts|agent|hls)/', pathNot: '^src/(contract|dicom)/' },
     ),
     rule('product-never-imports-tests', { path: '^(src|renderer|scripts)/', pathNot: TESTS }, { path: '(^test/|\\.test\\.tsx?$)' }),
+    // What a program is held against shares nothing with what makes it but the file reader (docs/decisions/proof.md).
+    rule('reference-is-a-witness', { path: '^src/compiler/prove/', pathNot: [TESTS, '^src/compiler/prove/(index|program)\\.ts$'] }, { path: '^(src|hls)/', pathNot: '^src/compiler/(prove/|onnx\\.ts$)' }),
     rule('pure-rooms-have-no-effects', { path: PURE, pathNot: TESTS }, { dependencyTypes: ['core'] }),
     rule('electron-only-in-its-host', { path: '^(src|renderer)/', pathNot: ['^src/hosts/electron/', TESTS] }, { path: '^(node_modules/)?electron(/|$)' }),
     rule('no-cycles', { path: '^(src|renderer)/' }, { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } }),

@@ -1,8 +1,10 @@
 /** Convolutions, matrices and pooling at chosen places of their output, in exact integers. */
-import { countOf } from '../float/tensor.ts';
 import type { OnnxNode } from '../onnx.ts';
+import { FLOAT, linear, product, reduce } from './float.ts';
 import type { Fraction } from './fraction.ts';
 import { times } from './fraction.ts';
+import { axesOf, nearest } from './movement.ts';
+import { countOf } from './shape.ts';
 import type { Ask, Constant, Operator } from './values.ts';
 import { attribute, input, NotCovered, numbersOf, realOf } from './values.ts';
 
@@ -19,12 +21,23 @@ function units(ask: Ask, node: OnnxNode, x: Fraction, w: Constant, outputs: numb
 
 type Window = { kernel: number[]; pads: number[]; strides: number[]; dilations: number[]; out: number[] };
 
-/** Of a Conv or pooling over [1, C, H, W]: [top, left, bottom, right] pads, and [rows, columns] of the output. */
-function windowOf(node: OnnxNode, dims: readonly number[], kernel: number[]): Window {
-  if (dims.length !== 4) throw new NotCovered(`a ${node.opType} of rank ${dims.length}`);
+/** A signal [1, C, W] as an image of one row. */
+const imageOf = (dims: readonly number[]): readonly number[] => (dims.length === 3 ? [...dims.slice(0, 2), 1, ...dims.slice(2)] : dims);
+
+/** Of a Conv or pooling over [1, C, H, W], or [1, C, W] taken as one row: [top, left, bottom, right] pads, and [rows, columns] of the output. */
+function windowOf(node: OnnxNode, given: readonly number[], sides: number[]): Window {
+  const signal = given.length === 3;
+  if (given.length !== 4 && !signal) throw new NotCovered(`a ${node.opType} of rank ${given.length}`);
   if (!['NOTSET', undefined].includes(node.attributes.get('auto_pad')?.s)) throw new NotCovered(`auto_pad of a ${node.opType}`);
-  const ints = (name: string, otherwise: number[]): number[] => node.attributes.get(name)?.ints ?? otherwise;
-  const [pads, strides, dilations] = [ints('pads', [0, 0, 0, 0]), ints('strides', [1, 1]), ints('dilations', [1, 1])];
+  const dims = imageOf(given);
+  const kernel = signal ? [1, ...sides] : sides;
+  const ints = (name: string): number[] => {
+    const own = node.attributes.get(name)?.ints;
+    return own === undefined ? [1, 1] : signal ? [1, ...own] : own;
+  };
+  const { ints: around = signal ? [0, 0] : [0, 0, 0, 0] } = node.attributes.get('pads') ?? {};
+  const pads = signal ? [0, around[0] as number, 0, around[1] as number] : around;
+  const [strides, dilations] = [ints('strides'), ints('dilations')];
   const ceil = attribute(node, 'ceil_mode', 0) !== 0;
   const out = [0, 1].map((axis) => {
     const [before, after, stride] = [pads[axis] as number, pads[axis + 2] as number, strides[axis] as number];
@@ -40,13 +53,13 @@ const convWindow = (node: OnnxNode, ask: Ask): Window => windowOf(node, ask.shap
 
 const conv: Operator = {
   gathers: true,
-  shape: (node, ask) => [1, weightsOf(node, ask, 1).dims[0] as number, ...convWindow(node, ask).out],
+  shape: (node, ask) => [1, weightsOf(node, ask, 1).dims[0] as number, ...convWindow(node, ask).out.slice(2 - ask.shape(input(node, 0)).length)],
   cost: (node, ask) => countOf(weightsOf(node, ask, 1).dims.slice(1)),
   at: (node, ask, places) => {
     const w = weightsOf(node, ask, 1);
     const bias = input(node, 2) === '' ? null : weightsOf(node, ask, 2).ints;
-    const [, , height = 0, width = 0] = ask.shape(input(node, 0));
-    const [outputs = 0, channels = 0, kh = 0, kw = 0] = w.dims;
+    const [, , height = 0, width = 0] = imageOf(ask.shape(input(node, 0)));
+    const [outputs = 0, channels = 0, kh = 0, kw = 0] = imageOf(w.dims);
     const { pads: [top = 0, left = 0], strides: [sy = 1, sx = 1], dilations: [dy = 1, dx = 1], out: [oh = 0, ow = 0] } = convWindow(node, ask);
     // An output channel sees those input channels that its group shares.
     const perGroup = outputs / attribute(node, 'group', 1);
@@ -122,11 +135,7 @@ type Pool = { max: boolean; window: Window; everywhere: boolean };
 function poolOf(node: OnnxNode, ask: Ask): Pool {
   const dims = ask.shape(input(node, 0));
   const everywhere = node.opType.startsWith('Global') || node.opType === 'ReduceMean';
-  if (node.opType === 'ReduceMean') {
-    const axes = node.attributes.get('axes')?.ints ?? [];
-    if (dims.length !== 4 || axes.map((a) => (a < 0 ? a + 4 : a)).sort().join() !== '2,3') throw new NotCovered('a ReduceMean over other axes than rows and columns');
-  }
-  const window = everywhere ? { kernel: dims.slice(2), pads: [0, 0, 0, 0], strides: [1, 1], dilations: [1, 1], out: [1, 1] } : windowOf(node, dims, node.attributes.get('kernel_shape')?.ints ?? [1, 1]);
+  const window = everywhere ? { kernel: imageOf(dims).slice(2), pads: [0, 0, 0, 0], strides: [1, 1], dilations: [1, 1], out: [1, 1] } : windowOf(node, dims, node.attributes.get('kernel_shape')?.ints ?? [1, 1]);
   return { max: node.opType.endsWith('MaxPool'), window, everywhere };
 }
 
@@ -134,12 +143,12 @@ const pool: Operator = {
   shape: (node, ask) => {
     const dims = ask.shape(input(node, 0));
     if (node.opType === 'ReduceMean' && attribute(node, 'keepdims', 1) === 0) return dims.slice(0, 2);
-    return [...dims.slice(0, 2), ...poolOf(node, ask).window.out];
+    return [...dims.slice(0, 2), ...poolOf(node, ask).window.out.slice(2 - dims.length)];
   },
   cost: (node, ask) => countOf(poolOf(node, ask).window.kernel),
   at: (node, ask, places) => {
     const { max, window: { kernel: [kh = 1, kw = 1], pads: [top = 0, left = 0], strides: [sy = 1, sx = 1], dilations: [dy = 1, dx = 1], out: [oh = 1, ow = 1] }, everywhere } = poolOf(node, ask);
-    const [, , height = 0, width = 0] = ask.shape(input(node, 0));
+    const [, , height = 0, width = 0] = imageOf(ask.shape(input(node, 0)));
     const includePad = attribute(node, 'count_include_pad', 0) !== 0 || everywhere;
     const results = new Float64Array(places.length).fill(max ? -Infinity : 0);
     const counts = new Int32Array(places.length);
@@ -173,7 +182,23 @@ const pool: Operator = {
   },
 };
 
+/** What one operator is, depending on what it is asked of. */
+const either = (pick: (node: OnnxNode, ask: Ask) => Operator, more: Pick<Operator, 'gathers'> = {}): Operator => ({
+  ...more,
+  shape: (node, ask, index) => pick(node, ask).shape(node, ask, index),
+  cost: (node, ask) => pick(node, ask).cost?.(node, ask) ?? 1,
+  at: (node, ask, places, index) => pick(node, ask).at(node, ask, places, index),
+});
+
+/** Over rows and columns, or over a signal: a pooling of everything. */
+function isGlobal(node: OnnxNode, ask: Ask): boolean {
+  const { length } = ask.shape(input(node, 0));
+  return (length === 3 || length === 4) && axesOf(node, ask, length).sort().join() === (length === 4 ? '2,3' : '2');
+}
+
 export const LAYERS: Readonly<Record<string, Operator>> = {
-  Conv: conv, Gemm: matrix(true), MatMul: matrix(false),
-  MaxPool: pool, AveragePool: pool, GlobalMaxPool: pool, GlobalAveragePool: pool, ReduceMean: pool,
+  Conv: conv, Gemm: matrix(true), MatMul: either((node, ask) => (ask.constant(input(node, 1)) === null ? product : matrix(false)), { gathers: true }),
+  MaxPool: pool, AveragePool: pool, GlobalMaxPool: pool, GlobalAveragePool: pool, ReduceMean: either((node, ask) => (isGlobal(node, ask) ? pool : reduce)),
+  Resize: either((node) => (node.attributes.get('mode')?.s === 'linear' ? linear : nearest)),
+  ...FLOAT,
 };

@@ -1,8 +1,8 @@
 /** Operators that only say where a value lies: a place of the output is a place of an input. */
-import { broadcast, countOf, stridesOf } from '../float/tensor.ts';
 import type { OnnxNode } from '../onnx.ts';
 import type { Fraction } from './fraction.ts';
 import { same } from './fraction.ts';
+import { broadcast, countOf, stridesOf } from './shape.ts';
 import type { Ask, Operator, Value } from './values.ts';
 import { attribute, input, intsOf, NotCovered, numbersOf, realOf, termOf } from './values.ts';
 
@@ -30,7 +30,7 @@ export function spread(places: Int32Array, from: readonly number[], to: readonly
 }
 
 export function broadcastShape(node: OnnxNode, ask: Ask): readonly number[] {
-  return node.inputs.map((name) => ask.shape(name)).reduce((a, b) => broadcast(a, b) ?? a);
+  return node.inputs.map((name) => ask.shape(name)).reduce(broadcast);
 }
 
 /** Parts of a tensor, each with the positions in `places` that it fills. */
@@ -65,7 +65,7 @@ export function joined(parts: readonly { value: Value; at: Int32Array }[], count
   return realOf(ints, scales, which);
 }
 
-const axisOf = (node: OnnxNode, rank: number, otherwise: number): number => {
+export const axisOf = (node: OnnxNode, rank: number, otherwise: number): number => {
   const axis = attribute(node, 'axis', otherwise);
   return axis < 0 ? axis + rank : axis;
 };
@@ -177,7 +177,7 @@ const transpose: Operator = {
 };
 
 /** Nearest by a whole factor an axis: every spelling of it reads element floor(i / factor). */
-const resize: Operator = {
+export const nearest: Operator = {
   shape: (node, ask) => {
     const dims = ask.shape(input(node, 0));
     const sizes = intsOf(ask.initializer(input(node, 3)));
@@ -190,20 +190,20 @@ const resize: Operator = {
   at: (node, ask, places) => {
     const dims = ask.shape(input(node, 0));
     const strides = stridesOf(dims);
-    const out = resize.shape(node, ask, 0);
+    const out = nearest.shape(node, ask, 0);
     return ask.at(input(node, 0), moved(places, out, (index) => index.reduce((sum, v, i) => sum + Math.floor((v * (dims[i] as number)) / (out[i] as number)) * (strides[i] as number), 0)));
   },
 };
 
 const shaped = (shape: Operator['shape']): Operator => ({ shape, at: (node, ask, places) => ask.at(input(node, 0), places) });
-const axes = (node: OnnxNode, ask: Ask, rank: number): number[] => (node.attributes.get('axes')?.ints ?? intsOf(ask.initializer(input(node, 1)))).map((a) => (a < 0 ? a + rank : a));
+/** Of an attribute or the second input; counted from 0. */
+export const axesOf = (node: OnnxNode, ask: Ask, rank: number): number[] => (node.attributes.get('axes')?.ints ?? intsOf(ask.initializer(input(node, 1)))).map((a) => (a < 0 ? a + rank : a));
 
 export const MOVEMENT: Readonly<Record<string, Operator>> = {
   Concat: concat,
   Split: split,
   Slice: slice,
   Transpose: transpose,
-  Resize: resize,
   Identity: shaped((node, ask) => ask.shape(input(node, 0))),
   Dropout: shaped((node, ask) => ask.shape(input(node, 0))),
   Flatten: shaped((node, ask) => {
@@ -219,13 +219,13 @@ export const MOVEMENT: Readonly<Record<string, Operator>> = {
   }),
   Squeeze: shaped((node, ask) => {
     const dims = ask.shape(input(node, 0));
-    const gone = axes(node, ask, dims.length);
+    const gone = axesOf(node, ask, dims.length);
     return dims.filter((d, i) => (gone.length > 0 ? !gone.includes(i) : d !== 1));
   }),
   Unsqueeze: shaped((node, ask) => {
     const dims = [...ask.shape(input(node, 0))];
     const rank = dims.length + (node.attributes.get('axes')?.ints ?? intsOf(ask.initializer(input(node, 1)))).length;
-    for (const axis of axes(node, ask, rank).sort((a, b) => a - b)) dims.splice(axis, 0, 1);
+    for (const axis of axesOf(node, ask, rank).sort((a, b) => a - b)) dims.splice(axis, 0, 1);
     return dims;
   }),
 };

@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BUILD_TIMEOUT, Golden } from '../../../hls/tests/golden.ts';
 import { random } from '../../../test/support/qdq.ts';
 import { inputCodes, network, recipes } from '../../../test/support/random-network.ts';
-import { Reference as Dense } from '../../../test/support/reference.ts';
 import { compileProgram } from '../compile.ts';
 import { readOnnx } from '../onnx.ts';
 import { Reference } from './reference.ts';
@@ -36,19 +35,14 @@ describe('the reference', () => {
       fc.asyncProperty(recipes, fc.integer(), async (recipe, seed) => {
         const { onnx, codes } = await computed(recipe, seed);
         const model = readOnnx(onnx);
-        const dense = new Dense(model).check(codes);
         const reference = new Reference(model);
         reference.feed(codes);
-        let mine = 0;
         for (const name of looked(onnx, codes)) {
           const { wrong, compared, nearTies: near } = reference.check(name);
           expect(wrong, name).toBeNull();
           values += compared;
-          mine += near;
+          nearTies += near;
         }
-        nearTies += mine;
-        expect(dense.wrong).toEqual([]);
-        expect(mine).toBe(dense.nearTies);
         // What a layer sums over stays known, as it is in a program; of the others every second tensor is looked through.
         const next = random(seed);
         const producers = new Map(model.nodes.flatMap((n) => n.outputs.map((name) => [name, n] as const)));

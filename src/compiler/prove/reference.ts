@@ -5,17 +5,17 @@
  *
  * It is the witness and no second implementation: nothing runs on it (docs/decisions/proof.md).
  */
-import { countOf } from '../float/tensor.ts';
 import type { OnnxModel, OnnxNode, OnnxTensor } from '../onnx.ts';
 import { pointwise } from './arithmetic.ts';
 import type { Fraction } from './fraction.ts';
 import { approximate, fraction, halfEven, over, plus } from './fraction.ts';
 import { LAYERS } from './layers.ts';
 import { MOVEMENT } from './movement.ts';
+import { countOf } from './shape.ts';
 import type { Ask, Constant, Numbers, Operator, Real, Value, Whole } from './values.ts';
 import { attribute, input, intsOf, NotCovered, numbersOf, realOf, termOf } from './values.ts';
 
-/** LSB: nearer to a tie than this, either neighbour will do. */
+/** LSB: DESIGN.md's. */
 const TIE = 2 ** -12;
 /** Roundings inside one stage that are tried both ways where its result is otherwise wrong. */
 const MAX_INNER = 4;
@@ -83,22 +83,23 @@ export class Reference implements Ask {
    * A quantised tensor that was fed, against what it should be from the others that were.
    * @param at places to look at; null: all
    * @param slack codes that it may be off (fp32 operators, which round at every step; 0 for everything else)
+   * @param tie LSB: nearer to a tie than this, either neighbour will do
    * @throws NotCovered
    */
-  check(tensor: string, at: Int32Array | null = null, slack = 0): Checked {
+  check(tensor: string, at: Int32Array | null = null, slack = 0, tie = TIE): Checked {
     const codes = this.#known.get(tensor);
     const producer = this.#producers.get(tensor);
     if (codes === undefined || producer?.node.opType !== 'QuantizeLinear') throw new NotCovered(`no codes of '${tensor}'`);
     const all = at ?? places(codes.length);
     const got = all.map((place) => codes[place] as number);
     this.#wavering.clear();
-    const { want, other, near } = this.#rounded(producer.node, all);
+    const { want, other, near } = this.#rounded(producer.node, all, tie);
     const inner = [...this.#wavering].slice(0, MAX_INNER);
     let left = [...places(all.length)].filter((i) => Math.abs((got[i] as number) - (want[i] as number)) > slack && got[i] !== other[i]);
     const broken = left.length;
     for (let pushes = 0; left.length > 0 && inner.length > 0 && pushes < 2 ** inner.length; pushes++) {
       this.#pushed = new Map(inner.map((name, bit) => [name, (pushes >> bit) % 2 === 0 ? 'low' : 'high']));
-      const again = this.#rounded(producer.node, Int32Array.from(left, (i) => all[i] as number));
+      const again = this.#rounded(producer.node, Int32Array.from(left, (i) => all[i] as number), tie);
       this.#pushed = new Map();
       left = left.filter((i, k) => got[i] !== again.want[k] && got[i] !== again.other[k]);
     }
@@ -212,12 +213,12 @@ export class Reference implements Ask {
   }
 
   /** What a QuantizeLinear should give at these places. */
-  #rounded(node: OnnxNode, at: Int32Array): Rounded {
+  #rounded(node: OnnxNode, at: Int32Array, tie = TIE): Rounded {
     const value = this.at(input(node, 0), at);
     if (value.kind === 'codes') throw new NotCovered(`${node.opType} of codes`);
     const scale = scaleOf(this.initializer(input(node, 1)));
     const [zero = 0] = intsOf(this.initializer(input(node, 2)));
-    return value.kind === 'real' ? roundReal(value, fraction(scale), zero, at.length) : roundNumbers(value, scale, zero);
+    return value.kind === 'real' ? roundReal(value, fraction(scale), zero, at.length, tie) : roundNumbers(value, scale, zero, tie);
   }
 }
 
@@ -226,13 +227,13 @@ const code = (steps: number, zero: number): number => Math.max(-128, Math.min(12
 /** Distance of a number from the nearest tie between two integers. */
 const fromTie = (x: number): number => Math.abs(x - Math.floor(x) - 0.5);
 
-function roundNumbers({ values }: Numbers, scale: number, zero: number): Rounded {
+function roundNumbers({ values }: Numbers, scale: number, zero: number, tie: number): Rounded {
   const [want, other] = [new Int8Array(values.length), new Int8Array(values.length)];
   let near = 0;
   values.forEach((value, i) => {
     const x = value / scale;
     want[i] = other[i] = code(halfEvenOf(x), zero);
-    if (fromTie(x) >= TIE) return;
+    if (fromTie(x) >= tie) return;
     near++;
     other[i] = code(halfEvenOf(x) === Math.floor(x) ? Math.ceil(x) : Math.floor(x), zero);
   });
@@ -241,7 +242,7 @@ function roundNumbers({ values }: Numbers, scale: number, zero: number): Rounded
 
 const halfEvenOf = (x: number): number => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
 
-function roundReal({ terms, min, max }: Real, out: Fraction, zero: number, count: number): Rounded {
+function roundReal({ terms, min, max }: Real, out: Fraction, zero: number, count: number, tie: number): Rounded {
   const ratios = terms.map(({ scales }) => scales.map((scale) => over(scale, out)));
   const numbers = ratios.map((each) => each.map(approximate));
   const bound = (value: number): number => (Number.isFinite(value) ? halfEven(over(fraction(value), out)) : value);
@@ -266,7 +267,7 @@ function roundReal({ terms, min, max }: Real, out: Fraction, zero: number, count
       steps = halfEven(exact.reduce(plus));
     }
     want[i] = other[i] = codeOf(steps);
-    if (distance >= TIE) continue;
+    if (distance >= tie) continue;
     near++;
     other[i] = codeOf(steps === Math.floor(sum) ? Math.ceil(sum) : Math.floor(sum));
   }
