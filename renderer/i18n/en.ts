@@ -295,7 +295,7 @@ export const en = {
     roofline: {
       title: 'Roofline',
       layers: 'Layers in the roofline',
-      hint: 'Point at a layer, or step through them with the arrow keys. The larger the mark, the more of the time it takes.',
+      hint: 'Point at a layer, or step through them with the arrow keys. The larger the mark, the more of the time it takes. A layer counts from the end of the one before: what was loaded meanwhile can lift it above the slope.',
       point: '{{name}}: {{rate}} of {{of}} MAC a cycle at {{intensity}} MAC a byte, {{share}} of the cycles, {{bound}}',
       bound: { compute: 'bound by the array', memory: 'bound by memory' },
       x: 'MAC a byte of memory traffic',

@@ -295,7 +295,7 @@ export const zhCN = {
     roofline: {
       title: '屋顶线图',
       layers: '屋顶线图中的层',
-      hint: '指向某一层，或用方向键逐层查看。标记越大，占用的时间越多。',
+      hint: '指向某一层，或用方向键逐层查看。标记越大，占用的时间越多。每层从上一层结束时计时：其间已载入的数据可使标记高于斜线。',
       point: '{{name}}：每周期 {{rate}} 次 MAC（最多 {{of}}），每字节 {{intensity}} 次 MAC，占周期的 {{share}}，{{bound}}',
       bound: { compute: '受阵列限制', memory: '受内存限制' },
       x: '每字节内存流量的 MAC 次数',

@@ -10,7 +10,7 @@ function shipped(): Benched {
   const { program, report } = compileProgram(readFileSync(join(ROOT, 'models/pneumonia/model.int8.onnx')));
   const layers: LayerNote[] = [];
   // A layer of the core is a row of the report, or several that one descriptor computes; what addresses alone do is none.
-  for (const { name, operator, macs, output: [channels, height, width], descriptor } of report.layers) {
+  for (const { name, operator, macs, output: [channels = 1, height = 1, width = 1], descriptor } of report.layers) {
     if (descriptor === null) continue;
     const before = layers[descriptor];
     const op = operator.startsWith('Conv') ? 'CONV' : operator.startsWith('Gemm') || operator.startsWith('MatMul') ? 'DENSE' : 'AVERAGE_POOL';
@@ -18,7 +18,7 @@ function shipped(): Benched {
   }
   const [first] = report.layers;
   if (first === undefined) throw new Error('the shipped classifier has no layers');
-  const [channels, height, width] = first.input;
+  const [channels = 1, height = 1, width = 1] = first.input;
   return { name: 'pneumonia classifier', program, layers, macs: report.macs, input: [height, width, channels] };
 }
 
