@@ -66,6 +66,27 @@ describe('PyTorch, by tracing', () => {
     expect(await proven(g.build([y]))).toEqual(['Conv', 'Relu', 'MaxPool', 'Conv', 'Relu', 'Conv', 'Add', 'Relu', 'GlobalAveragePool', 'Flatten', 'Gemm']);
   });
 
+  it('a signal: one-dimensional convolutions, poolings and norms are those of an image of one row', async () => {
+    const g = new Fp32(17);
+    const conv = (x: string, inputs: number, outputs: number, kernel: number, more: Record<string, number | string | number[]> = {}): string =>
+      g.node('Conv', [x, g.weights([outputs, inputs / Number(more['group'] ?? 1), kernel], 0.3), g.weights([outputs], 0.2)], { kernel_shape: [kernel], ...more });
+    const x = g.node('Relu', [g.batchNormalization(conv(g.input([0, 1, 400]), 1, 8, 80, { strides: [4] }), 8)]);
+    const p = g.node('MaxPool', [x], { kernel_shape: [4], strides: [4] });
+    const a = g.node('Relu', [g.batchNormalization(conv(p, 8, 8, 3, { dilations: [4], pads: [4, 4], group: 8 }), 8)]);
+    const b = g.node('Add', [a, p]);
+    const scaled = g.node('Mul', [b, g.weights([8, 1], 1, 1)]);
+    const padded = g.node('Pad', [scaled, g.ints(0, 0, 1, 0, 0, 2)]);
+    const joined = g.node('Concat', [conv(padded, 8, 4, 3), conv(scaled, 8, 4, 3, { auto_pad: 'SAME_UPPER' })].map((v, i) => (i === 0 ? g.node('Slice', [v, g.ints(0), g.ints(20), g.ints(2)]) : v)), { axis: 1 });
+    const q = g.node('AveragePool', [joined], { kernel_shape: [2], strides: [2], pads: [0, 0] });
+    const mean = g.node('ReduceMean', [q], { axes: [2], keepdims: 0 });
+    const whole = g.node('Flatten', [g.node('GlobalAveragePool', [q])]);
+    const gate = g.node('Mul', [q, g.node('Sigmoid', [g.node('GlobalMaxPool', [q])])]);
+    const outputs = [g.node('Gemm', [g.node('Add', [mean, whole]), g.weights([5, 8]), g.weights([5])], { transB: 1, alpha: { float: 1 } }), q, gate, g.node('Transpose', [q], { perm: [0, 2, 1] })];
+    const ops = await proven(g.build(outputs));
+    // The norms are folded: nothing moves between the first convolution and the first pooling.
+    expect(ops.slice(0, 5)).toEqual(['Reshape', 'Conv', 'Relu', 'MaxPool', 'Conv']);
+  });
+
   it('SAME padding that is worked out from the sizes (timm, without constant folding)', async () => {
     const g = new Fp32(17);
     const x = g.input([1, 2, 7, 6]);

@@ -5,9 +5,9 @@ import { OnnxType } from '../onnx.ts';
 import type { Lower } from './layers.ts';
 import type { Attributes } from './step.ts';
 import type { Tensor } from './tensor.ts';
-import { broadcast, floats, inverse, iota, isIdentity, numbers, permuted, same } from './tensor.ts';
+import { broadcast, floats, iota, isIdentity, numbers, same } from './tensor.ts';
 import type { View, Walk } from './walk.ts';
-import { floatOf, intOf } from './walk.ts';
+import { floatOf, inOrder, intOf } from './walk.ts';
 
 /** A function of one number; `numeric` are its attributes and their defaults. */
 export const unary = (op: string, numeric: Readonly<Record<string, number>> = {}): Lower => (walk, node) => {
@@ -94,7 +94,7 @@ function withConstant(walk: Walk, node: OnnxNode, op: Arithmetic, given: View, t
   const rank = under.length;
   // The constant in the order of the tensor below the view.
   const lifted: Tensor = tensor.data.length === 1 ? { ...tensor, dims: iota(rank).map(() => 1) } : { ...tensor, dims: [...iota(shape.length - tensor.dims.length).map(() => 1), ...tensor.dims] };
-  const placed = tensor.data.length === 1 || isIdentity(view.perm) ? lifted : permuted(lifted, inverse(view.perm));
+  const placed = tensor.data.length === 1 || isIdentity(view.perm) ? lifted : inOrder(lifted, view);
   const values = perChannel(placed, under);
   if (op === 'Div' && constantFirst) {
     const one = walk.unary(node, view, 'Reciprocal');

@@ -5,35 +5,47 @@ import type { Attributes } from './step.ts';
 import type { Tensor } from './tensor.ts';
 import { countOf, floats, iota, offsets, permuted, stridesOf } from './tensor.ts';
 import type { Value, View, Walk } from './walk.ts';
-import { axisOf, floatOf, intOf } from './walk.ts';
+import { axisOf, floatOf, intOf, isSignal, SIGNAL } from './walk.ts';
 
 export type Lower = (walk: Walk, node: OnnxNode) => Value | Value[];
 
+/** Axes behind the channels: rows and columns, or those of a signal, which is an image of one row here. */
+type Axes = 1 | 2;
+type Image = { readonly x: string; readonly shape: readonly number[]; readonly axes: Axes };
+
 /** A value as an image [1, C, H, W]. */
-function image(walk: Walk, node: OnnxNode): { x: string; shape: readonly number[] } {
+function image(walk: Walk, node: OnnxNode): Image {
   const view = walk.view(node, 0);
   const shape = walk.shape(view);
-  if (shape.length !== 4 || shape[0] !== 1) throw new CompileError(`${node.opType} of a tensor of shape ${shape.join('×')}; it must be an image [1, C, H, W].`, node.name);
-  return { x: walk.plain(node, view), shape };
+  if (shape.length === 3 && shape[0] === 1) {
+    const { tensor } = walk.signal(node, view);
+    return { x: tensor, shape: walk.under(tensor), axes: 1 };
+  }
+  if (shape.length !== 4 || shape[0] !== 1) throw new CompileError(`${node.opType} of a tensor of shape ${shape.join('×')}; it must be an image [1, C, H, W] or a signal [1, C, W].`, node.name);
+  return { x: walk.plain(node, view), shape, axes: 2 };
 }
 
-function pair(node: OnnxNode, name: string, otherwise: readonly [number, number]): [number, number] {
-  const given = node.attributes.get(name)?.ints ?? otherwise;
-  const [a, b] = given;
-  if (given.length !== 2 || ![a, b].every((v) => Number.isSafeInteger(v) && (v as number) >= 1 && (v as number) < 2 ** 16)) throw new CompileError(`${node.opType} has ${name} [${given.slice(0, 8).join(', ')}]; two positive numbers are wanted.`, node.name);
+/** What was made of an image, as its node's result. */
+const resultOf = (walk: Walk, { axes }: Image, tensor: string): View => (axes === 1 ? { kind: 'view', tensor, perm: SIGNAL } : walk.identity(tensor));
+
+function pair(node: OnnxNode, axes: Axes, name: string, otherwise: number): [number, number] {
+  const given = node.attributes.get(name)?.ints ?? [otherwise, otherwise].slice(-axes);
+  const [a, b] = axes === 1 ? [1, given[0]] : given;
+  if (given.length !== axes || ![a, b].every((v) => Number.isSafeInteger(v) && (v as number) >= 1 && (v as number) < 2 ** 16)) throw new CompileError(`${node.opType} has ${name} [${given.slice(0, 8).join(', ')}]; ${axes === 1 ? 'one positive number is' : 'two positive numbers are'} wanted.`, node.name);
   return [a as number, b as number];
 }
 
 type Geometry = { out: [number, number]; pads: number[]; kernel: [number, number]; strides: [number, number]; dilations: [number, number]; grown: boolean };
 
 /** Output size and padding; auto_pad and ceil_mode worked out, `grown` where ceil_mode took a window that reaches beyond the padding. */
-function geometry(node: OnnxNode, shape: readonly number[], kernel: [number, number]): Geometry {
-  const strides = pair(node, 'strides', [1, 1]);
-  const dilations = pair(node, 'dilations', [1, 1]);
+function geometry(node: OnnxNode, { shape, axes }: Image, kernel: [number, number]): Geometry {
+  const strides = pair(node, axes, 'strides', 1);
+  const dilations = pair(node, axes, 'dilations', 1);
   const auto = node.attributes.get('auto_pad')?.s || 'NOTSET';
-  const pads = [...(auto === 'NOTSET' ? (node.attributes.get('pads')?.ints ?? [0, 0, 0, 0]) : [0, 0, 0, 0])];
+  const given = (auto === 'NOTSET' ? node.attributes.get('pads')?.ints : undefined) ?? [0, 0, 0, 0].slice(0, 2 * axes);
+  const pads = axes === 1 ? [0, given[0] as number, 0, given[1] as number] : [...given];
   if (!['NOTSET', 'VALID', 'SAME_UPPER', 'SAME_LOWER'].includes(auto)) throw new CompileError(`${node.opType} has auto_pad '${auto}'.`, node.name);
-  if (pads.length !== 4 || pads.some((p) => !Number.isSafeInteger(p) || p < 0 || p >= 2 ** 16)) throw new CompileError(`${node.opType} has pads [${pads.slice(0, 8).join(', ')}]; four numbers from 0 on are wanted.`, node.name);
+  if (given.length !== 2 * axes || pads.some((p) => !Number.isSafeInteger(p) || p < 0 || p >= 2 ** 16)) throw new CompileError(`${node.opType} has pads [${given.slice(0, 8).join(', ')}]; ${axes === 1 ? 'two' : 'four'} numbers from 0 on are wanted.`, node.name);
   let grown = false;
   const out = [0, 1].map((i) => {
     const length = shape[i + 2] as number;
@@ -71,15 +83,18 @@ function bias(walk: Walk, node: OnnxNode, outputs: number): Tensor {
 }
 
 export const conv: Lower = (walk, node) => {
-  const { x, shape } = image(walk, node);
+  const from = image(walk, node);
+  const { x, shape } = from;
   const { dims } = walk.weights(node, 1);
-  const [outputs = 0, perGroup = 0, height = 0, width = 0] = dims;
+  const [outputs = 0, perGroup = 0, ...sides] = dims;
+  const [height = 0, width = 0] = from.axes === 1 ? [1, ...sides] : sides;
   const group = intOf(node, 'group', 1);
-  if (dims.length !== 4 || countOf(dims) === 0) throw new CompileError(`Conv has weights of shape ${dims.join('×')}; only two-dimensional convolutions are supported.`, node.name);
+  if (sides.length !== from.axes || countOf(dims) === 0) throw new CompileError(`Conv has weights of shape ${dims.join('×')}; of ${from.axes === 1 ? 'a signal' : 'an image'} they have ${from.axes + 2} dimensions.`, node.name);
   if (perGroup * group !== shape[1] || outputs % group !== 0) throw new CompileError(`Conv's weights ${dims.join('×')} in ${group} groups do not fit its input ${shape.join('×')}.`, node.name);
   walk.charge(node, countOf(dims));
-  const place = geometry(node, shape, [height, width]);
-  return walk.identity(walk.emit(node, 'Conv', [x, walk.constant(node, 1), bias(walk, node, outputs)], [1, outputs, ...place.out], { ...windowed(place), group: { i: group } }));
+  const place = geometry(node, from, [height, width]);
+  const weights: Tensor = { ...walk.constant(node, 1), dims: [outputs, perGroup, height, width] };
+  return resultOf(walk, from, walk.emit(node, 'Conv', [x, weights, bias(walk, node, outputs)], [1, outputs, ...place.out], { ...windowed(place), group: { i: group } }));
 };
 
 /** [1, K] · weights, as Gemm with one row of weights an output. `weights` is [O, K]. */
@@ -152,29 +167,31 @@ function whole(walk: Walk, node: OnnxNode, x: string, kernel: [number, number], 
 }
 
 export const globalPool = (op: 'MaxPool' | 'AveragePool'): Lower => (walk, node) => {
-  const { x, shape } = image(walk, node);
-  return walk.identity(whole(walk, node, x, [shape[2] as number, shape[3] as number], op));
+  const from = image(walk, node);
+  return resultOf(walk, from, whole(walk, node, from.x, [from.shape[2] as number, from.shape[3] as number], op));
 };
 
 export const maxPool: Lower = (walk, node) => {
   if ((node.outputs[1] ?? '') !== '') throw new CompileError("MaxPool's second output (indices) is not supported; unpooling needs another way up, such as Resize.", node.name);
-  const { x, shape } = image(walk, node);
-  const place = geometry(node, shape, pair(node, 'kernel_shape', [0, 0]));
+  const from = image(walk, node);
+  const { x, shape } = from;
+  const place = geometry(node, from, pair(node, from.axes, 'kernel_shape', 0));
   // Padding of no values: the windows that ceil_mode adds are the same as padding.
-  return walk.identity(walk.emit(node, 'MaxPool', [x], [1, shape[1] as number, ...place.out], windowed(place)));
+  return resultOf(walk, from, walk.emit(node, 'MaxPool', [x], [1, shape[1] as number, ...place.out], windowed(place)));
 };
 
 export const averagePool: Lower = (walk, node) => {
-  const { x, shape } = image(walk, node);
-  const place = geometry(node, shape, pair(node, 'kernel_shape', [0, 0]));
+  const from = image(walk, node);
+  const { x, shape } = from;
+  const place = geometry(node, from, pair(node, from.axes, 'kernel_shape', 0));
   if (place.dilations.some((d) => d !== 1)) throw new CompileError('AveragePool with dilations is not supported.', node.name);
   const given = node.attributes.get('pads')?.ints ?? [];
   const counts = intOf(node, 'count_include_pad', 0) !== 0 && place.pads.some((p) => p > 0);
-  if (place.pads.every((p) => p === 0) && place.kernel[0] === shape[2] && place.kernel[1] === shape[3]) return walk.identity(whole(walk, node, x, place.kernel, 'AveragePool'));
+  if (place.pads.every((p) => p === 0) && place.kernel[0] === shape[2] && place.kernel[1] === shape[3]) return resultOf(walk, from, whole(walk, node, x, place.kernel, 'AveragePool'));
   if (place.grown && counts && given.some((p) => p > 0)) throw new CompileError('AveragePool with ceil_mode and counted padding is not supported; export it with ceil_mode=False.', node.name);
   // What ceil_mode adds is never counted; padding of 0 pixels is counted or not alike.
   const include = place.grown || place.pads.every((p) => p === 0) ? Number(!place.grown) : Number(counts);
-  return walk.identity(walk.emit(node, 'AveragePool', [x], [1, shape[1] as number, ...place.out], { kernel_shape: { ints: place.kernel }, strides: { ints: place.strides }, pads: { ints: place.pads }, count_include_pad: { i: include } }));
+  return resultOf(walk, from, walk.emit(node, 'AveragePool', [x], [1, shape[1] as number, ...place.out], { kernel_shape: { ints: place.kernel }, strides: { ints: place.strides }, pads: { ints: place.pads }, count_include_pad: { i: include } }));
 };
 
 /** Means, sums and maxima over rows and columns. */
@@ -186,7 +203,7 @@ export const reduction = (op: 'MaxPool' | 'AveragePool', sum = false): Lower => 
   if ((given === undefined || given.length === 0) && intOf(node, 'noop_with_empty_axes', 0) !== 0) return view;
   const axes = (given === undefined || given.length === 0 ? iota(shape.length) : given).map((a) => axisOf(node, a, shape.length));
   const long = axes.filter((a) => shape[a] !== 1);
-  if (shape.length !== 4 || long.some((a) => (view.perm[a] as number) < 2)) {
+  if ((shape.length !== 4 && !isSignal(view)) || long.some((a) => (view.perm[a] as number) < 2)) {
     view = walk.identity(walk.plain(node, view));
     if (shape.length !== 4 || long.some((a) => a < 2)) throw new CompileError(`${node.opType} over axes ${axes.join(', ')} of ${shape.join('×')}: only over the rows and columns of an image.`, node.name);
   }

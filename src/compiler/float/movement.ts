@@ -5,9 +5,9 @@ import { OnnxType } from '../onnx.ts';
 import { flattened, parts, ranges, targetShape, withAxes, withoutAxes } from './fold.ts';
 import type { Lower } from './layers.ts';
 import type { Step } from './step.ts';
-import { broadcast, floats, integers, inverse, iota, numbers, permuted, same, tensorOf } from './tensor.ts';
+import { broadcast, floats, integers, inverse, iota, numbers, same, tensorOf } from './tensor.ts';
 import type { Value, View, Walk } from './walk.ts';
-import { axisOf, intOf } from './walk.ts';
+import { axisOf, inOrder, intOf, isSignal } from './walk.ts';
 
 export const pass: Lower = (walk, node) => walk.value(node, 0);
 
@@ -38,7 +38,7 @@ export const sizeOf: Lower = (walk, node) => ({ kind: 'constant', tensor: tensor
 
 export const transpose: Lower = (walk, node) => {
   let view = walk.view(node, 0);
-  if (view.flat !== undefined) view = walk.identity(walk.plain(node, view));
+  if (view.flat !== undefined || isSignal(view)) view = walk.identity(walk.plain(node, view));
   const rank = view.perm.length;
   const perm = node.attributes.get('perm')?.ints ?? iota(rank).reverse();
   if (perm.length !== rank || new Set(perm).size !== rank || perm.some((p) => !(p >= 0 && p < rank))) throw new CompileError(`Transpose of ${rank} axes by ${perm.slice(0, 8).join(', ')}.`, node.name);
@@ -131,7 +131,7 @@ export const concat: Lower = (walk, node) => {
     length += dims[axis] as number;
     if (value.kind === 'view') return walk.aligned(node, value, perm).tensor;
     walk.charge(node, value.tensor.data.length);
-    return permuted(floats(dims, numbers(value.tensor)), inverse(perm));
+    return inOrder(floats(dims, numbers(value.tensor)), first);
   });
   if (inputs.length === 1) return first;
   const under = walk.under(first.tensor).map((d, i) => (i === perm[axis] ? length : d));
@@ -149,7 +149,8 @@ const PLACE: Record<string, (x: number, scale: number) => number> = {
 /** Nearest-neighbour enlargement by whole factors: all of ONNX's ways to say it that mean the same pixels become one. */
 export const resize: Lower = (walk, node) => {
   const upsample = node.opType === 'Upsample';
-  const view = unflat(walk, node, walk.view(node, 0));
+  const given = unflat(walk, node, walk.view(node, 0));
+  const view = isSignal(given) ? walk.identity(walk.plain(node, given)) : given;
   const shape = walk.shape(view);
   const text = (name: string, otherwise: string): string => node.attributes.get(name)?.s || otherwise;
   const mode = text('mode', 'nearest');
@@ -191,7 +192,7 @@ export const pad: Lower = (walk, node) => {
   if (given.length !== 2 * axes.length || given.some((p) => !Number.isSafeInteger(p) || p < 0)) throw new CompileError('Pad needs a number from 0 on for each side of each axis.', node.name);
   if (given.every((p) => p === 0)) return view;
   const value = walk.has(node, 2) ? Number(walk.constant(node, 2).data[0]) : (node.attributes.get('value')?.f ?? 0);
-  const rank = shape.length;
+  const rank = walk.under(view.tensor).length;
   const pads = iota(2 * rank).map(() => 0);
   axes.forEach((axis, i) => {
     pads[view.perm[axis] as number] = given[i] as number;

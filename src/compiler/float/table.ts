@@ -12,14 +12,14 @@ export type Entry = { readonly lower: Lower; /** What stands for it in the canon
 const same = (lower: Lower, becomes: string, limits = ''): Entry => ({ lower, becomes, limits });
 
 export const OPERATORS: Readonly<Record<string, Entry>> = {
-  Conv: same(conv, 'Conv', 'two-dimensional, constant weights; any groups, strides, dilations, pads and auto_pad'),
+  Conv: same(conv, 'Conv', 'of an image or a signal [1, C, W], constant weights; any groups, strides, dilations, pads and auto_pad'),
   Gemm: same(gemm, 'Gemm', 'one row times constant weights; transA = 0'),
   MatMul: same(matMul, 'Gemm', 'one row times constant weights'),
   BatchNormalization: same(batchNormalization, 'folded into the Conv or Gemm beside it, else a depthwise 1×1 Conv', 'inference mode'),
-  MaxPool: same(maxPool, 'MaxPool', 'two-dimensional; no indices'),
-  AveragePool: same(averagePool, 'AveragePool', 'two-dimensional; no dilations; no ceil_mode together with counted padding'),
-  GlobalAveragePool: same(globalPool('AveragePool'), 'GlobalAveragePool', 'of an image'),
-  GlobalMaxPool: same(globalPool('MaxPool'), 'MaxPool', 'of an image'),
+  MaxPool: same(maxPool, 'MaxPool', 'of an image or a signal; no indices'),
+  AveragePool: same(averagePool, 'AveragePool', 'of an image or a signal; no dilations; no ceil_mode together with counted padding'),
+  GlobalAveragePool: same(globalPool('AveragePool'), 'GlobalAveragePool', 'of an image or a signal'),
+  GlobalMaxPool: same(globalPool('MaxPool'), 'MaxPool', 'of an image or a signal'),
   ReduceMean: same(reduction('AveragePool'), 'GlobalAveragePool or AveragePool', 'over rows, columns or both'),
   ReduceSum: same(reduction('AveragePool', true), 'GlobalAveragePool or AveragePool, times the number of pixels', 'over rows, columns or both'),
   ReduceMax: same(reduction('MaxPool'), 'MaxPool', 'over rows, columns or both'),

@@ -8,11 +8,15 @@ import type { OnnxAttribute, OnnxNode } from '../onnx.ts';
 import { OnnxType } from '../onnx.ts';
 import type { Affine, Attributes, Network, Step } from './step.ts';
 import type { Tensor } from './tensor.ts';
-import { countOf, integers, inverse, iota, isIdentity, numbers, same } from './tensor.ts';
+import { countOf, integers, inverse, iota, isIdentity, numbers, permuted, same } from './tensor.ts';
 
-/** Axis i of the value is axis perm[i] of the tensor. `flat` is the value's own shape where it was flattened after that. */
+/** Axis i of the value is axis perm[i] of the tensor, whose other axes are 1 (SIGNAL). `flat` is the value's own shape where it was flattened after that. */
 export type View = { readonly kind: 'view'; readonly tensor: string; readonly perm: readonly number[]; readonly flat?: readonly number[] };
 export type Value = View | { readonly kind: 'constant'; readonly tensor: Tensor };
+
+/** Of a signal [1, C, W] held as an image of one row. */
+export const SIGNAL: readonly number[] = [0, 1, 3];
+export const isSignal = ({ perm }: View): boolean => same(perm, SIGNAL);
 
 /** Elements of one activation, and of all constants that are made on the way. */
 const MAX_ELEMENTS = 2 ** 28;
@@ -181,9 +185,18 @@ export class Walk {
     return view.flat === undefined ? turned : this.#reshaped(node, turned, view.flat);
   }
 
+  /** [1, C, W] as a view of an image of one row. */
+  signal(node: OnnxNode, view: View): View {
+    if (view.flat === undefined && isSignal(view)) return view;
+    const [batch = 1, channels = 1, width = 1] = this.shape(view);
+    return { kind: 'view', tensor: this.#reshaped(node, this.plain(node, view), [batch, channels, 1, width]), perm: SIGNAL };
+  }
+
   /** The value as a view of the given order. */
-  aligned(node: OnnxNode, view: View, perm: readonly number[]): View {
-    if (view.flat === undefined && same(view.perm, perm)) return view;
+  aligned(node: OnnxNode, given: View, perm: readonly number[]): View {
+    if (given.flat === undefined && same(given.perm, perm)) return given;
+    if (same(perm, SIGNAL)) return this.signal(node, given);
+    const view = isSignal(given) ? this.identity(this.plain(node, given)) : given;
     const plain = this.plain(node, view.flat === undefined ? { ...view, perm: iota(perm.length) } : view);
     const order = view.flat === undefined ? inverse(perm).map((i) => view.perm[i] as number) : inverse(perm);
     return { kind: 'view', tensor: this.#transposed(node, plain, order), perm };
@@ -219,6 +232,13 @@ export class Walk {
     const steps = this.steps.map((step): Step => ({ ...step, output: rename(step.output), inputs: step.inputs.map((i) => (typeof i === 'string' ? rename(i) : i)) }));
     return { inputs, outputs: ports, steps };
   }
+}
+
+/** A constant as it lies beside a view's tensor. */
+export function inOrder(tensor: Tensor, view: View): Tensor {
+  if (!isSignal(view)) return permuted(tensor, inverse(view.perm));
+  const [batch = 1, channels = 1, width = 1] = tensor.dims;
+  return { ...tensor, dims: [batch, channels, 1, width] };
 }
 
 export const attributeOf = (node: OnnxNode, name: string): OnnxAttribute | undefined => node.attributes.get(name);
