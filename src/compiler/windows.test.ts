@@ -8,13 +8,17 @@ import * as ort from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BUILD_TIMEOUT, Golden } from '../../hls/tests/golden.ts';
 import { ROOT } from '../../test/support/data.ts';
+import type { Attributes } from '../../test/support/fp32.ts';
+import { Fp32, runFp32 } from '../../test/support/fp32.ts';
 import type { Activation, Quantisation, WindowAttributes } from '../../test/support/qdq.ts';
 import { Qdq, random } from '../../test/support/qdq.ts';
 import { inputCodes } from '../../test/support/random-network.ts';
 import { verdictOf } from '../../test/support/verdict.ts';
 import { compileProgram } from './compile.ts';
 import { exportHls, SHIPPED_SOURCES } from './export-hls.ts';
+import { canonical } from './float/canonical.ts';
 import { readOnnx } from './onnx.ts';
+import { quantise } from './quantise/index.ts';
 
 let golden: Golden;
 beforeAll(async () => void (golden = await Golden.start()), BUILD_TIMEOUT);
@@ -219,4 +223,43 @@ describe.each([
     expect([...new Int8Array(readFileSync(join(dir, 'output.bin')))]).toEqual([...(await golden.run(codes))]);
     rmSync(dir, { recursive: true });
   }, 120_000);
+});
+
+/** As an exporter would write them: the fp32 network, and its input's shape. */
+function exported(signal: boolean): { g: Fp32; shape: number[]; output: string } {
+  const g = new Fp32(17);
+  const conv = (x: string, inputs: number, outputs: number, kernel: number[], more: Attributes = {}): string =>
+    g.node('Relu', [g.node('Conv', [x, g.weights([outputs, inputs, ...kernel], 1.7 / Math.sqrt(inputs * elements(kernel))), g.weights([outputs], 0.1)], { kernel_shape: kernel, ...more })]);
+  const head = (x: string, columns: number): string => g.node('Gemm', [g.node('Flatten', [x]), g.weights([6, columns], 3 / Math.sqrt(columns)), g.weights([6], 0.1)], { transB: 1 });
+  if (signal) {
+    // The norm behind the activation is a layer of its own.
+    const x = g.batchNormalization(conv(g.input([1, 1, 600]), 1, 16, [80], { strides: [4] }), 16);
+    const y = conv(g.node('MaxPool', [x], { kernel_shape: [4], strides: [4] }), 16, 24, [3], { dilations: [5], pads: [5, 5] });
+    return { g, shape: [1, 1, 600], output: head(g.node('GlobalAveragePool', [y]), 24) };
+  }
+  const x = g.node('MaxPool', [conv(g.input([1, 3, 63, 63]), 3, 16, [11, 11], { strides: [4, 4], pads: [2, 2, 2, 2] })], { kernel_shape: [3, 3], strides: [2, 2] });
+  const y = conv(conv(x, 16, 24, [5, 5], { pads: [2, 2, 2, 2] }), 24, 24, [3, 3], { dilations: [6, 6], pads: [6, 6, 6, 6] });
+  return { g, shape: [1, 3, 63, 63], output: head(y, 24 * 49) };
+}
+
+describe('from fp32 to a program', () => {
+  it.each([['a network of AlexNet\'s stem and a dilated layer', false, ['PS', 'PL', 'PS', 'PL']], ['a signal\'s', true, ['PS', 'PL', 'PS', 'PL']]] as const)('%s, near its fp32 results', async (_, signal, targets) => {
+    const { g, shape, output } = exported(signal);
+    const model = g.build([output]);
+    const samples = Array.from({ length: 8 }, () => Float32Array.from({ length: elements(shape) }, () => 2 * g.next() - 1));
+    const { bytes, report } = await quantise(canonical(model).model, samples);
+    const { program, report: { layers } } = compileProgram(bytes);
+    expect(layers.filter((row) => row.macs > 0).map((row) => row.target)).toEqual(targets);
+    expect(layers.filter((row) => row.float)).toEqual([]);
+    const { sqnr = null } = report.outputs[0] ?? {};
+    console.log(`${sqnr?.toFixed(1)} dB`);
+    expect(sqnr).toBeGreaterThan(20);
+    expect((await golden.load(program)).text).toBe('');
+    for (const sample of samples) {
+      const { values } = await golden.runFloat(sample);
+      const [wanted] = Object.values(await runFp32(model, { x: { data: sample, dims: shape } }));
+      const power = wanted!.data.reduce((sum, v) => sum + v * v, 0);
+      expect(values.reduce((sum, v, i) => sum + (v - wanted!.data[i]!) ** 2, 0) / power).toBeLessThan(0.02);
+    }
+  }, 60_000);
 });
