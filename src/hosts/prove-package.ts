@@ -86,14 +86,15 @@ async function ruleOf(board: ProofBoard, { model, bytes, program, report, option
     if (!data.equals(dataOf(open))) throw new CompileError('the program with its stages as outputs has other constants than the package\'s: a defect of FabricLens; report it with the model. No package was made.');
     await board.load(name, open, metadata);
     names.set(tensors, name);
-    const [codes, want] = [inputs[0], outputs[0]];
-    if (codes === undefined || want === undefined) return name;
-    const got = await board.run(name, metadata, codes, own);
-    const different = own.find((output) => !sameBytes(got.get(output) as Float32Array, want.get(output) as Float32Array));
-    if (different !== undefined) throw new CompileError(`the program with its stages as outputs gives another "${different}" than the package's: a defect of FabricLens; report it with the model. No package was made.`);
     return name;
   };
-  return prove(model, report, stageOutputs(bytes, options), inputs, async (tensors, codes) => (await board.run(await opened(tensors), metadata, codes, tensors)) as Map<string, Int8Array>, { signal, onProgress });
+  return prove(model, report, stageOutputs(bytes, options), inputs, async (tensors, codes) => {
+    const made = await board.run(await opened(tensors), metadata, codes, [...own, ...tensors]);
+    const want = outputs[inputs.indexOf(codes)];
+    const different = own.find((output) => !sameBytes(made.get(output) as Float32Array, want?.get(output) as Float32Array));
+    if (different !== undefined) throw new CompileError(`the program with its stages as outputs gives another "${different}" than the package's: a defect of FabricLens; report it with the model. No package was made.`);
+    return new Map(tensors.map((tensor) => [tensor, made.get(tensor) as Int8Array]));
+  }, { signal, onProgress });
 }
 
 const sameBytes = (a: Float32Array, b: Float32Array): boolean => Buffer.from(a.buffer, a.byteOffset, a.byteLength).equals(Buffer.from(b.buffer, b.byteOffset, b.byteLength));

@@ -11,6 +11,7 @@ import { loadPackage } from '../../src/review/index.ts';
 import { classifier } from '../support/classifier.ts';
 import { ROOT } from '../support/data.ts';
 import { tinyFp32 } from '../support/model-package.ts';
+import { onnxModel } from '../support/onnx.ts';
 
 const MODEL = join(ROOT, 'models/pneumonia/model.onnx');
 const SAMPLES = join(ROOT, 'models/samples/chest-synthetic');
@@ -32,8 +33,8 @@ function run(args: string[], interruptAt?: string): Promise<Outcome> {
   return new Promise((resolve, reject) => child.on('error', reject).on('close', (code) => resolve({ ...outcome, code })));
 }
 
-/** Grey PNG, 8 bits, filter 0. */
-function png(rows: number, columns: number, grey: (y: number, x: number) => number): Buffer {
+/** PNG of 8 bits a channel, filter 0: grey, or R, G, B. */
+function png(rows: number, columns: number, pixel: (y: number, x: number) => number[]): Buffer {
   const chunk = (kind: string, body: Buffer): Buffer => {
     const length = Buffer.alloc(4);
     length.writeUInt32BE(body.length);
@@ -43,7 +44,8 @@ function png(rows: number, columns: number, grey: (y: number, x: number) => numb
   header.writeUInt32BE(columns, 0);
   header.writeUInt32BE(rows, 4);
   header[8] = 8;
-  const raw = Buffer.concat(Array.from({ length: rows }, (_, y) => Buffer.from([0, ...Array.from({ length: columns }, (_, x) => grey(y, x))])));
+  header[9] = pixel(0, 0).length === 3 ? 2 : 0;
+  const raw = Buffer.concat(Array.from({ length: rows }, (_, y) => Buffer.from([0, ...Array.from({ length: columns }, (_, x) => pixel(y, x)).flat()])));
   return Buffer.concat([Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]), chunk('IHDR', header), chunk('IDAT', deflateSync(raw)), chunk('IEND', Buffer.alloc(0))]);
 }
 
@@ -57,7 +59,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'fabriclens-compile-'));
   writeFileSync(join(folder, 'tiny.onnx'), tinyFp32());
   mkdirSync(join(folder, 'images'));
-  for (let i = 0; i < 3; i++) writeFileSync(join(folder, `images/${i}.png`), png(20, 20, (y, x) => (7 * y + 5 * x * (i + 1)) % 256));
+  for (let i = 0; i < 3; i++) writeFileSync(join(folder, `images/${i}.png`), png(20, 20, (y, x) => [(7 * y + 5 * x * (i + 1)) % 256]));
   writeFileSync(join(folder, 'images/stack.npy'), npy([4, 1, 16, 16], Float32Array.from({ length: 4 * 256 }, (_, i) => Math.sin(i))));
   writeFileSync(join(folder, 'images/notes.txt'), 'no image');
   await run(['--version']);
@@ -136,6 +138,44 @@ describe('compile', () => {
     const { metadata } = await loadPackage(join(folder, 'toy'));
     expect(metadata).toMatchObject({ version: '2.1.0', task: 'Toy', fabriclens: { title: { en: 'Toy model' }, labels: [{ name: 'SOUND' }, { name: 'ILL' }], preprocessing: { mean: 0.5, std: 0.25, fit: 'squash' }, threshold: { value: 0.3 }, intended: { modalities: ['CR'] } } });
     expect(metadata.fabriclens.input.scale).toBeCloseTo(4 / 255, 8);
+  }, 60_000);
+
+  test('three channels and classes, from colour images: normalised each its own way, and three engines agree on a grey film', async () => {
+    const weights = (count: number, gain: number): Float32Array => Float32Array.from({ length: count }, (_, i) => gain * Math.sin(3 * i + 1));
+    writeFileSync(join(folder, 'colour.onnx'), onnxModel({
+      inputs: [{ name: 'image', type: 'float32', shape: [1, 3, 24, 24] }],
+      outputs: [{ name: 'logits', type: 'float32', shape: [1, 3] }],
+      nodes: [
+        { op: 'Conv', inputs: ['image', 'w', 'b'], outputs: ['c'], attributes: { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] } },
+        { op: 'Relu', inputs: ['c'], outputs: ['r'] },
+        { op: 'GlobalAveragePool', inputs: ['r'], outputs: ['m'] },
+        { op: 'Flatten', inputs: ['m'], outputs: ['f'] },
+        { op: 'Gemm', inputs: ['f', 'v', 'd'], outputs: ['logits'], attributes: { transB: 1 } },
+      ],
+      initializers: [
+        { name: 'w', shape: [8, 3, 3, 3], data: weights(216, 0.5) }, { name: 'b', shape: [8], data: weights(8, 0.1) },
+        { name: 'v', shape: [3, 8], data: weights(24, 1.5) }, { name: 'd', shape: [3], data: weights(3, 0.2) },
+      ],
+    }));
+    mkdirSync(join(folder, 'colours'));
+    for (let i = 0; i < 6; i++) writeFileSync(join(folder, `colours/${i}.png`), png(30, 40, (y, x) => [(7 * y + 40 * i) % 256, (5 * x) % 256, (3 * x + 2 * y * i) % 256]));
+    const preprocessing = { channels: 3, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+    const labels = ['A', 'B', 'C'].map((name) => ({ name, text: { en: name } }));
+    writeFileSync(join(folder, 'colour.json'), JSON.stringify({ fabriclens: { preprocessing, labels } }));
+    const { code, stdout, stderr } = await run(['compile', 'colour.onnx', '--calibrate', 'colours', '--out', 'coloured/colour', '--metadata', 'colour.json', '--json']);
+    expect([code, stderr]).toEqual([0, '']);
+    const report = JSON.parse(stdout) as AddModelReport;
+    expect(report.proof).toMatchObject({ rule: { state: 'kept', left: [] }, golden: { state: 'ok' }, labelAgreement: 1 });
+    expect(report.totals.layers.PS).toBe(0);
+    const { metadata, faults } = await loadPackage(join(folder, 'coloured/colour'));
+    expect(faults).toEqual([]);
+    expect(metadata.fabriclens).toMatchObject({ input: { shape: [1, 3, 24, 24] }, preprocessing: { ...preprocessing, width: 24, height: 24, fit: 'squash' }, labels });
+    const inferred = await run(['infer', join(SAMPLES, 'clear-1.dcm'), '--models', 'coloured', '--json']);
+    expect(inferred.code).toBe(0);
+    const { flips, runs } = JSON.parse(inferred.stdout.split('\n')[0]!) as { flips: string[]; runs: { state: string; probabilities: number[] }[] };
+    expect([flips, runs.map((r) => r.state)]).toEqual([[], ['ok', 'ok', 'ok']]);
+    for (const { probabilities } of runs) probabilities.forEach((p, c) => expect(p).toBeCloseTo(runs[0]!.probabilities[c]!, 1));
+    expect(new Set(runs[0]!.probabilities.map((p) => p.toFixed(2))).size).toBe(3);
   }, 60_000);
 
   test('a network that ends in Softmax gives scores, and the same probabilities', async () => {

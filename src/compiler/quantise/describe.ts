@@ -8,6 +8,8 @@ import type { Quantisation } from './qdq.ts';
 import type { QuantisationReport } from './index.ts';
 
 const MAX_PROPERTIES = 1000;
+/** What may be called agreement of two probabilities at most: beyond, the quantised network is another one. */
+const MAX_TOLERANCE = 0.25;
 
 /** metadata_props of a model (ModelProto, field 14); empty where it has none. The file is one that readOnnx has read. */
 export function readProperties(onnx: Uint8Array): Map<string, string> {
@@ -261,7 +263,12 @@ export function metadataOf(facts: Facts, preparation: Preparation, made: Made): 
   const modalities = monai.length > 0 ? monai : facts.modalities.length > 0 ? facts.modalities : ['OT'];
   if (monai.length === 0 && own['intended'] === undefined) unknown.push(`Modalities: ${facts.modalities.length > 0 ? 'those of the calibration images' : 'none stated'}.`);
   const task = preparation.task === 'detection' ? detectorFields(preparation, made) : classifierFields(preparation, made, own.threshold, unknown);
-  if (own['tolerance'] === undefined) unknown.push('Tolerance between engines: from the calibration samples alone.');
+  const tolerance = Math.min(MAX_TOLERANCE, Math.max(0.02, Math.ceil(made.maxDelta * 200) / 100));
+  if (own['tolerance'] === undefined) {
+    unknown.push(made.maxDelta > MAX_TOLERANCE
+      ? `Tolerance between engines: ${MAX_TOLERANCE}, though int8 and fp32 differ by up to ${made.maxDelta.toFixed(2)} on the calibration samples.`
+      : 'Tolerance between engines: from the calibration samples alone.');
+  }
   const kind = preparation.task === 'detection' ? 'boxes' : 'logits';
   const outputs = Object.fromEntries(model.outputs.map((o) => [o.name, { type: o.name === main ? kind : 'feature', format: 'magnitude', num_channels: o.name === main && kind === 'logits' ? classes : (o.dims.at(kind === 'boxes' ? -1 : 1) ?? 0), dtype: 'float32' }]));
   const candidate = {
@@ -284,7 +291,7 @@ export function metadataOf(facts: Facts, preparation: Preparation, made: Made): 
       title: { en: typeof given['name'] === 'string' ? given['name'] : facts.name },
       intended: { modalities, bodyParts: [], text: { en: typeof given['intended_use'] === 'string' ? given['intended_use'] : 'Not stated. Not for diagnostic use.' } },
       limits: [],
-      tolerance: Math.max(0.02, Math.ceil(made.maxDelta * 200) / 100),
+      tolerance,
       ...own,
       name: facts.name,
       sha256: made.sha256,

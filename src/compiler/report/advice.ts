@@ -11,8 +11,9 @@ const NOTICEABLE = 0.05;
 const HALF_USED = 0.5;
 /** A real board had 42 MB of contiguous memory free. */
 const CONTIGUOUS_LIMIT = 40e6;
-/** dB: below, an int8 layer says little more than its sign and size. */
+/** dB: below, a network's int8 says little more than sign and size; what one layer alone may add to that. */
 const POOR_SQNR = 15;
+const POOR_OWN_SQNR = 30;
 const SATURATED = 0.01;
 const ENOUGH_SAMPLES = 20;
 
@@ -25,7 +26,7 @@ const SENTENCES: Readonly<Record<AdviceCode, string>> = {
   'on-ps': '{{layers}} of the layers run on the processor ({{first}} first: {{reason}}), {{share}} of the multiplications.',
   'memory-bound': '{{layers}} layers ({{first}} first) wait for memory in {{share}} of the cycles: fewer weights or larger tensors a weight would help there, a faster clock would not.',
   'low-utilisation': '{{layers}} layers ({{first}} first) use less than half of the array in {{share}} of the cycles: channels in multiples of 16 and fewer depthwise layers would help.',
-  'worst-layer': '{{layer}} loses most in int8, {{sqnr}} dB. Keeping it in fp32 (--float {{layer}}) would help accuracy, at the cost of time on the processor.',
+  'worst-layer': '{{layer}} loses most in int8 by itself, {{sqnr}} dB. Keeping it in fp32 (--float {{layer}}) would help accuracy, at the cost of time on the processor.',
   'saturated': '{{saturation}} of what {{layer}} computes lies beyond its int8 range. Calibrate with more images, or with --method minmax.',
   'few-samples': 'Calibrated with {{samples}} samples; {{wanted}} or more of different patients make better scales.',
   'all-on-pl': 'Every multiplication runs on the PL, {{milliseconds}} ms by the cycle model, its array used to {{share}}.',
@@ -55,8 +56,10 @@ export function adviceOf({ layers, totals, roofline, quantisation, proof, contig
   heavy('memory-bound', slow.filter((point) => point.bound === 'memory'));
   heavy('low-utilisation', slow.filter((point) => point.bound === 'compute'));
 
-  const worst = layers.find((row) => row.name === quantisation.worst[0]);
-  if (worst !== undefined && worst.sqnr !== null && worst.sqnr < POOR_SQNR) found.push(advice('worst-layer', { layer: worst.name, sqnr: worst.sqnr.toFixed(1) }));
+  // Errors add up on the way: where a layer is far from fp32, the one to keep in fp32 is that which loses most by itself, if any does.
+  const [worst] = layers.filter((row) => row.ownSqnr !== null && row.sqnr !== null).sort((a, b) => (a.ownSqnr ?? 0) - (b.ownSqnr ?? 0));
+  const isPoor = layers.some((row) => row.name === quantisation.worst[0] && (row.sqnr ?? POOR_SQNR) < POOR_SQNR);
+  if (isPoor && worst !== undefined && (worst.ownSqnr ?? 0) < POOR_OWN_SQNR) found.push(advice('worst-layer', { layer: worst.name, sqnr: (worst.ownSqnr ?? 0).toFixed(1) }));
   const [saturated] = layers.filter((row) => (row.saturation ?? 0) > SATURATED).sort((a, b) => (b.saturation ?? 0) - (a.saturation ?? 0));
   if (saturated !== undefined) found.push(advice('saturated', { layer: saturated.name, saturation: percent(saturated.saturation ?? 0) }));
   if (quantisation.by === 'here' && quantisation.samples < ENOUGH_SAMPLES) found.push(advice('few-samples', { samples: `${quantisation.samples}`, wanted: `${ENOUGH_SAMPLES}` }));

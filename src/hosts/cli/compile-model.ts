@@ -55,7 +55,7 @@ function proofText({ rule, golden, labelAgreement, maxDelta }: AddedModel['proof
   return [
     ...(labelAgreement === null || maxDelta === null ? [] : [`Same label as fp32 on ${percent(labelAgreement)} of the samples, largest difference of a probability ${maxDelta.toFixed(4)}`]),
     rule.state === 'kept'
-      ? `Proof: ${places(rule.compared, rule.of)} of ${rule.layers.length} stages on ${rule.samples} samples are the exact reference's (${whole(rule.nearTies)} near a tie)`
+      ? `Proof: ${places(rule.compared, rule.of)} of ${rule.layers.length} stages on ${rule.samples} ${rule.samples === 1 ? 'sample' : 'samples'} are the exact reference's (${whole(rule.nearTies)} near a tie)`
       : `Proof: not run. ${rule.why}`,
     ...(rule.state === 'kept' ? rule.left.map((line) => `Not looked at: ${line}`) : []),
     golden.state === 'ok'
