@@ -221,6 +221,7 @@ describe('what the compiler refuses, it names', () => {
     ['dilated pooling', small((net, x) => ({ name: net.pool('MaxPool', x, { kernel: [3, 3] }, { dilations: [2, 2] }), shape: [1, 4, 4, 4] })), /Node 'MaxPool_2': a pooling of dilation 2×2; there is 1\. Export the model with dilation=1/],
     ['an overflow', conv({ bias: new Int32Array(4).fill(2 ** 31 - 1) }), /output channel 0 can overflow a 32-bit accumulator/],
     ['an unknown operator', small((net, x) => ({ name: net.node('LRN', [x.name]), shape: x.shape })), /Node 'LRN_2': operator LRN can run neither/],
+    ['ConvTranspose', small((net, x) => ({ name: net.node('ConvTranspose', [x.name, x.name]), shape: x.shape })), /Node 'ConvTranspose_2': operator ConvTranspose can run neither.*Enlarge with Resize \(nearest\) and put a Conv behind it/],
     ['a float in between', small((net, x) => ({ name: net.node('Relu', [net.pool('MaxPool', { ...x, name: net.pool('MaxPool', x, { kernel: [2, 2] }) }, { kernel: [2, 2] })]), shape: [1, 4, 6, 6] })), /MaxPool reads 'MaxPool\d+', which is not quantised/],
     ['two readers of a float', small((net, x) => {
       const pooled = net.pool('MaxPool', x, { kernel: [2, 2] });

@@ -154,7 +154,8 @@ export class Importer {
     const inFloat = Object.hasOwn(FLOAT_OPERATORS, node.opType);
     if (onCodes === undefined && !inFloat) {
       const known = [...new Set(['QuantizeLinear', 'DequantizeLinear', ...Object.keys(OPERATORS), ...Object.keys(FLOAT_OPERATORS)])].join(', ');
-      throw new CompileError(`operator ${node.opType} can run neither on the core nor on the processor. There are ${known}.`, node.name);
+      const mend = node.opType === 'ConvTranspose' ? ' Enlarge with Resize (nearest) and put a Conv behind it.' : '';
+      throw new CompileError(`operator ${node.opType} can run neither on the core nor on the processor.${mend} There are ${known}.`, node.name);
     }
     const floats = node.inputs.flatMap((name) => this.#values.get(name) ?? []).filter((value) => value.kind === 'float');
     if (floats.length > 0 && !(onCodes !== undefined && HEAVY.has(node.opType) && floats.every((value) => value.codes !== null))) {

@@ -73,7 +73,7 @@ describe('where layers run', () => {
   });
 
   it('cannot be the core for what it lacks, and says why', () => {
-    expect(() => compileProgram(onnx, { pin: { [nodeOf('MaxPool')]: 'PL' } })).toThrow(/Node 'MaxPool_\d+': it is pinned to the PL, and cannot run there: its stride is above 2/);
+    expect(() => compileProgram(onnx, { pin: { [nodeOf('MaxPool')]: 'PL' } })).toThrow(/Node 'MaxPool_\d+': it is pinned to the PL, and cannot run there: a stride of 3×3: the core has 1 and 2/);
     expect(() => compileProgram(onnx, { pin: { [nodeOf('Mul')]: 'PL' } })).toThrow(/it is computed in fp32\. Mul of two activations .* only Add is\.$/);
     expect(() => compileProgram(onnx, { pin: { nobody: 'PS' } })).toThrow(/Node 'nobody': it is pinned to the PS, and no layer has that name/);
     expect(() => compileProgram(onnx, { pin: { [nodeOf('Conv')]: 'PL' }, psOnly: true })).toThrow(/everything shall run on the PS/);
