@@ -1,6 +1,6 @@
 /**
  * `npm run screenshots`: every screen in both languages, from the real window, the shipped sample and a detector made for tests, into test-results/screens/ to be
- * looked at; the README's two pictures into docs/images/. scripts/run-bundled.mjs bundles and runs it.
+ * looked at; the READMEs' pictures into docs/images/. scripts/run-bundled.mjs bundles and runs it.
  */
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,8 @@ import { launch } from './launch.ts';
 
 const SCREENS = join(ROOT, 'test-results/screens');
 const SIZE = { width: 1440, height: 900 };
-const README_PICTURE = 'review-heatmap';
+/** Screens that the READMEs show, by the names that they have in docs/images. */
+const README_PICTURES: Readonly<Record<string, string>> = { 'review-heatmap': 'review', boxes: 'boxes', 'models-report': 'report' };
 
 async function walk(page: Page, shot: (name: string) => Promise<void>): Promise<void> {
   await page.getByTestId('empty-sample').waitFor();
@@ -28,7 +29,7 @@ async function walk(page: Page, shot: (name: string) => Promise<void>): Promise<
   await page.getByTestId('results').getByTestId('verdict').waitFor({ timeout: 60_000 });
   await page.getByTestId('running').waitFor({ state: 'detached', timeout: 60_000 });
   await page.getByTestId('heatmap-toggle').click();
-  await shot(README_PICTURE);
+  await shot('review-heatmap');
   await page.getByTestId('heatmap-toggle').click();
   await page.getByTestId('latency').scrollIntoViewIfNeeded();
   await shot('review-latency');
@@ -40,6 +41,10 @@ async function walk(page: Page, shot: (name: string) => Promise<void>): Promise<
     await page.waitForTimeout(500);
     await shot(screen);
   }
+  await page.getByTestId('rail-workspace.models').click();
+  await page.getByTestId('report-tab').click();
+  await page.getByTestId('roofline').waitFor();
+  await shot('models-report');
 }
 
 /** The last one is so faint that int8's rounding loses it. */
@@ -84,7 +89,8 @@ async function inWindow(locale: Locale, through: (page: Page, shot: (name: strin
       const path = join(SCREENS, `${name}.${locale}.png`);
       await page.screenshot({ path });
       process.stderr.write(`${path}\n`);
-      if (name === README_PICTURE) copyFileSync(path, join(ROOT, 'docs/images', `review.${locale}.png`));
+      const known = README_PICTURES[name];
+      if (known !== undefined) copyFileSync(path, join(ROOT, 'docs/images', `${known}.${locale}.png`));
     });
   } finally {
     await close();
