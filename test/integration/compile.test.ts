@@ -111,17 +111,15 @@ describe('compile', () => {
     const results = inferred.stdout.trim().split('\n').map((line) => JSON.parse(line) as { type: string; flips: string[]; runs: { state: string }[] }).filter((l) => l.type === 'result');
     expect(results).toHaveLength(4);
     for (const { flips, runs } of results) expect([flips, runs.map((r) => r.state)]).toEqual([[], ['ok', 'ok', 'ok']]);
-
-    const again = await run(['compile', MODEL, '--calibrate', SAMPLES, '--out', 'again/chest', '--metadata', 'given.json']);
-    expect(again).toMatchObject({ code: 0, stdout: expect.stringMatching(/used +ms[\s\S]*worst layers[\s\S]*Proof: all [\s\S]*Golden model against ONNX Runtime on 4 samples[\s\S]*100\.00 % of 212\.35 MMAC on the PL[\s\S]*Written: /) as string });
-    expect(readFileSync(join(folder, 'again/chest/program.bin')).equals(readFileSync(join(folder, 'models/chest/program.bin')))).toBe(true);
   }, 180_000);
 
-  test('PNG and .npy; what is no image is left out by name; what is not known is said', async () => {
+  test('PNG and .npy, the same program again; what is no image is left out by name; what is not known is said', async () => {
     const { code, stdout, stderr } = await run(['compile', 'tiny.onnx', '--calibrate', 'images', '--out', 'small', '--method', 'minmax']);
     expect(code).toBe(0);
     expect(stderr).toMatch(/^fabriclens: left out: notes\.txt: .*not a DICOM file/m);
-    expect(stdout).toContain('Calibration: 7 samples, minmax');
+    expect(stdout).toMatch(/used +ms[\s\S]*Calibration: 7 samples, minmax[\s\S]*worst layers[\s\S]*Proof: all [\s\S]*Golden model against ONNX Runtime on \d samples?[\s\S]*100\.00 % of [\d.]+ MMAC on the PL[\s\S]*Written: /);
+    expect((await run(['compile', 'tiny.onnx', '--calibrate', 'images', '--out', 'again/small', '--method', 'minmax'])).code).toBe(0);
+    expect(readFileSync(join(folder, 'again/small/program.bin')).equals(readFileSync(join(folder, 'small/program.bin')))).toBe(true);
     expect(stdout).toContain('note: Class names: numbered.');
     const { metadata, card } = await loadPackage(join(folder, 'small'));
     expect(metadata.fabriclens.labels.map((l) => l.name)).toEqual(['class 0', 'class 1']);
