@@ -116,6 +116,9 @@ export class CornerstoneViewport implements Viewport {
   dispose(): void {
     clearTimeout(this.settle);
     this.observer.disconnect();
+    // A table that is still being made finds nothing to colour.
+    this.pending = null;
+    this.shown = null;
     cornerstone.disable(this.element);
   }
 

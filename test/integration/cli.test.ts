@@ -95,7 +95,7 @@ describe('infer', () => {
     expect([code, stderr]).toEqual([0, '']);
     for (const name of readdirSync(SAMPLES)) expect(stdout).toContain(name);
     expect(stdout.match(/^ {2}board +(NORMAL|PNEUMONIA) +0\.\d{4} +0\.\d{4} +[+−]0\.\d{4} .* 2$/gm)).toHaveLength(readdirSync(SAMPLES).length);
-    expect(stdout).toMatch(/^ {2}pl +host .*\d$/m);
+    expect(stdout).toMatch(/^ {2}pl +model .*\d$/m);
     expect(stdout).toContain('Not for diagnostic use.');
     for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
   }, 120_000);

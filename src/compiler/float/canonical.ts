@@ -75,6 +75,7 @@ function visit(walk: Walk, node: OnnxNode, marks: Marks): Value[] {
   if ((node.domain !== '' && node.domain !== 'ai.onnx') || (entry === undefined && fold === undefined && !Object.hasOwn(CARRIED, node.opType))) refuse(node);
   if (node.inputs.length > 10_000) throw new CompileError(`has ${node.inputs.length} inputs.`, node.name);
   const constant = node.inputs.every((name, i) => name === '' || walk.value(node, i).kind === 'constant');
+  if (node.opType !== 'Constant' && node.inputs.every((name) => name === '')) throw new CompileError(`${node.opType} of nothing.`, node.name);
   if (constant && fold !== undefined) {
     const made = fold(walk, node);
     return (Array.isArray(made) ? made : [made]).map((tensor) => ({ kind: 'constant', tensor }));
