@@ -1,5 +1,6 @@
-// Builds the native parts of hls/ with g++ into build/hls/. Plain Node, no dependencies: scripts/ and the tests call it.
-//   node hls/build.mjs [TARGET...]      builds (default: runtime) and prints the path of each result
+// Builds the native parts of hls/ with g++ into build/hls/, for the board's processor into build/armhf/. Plain Node, no dependencies: scripts/ and
+// the tests call it.
+//   node hls/build.mjs [--armhf] [TARGET...]      builds (default: runtime) and prints the path of each result
 // A result is rebuilt only when the hash of its sources, headers and command differs from the one noted beside it.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -8,7 +9,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const HLS = dirname(fileURLToPath(import.meta.url));
-const OUT = join(HLS, '..', 'build', 'hls');
+const BUILD = join(HLS, '..', 'build');
 // No fused multiply-add: fp32 results are the same on every machine (docs/decisions/ps-float.md). Nobody looks at floating-point exceptions or errno,
 // so that loops with a choice or a root in them become vector instructions; no value changes by it.
 const COMMON = ['-std=c++17', '-Wall', '-Wextra', '-Wconversion', '-ffp-contract=off', '-fno-trapping-math', '-fno-math-errno'];
@@ -34,6 +35,18 @@ const TARGETS = {
   'driver-baseline': { file: 'driver-baseline', sources: [...RUNTIME, 'tests/driver.cpp'], flags: ['-O3', '-DFL_NO_CLONES', '-pthread'] },
 };
 
+// The board's Cortex-A9 has NEON without half floats. Its images have older libraries than the compiler: see runtime/src/old_libraries.cpp. What g++
+// says about calls between its releases before 7 and later ones concerns no interface of ours (C ABI).
+const MACHINES = {
+  host: { folder: 'hls', compiler: () => process.env.CXX || 'g++', flags: [], sources: [], mend: 'On Debian: apt-get install g++ (or set CXX to a compiler that takes g++\'s options).' },
+  armhf: {
+    folder: 'armhf', compiler: () => process.env.FL_ARMHF_CXX || 'arm-linux-gnueabihf-g++',
+    flags: ['-march=armv7-a', '-mtune=cortex-a9', '-mfpu=neon', '-mfloat-abi=hard', '-marm', '-Wno-psabi'],
+    sources: ['runtime/src/old_libraries.cpp'],
+    mend: 'On Debian: apt-get install g++-arm-linux-gnueabihf (or set FL_ARMHF_CXX to a compiler for armhf that takes g++\'s options).',
+  },
+};
+
 function headers(folder) {
   return readdirSync(folder, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith('.h'))
@@ -41,20 +54,20 @@ function headers(folder) {
     .sort();
 }
 
-function hashOf(compiler, target) {
-  const hash = createHash('sha256').update(JSON.stringify([compiler, target, COMMON]));
-  for (const file of [...headers(HLS), ...target.sources.map((s) => join(HLS, s))]) hash.update(readFileSync(file));
+function hashOf(command, sources) {
+  const hash = createHash('sha256').update(JSON.stringify(command));
+  for (const file of [...headers(HLS), ...sources]) hash.update(readFileSync(file));
   return hash.digest('hex');
 }
 
-function compile(compiler, args) {
+function compile(compiler, args, mend) {
   return new Promise((resolve, reject) => {
     const child = spawn(compiler, args, { stdio: ['ignore', 'inherit', 'pipe'] });
     let text = '';
     child.stderr.on('data', (chunk) => (text += chunk));
     child.on('error', (error) => {
       if (error.code !== 'ENOENT') return reject(error);
-      reject(new Error(`No C++ compiler: '${compiler}' was not found. On Debian: apt-get install g++ (or set CXX to a compiler that takes g++'s options).`));
+      reject(new Error(`No C++ compiler: '${compiler}' was not found. ${mend}`));
     });
     child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`${compiler} failed:\n${text}`))));
   });
@@ -63,28 +76,32 @@ function compile(compiler, args) {
 /**
  * Builds one target and returns the path of its file.
  * @param {keyof typeof TARGETS} name
- * @param {{ log?: (line: string) => void }} options log: told when something is really compiled
+ * @param {{ log?: (line: string) => void, machine?: keyof typeof MACHINES }} options log: told when something is really compiled
  * @throws Error with the compiler's output, or how to install one
  */
-export async function build(name = 'runtime', { log = () => {} } = {}) {
+export async function build(name = 'runtime', { log = () => {}, machine = 'host' } = {}) {
   const target = TARGETS[name];
   if (!target) throw new Error(`No target '${name}' in hls/build.mjs; there are ${Object.keys(TARGETS).join(', ')}.`);
-  const compiler = process.env.CXX || 'g++';
-  const file = join(OUT, target.file);
+  const { folder, flags, sources: more, mend, ...made } = MACHINES[machine];
+  const compiler = made.compiler();
+  const sources = [...target.sources, ...more].map((s) => join(HLS, s));
+  const command = [...COMMON, ...flags, ...target.flags];
+  const out = join(BUILD, folder);
+  const file = join(out, target.file);
   const note = `${file}.sha256`;
-  const hash = hashOf(compiler, target);
+  const hash = hashOf([compiler, command, target.sources, more], sources);
   try {
     readFileSync(file);
     if (readFileSync(note, 'utf8') === hash) return file;
   } catch (error) {
     if (error.code !== 'ENOENT') throw error;
   }
-  log(`compiling ${target.file}`);
-  mkdirSync(OUT, { recursive: true });
+  log(`compiling ${target.file}${machine === 'host' ? '' : ` for ${machine}`}`);
+  mkdirSync(out, { recursive: true });
   // Built under a name of its own, then renamed: another build or a running agent never sees half a file.
   const temporary = `${file}.${process.pid}`;
   try {
-    await compile(compiler, [...COMMON, ...target.flags, ...target.sources.map((s) => join(HLS, s)), '-o', temporary]);
+    await compile(compiler, [...command, ...sources, '-o', temporary], mend);
     renameSync(temporary, file);
     writeFileSync(note, hash);
   } finally {
@@ -95,8 +112,9 @@ export async function build(name = 'runtime', { log = () => {} } = {}) {
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   try {
-    const names = process.argv.slice(2);
-    for (const name of names.length > 0 ? names : ['runtime']) console.log(await build(name, { log: (line) => console.error(line) }));
+    const armhf = process.argv[2] === '--armhf';
+    const names = process.argv.slice(armhf ? 3 : 2);
+    for (const name of names.length > 0 ? names : ['runtime']) console.log(await build(name, { log: (line) => console.error(line), machine: armhf ? 'armhf' : 'host' }));
   } catch (error) {
     console.error(error.message);
     process.exitCode = 1;

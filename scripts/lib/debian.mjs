@@ -9,8 +9,11 @@ export const DISPLAY = ['libgtk-3-0', 'libnss3', 'libasound2', 'libgbm1', 'libno
 export const BOARD = ['g++', 'python3'];
 /** The core's RTL is simulated, synthesised for its size, and its build script for Vivado tried with stubs; see docs/decisions/core-tools.md. */
 export const CORE = ['verilator', 'make', 'yosys', 'tcl'];
+/** The runtime for the board's processor, and running it without a board. */
+export const ARM_BUILD = ['g++-arm-linux-gnueabihf'];
+export const ARM = [...ARM_BUILD, 'qemu-user'];
 /** For tests: none of them starts a service. */
-export const TESTING = ['xvfb', 'xauth', 'dcmtk', 'dicom3tools', 'fonts-wqy-microhei', ...CORE];
+export const TESTING = ['xvfb', 'xauth', 'dcmtk', 'dicom3tools', 'fonts-wqy-microhei', ...CORE, ...ARM];
 
 const isDebian = () => existsSync('/etc/debian_version') && onPath('dpkg-query');
 
