@@ -1,5 +1,6 @@
 /** The runtime behind a pipe (driver.cpp), for tests: load a program, run it, read what came out. One request at a time. */
-import { build } from '../build.mjs';
+import { build, type Machine } from '../build.mjs';
+import { emulated } from './armhf.ts';
 import { Pipe } from './pipe.ts';
 
 /** fl_status of include/fabriclens_runtime.h. */
@@ -16,15 +17,21 @@ export type CycleEstimate = {
 };
 export type Loaded = { status: number; text: string; inputBytes: number; outputBytes: number; layers: number };
 
+type Target = 'driver' | 'driver-sanitized' | 'driver-baseline';
+let machine: Machine = 'host';
+/** Whose drivers Golden.start starts from now on in this test file. Emulation has no sanitizers: there the plain driver runs, which still watches the heap. */
+export const useMachine = (chosen: Machine): void => void (machine = chosen);
+
 export class Golden {
   readonly #pipe: Pipe;
 
-  private constructor(file: string) {
-    this.#pipe = new Pipe(file, { ASAN_OPTIONS: 'detect_leaks=1:allocator_may_return_null=1' });
+  private constructor(command: string | [string, ...string[]]) {
+    this.#pipe = new Pipe(command, { ASAN_OPTIONS: 'detect_leaks=1:allocator_may_return_null=1' });
   }
 
-  static async start(target: 'driver' | 'driver-sanitized' | 'driver-baseline' = 'driver'): Promise<Golden> {
-    return new Golden(await build(target));
+  static async start(target: Target = 'driver', on: Machine = machine): Promise<Golden> {
+    if (on === 'host') return new Golden(await build(target));
+    return new Golden(emulated(await build(target === 'driver-sanitized' ? 'driver' : target, { machine: on })));
   }
 
   /** Ends the driver and gives its exit code; leaks found by the sanitizer make it other than 0. */

@@ -9,8 +9,10 @@ export class Pipe {
   #ended: string | null = null;
   #stderr = '';
 
-  constructor(file: string, env: Record<string, string> = {}) {
-    this.#child = spawn(file, [], { env: { ...process.env, ...env } });
+  /** command: a program, or what runs it and its arguments. */
+  constructor(command: string | readonly [string, ...string[]], env: Record<string, string> = {}) {
+    const [program, ...args] = typeof command === 'string' ? [command] : command;
+    this.#child = spawn(program, args, { env: { ...process.env, ...env } });
     this.#child.stdout.on('data', (chunk: Buffer) => {
       this.#chunks.push(chunk);
       this.#have += chunk.length;
