@@ -18,7 +18,7 @@ const SCHEDULE = ['schedule', 'schedule_estimate', 'schedule_region', 'schedule_
 const SCHEDULE_DRIVER = [...CORE, ...SCHEDULE, 'tests/interpreter.cpp', 'tests/random_segment.cpp', 'tests/schedule_driver.cpp'];
 const CHECKED = ['program', 'check_layer', 'check_float'];
 const FLOAT = ['float_ops', 'float_unary', 'float_binary', 'float_moves', 'float_sums', 'nms'];
-const RUNTIME = [...CORE, ...SCHEDULE, 'core/cycles.cpp', ...[...CHECKED, 'convert', 'estimate', ...FLOAT, 'runtime'].map((name) => `runtime/src/${name}.cpp`)];
+const RUNTIME = [...CORE, ...SCHEDULE, 'core/cycles.cpp', ...[...CHECKED, 'convert', 'estimate', 'kernels', 'neon', ...FLOAT, 'runtime'].map((name) => `runtime/src/${name}.cpp`)];
 // FL_NO_CLONES: see core/arithmetic.h. Everything that a hostile file could provoke ends the process.
 const SANITIZED = ['-Werror', '-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-DFL_NO_CLONES', '-pthread'];
 
@@ -32,7 +32,7 @@ const TARGETS = {
   'schedule-driver': { file: 'schedule-driver', sources: SCHEDULE_DRIVER, flags: ['-O2', '-Werror'] },
   'schedule-driver-sanitized': { file: 'schedule-driver-sanitized', sources: SCHEDULE_DRIVER, flags: SANITIZED },
   counter: { file: 'counter', sources: [...CORE, ...SCHEDULE, 'core/cycles.cpp', ...CHECKED.map((name) => `runtime/src/${name}.cpp`), 'tests/counter.cpp'], flags: ['-O2', '-Werror'] },
-  'driver-baseline': { file: 'driver-baseline', sources: [...RUNTIME, 'tests/driver.cpp'], flags: ['-O3', '-DFL_NO_CLONES', '-pthread'] },
+  'driver-baseline': { file: 'driver-baseline', sources: [...RUNTIME, 'tests/driver.cpp'], flags: ['-O3', '-DFL_NO_CLONES', '-DFL_NO_NEON', '-pthread'] },
 };
 
 // The board's Cortex-A9 has NEON without half floats. Its images have older libraries than the compiler: see runtime/src/old_libraries.cpp. What g++

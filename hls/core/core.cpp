@@ -10,7 +10,7 @@ namespace {
 
 using namespace golden;
 
-constexpr uint32_t TILE_CHANNELS = 64;  // output channels that are worked on at once: whole planes
+constexpr uint32_t TILE_CHANNELS = PART_CHANNELS;  // output channels that are worked on at once: whole planes
 constexpr uint32_t ARRAY_PIXELS = 2;    // output pixels x channels of the multiplier array's inner block
 constexpr uint32_t ARRAY_CHANNELS = 4;
 constexpr uint32_t LANES = 32;          // a patch is padded with zeros to a multiple of this
@@ -200,7 +200,7 @@ uint32_t depth_of(const Descriptor &d) {
 void gather(const Layer &l, const Tile &tile) {
   const uint32_t planes = planes_of(l.d.input_channels), each = l.window.taps() * l.lanes, used = planes * each;
   for (uint32_t plane = 0; plane < planes; plane++) {
-    gather_plane(plane_of(l.d, l.m, plane), l.window, tile, l.d.input_zero_point, l.lanes, l.depth, l.m.patches + size_t(plane) * each);
+    gather_plane(plane_of(l.d, l.m.arena, plane), l.window, tile, l.d.input_zero_point, l.lanes, l.depth, l.m.patches + size_t(plane) * each);
   }
   for (uint32_t p = 0; p < tile.count; p++) fill(0, l.depth - used, l.m.patches + size_t(p) * l.depth + used);
 }
@@ -212,7 +212,7 @@ void convolve(const Layer &l, const Tile &tile, uint32_t plane, uint32_t channel
   const uint32_t first = plane * PLANE_CHANNELS, padded = round_up(channels, PIXEL);
   if (l.d.op == Op::DEPTHWISE) {
     for (uint32_t c = 0; c < padded; c += PIXEL) {
-      gather_plane(plane_of(l.d, l.m, plane + c / PIXEL), l.window, tile, l.d.input_zero_point, PIXEL, l.depth, l.m.patches);
+      gather_plane(plane_of(l.d, l.m.arena, plane + c / PIXEL), l.window, tile, l.d.input_zero_point, PIXEL, l.depth, l.m.patches);
       multiply_plane(l.m.patches, l.m.weights + size_t(first + c) * l.window.taps(), l.window.taps(), tile.count, accumulators + c);
     }
   } else {
@@ -234,14 +234,14 @@ void average(const Layer &l, const Tile &tile, uint32_t plane, uint32_t channels
     const int32_t padding = per_count ? 0 : int32_t(l.window.taps() - t.inside()) * d.input_zero_point;
     const Parameter parameter = parameters_of(d, l.m)[per_count ? t.inside() - 1 : 0];
     for (uint32_t c = 0; c < channels; c++) scales.set(c, parameter);
-    for (uint32_t c = 0; c < channels; c += PIXEL) sum_window(plane_of(d, l.m, plane + c / PIXEL), t, padding, sums + c);
+    for (uint32_t c = 0; c < channels; c += PIXEL) sum_window(plane_of(d, l.m.arena, plane + c / PIXEL), t, padding, sums + c);
     requantise_row(sums, scales, channels, d.stage_zero_point, codes + p * TILE_CHANNELS);
   }
 }
 
 void channelwise(const Layer &l, const Tile &tile, uint32_t plane, uint32_t channels, int8_t *codes) {
   for (uint32_t c = 0; c < channels; c += PIXEL) {
-    const Plane from = plane_of(l.d, l.m, plane + c / PIXEL);
+    const Plane from = plane_of(l.d, l.m.arena, plane + c / PIXEL);
     for (uint32_t p = 0; p < tile.count; p++) {
       int8_t *to = codes + p * TILE_CHANNELS + c;
       if (l.d.op == Op::MAX_POOL) max_window(from, tile.taps[p], to);
@@ -287,16 +287,19 @@ void prepare_weights(const Descriptor &d, const int8_t *weights, int16_t *prepar
 
 uint64_t macs(const Descriptor &d) { return uint64_t(results_of(d)) * d.output_channels * weights_per_channel(d); }
 
-void run_layer(const Descriptor &d, const Memory &memory) {
+Part whole_of(const Descriptor &d) { return {0, results_of(d), 0, d.output_channels}; }
+
+void run_layer(const Descriptor &d, const Memory &memory) { run_part(d, memory, whole_of(d)); }
+
+void run_part(const Descriptor &d, const Memory &memory, const Part &part) {
   const Layer layer{d, memory, window_of(d), tap_lanes(d), depth_of(d)};
-  const uint32_t pixels = results_of(d);
   Tile tile;
   int8_t codes[TILE_PIXELS * TILE_CHANNELS];
-  for (uint32_t first = 0; first < pixels; first += TILE_PIXELS) {
-    locate(d, layer.window, first, min_of(TILE_PIXELS, pixels - first), tile);
+  for (uint32_t first = part.first; first < part.end; first += TILE_PIXELS) {
+    locate(d, layer.window, first, min_of(TILE_PIXELS, part.end - first), tile);
     if (d.op == Op::CONV || d.op == Op::DENSE) gather(layer, tile);
-    for (uint32_t channel = 0; channel < d.output_channels; channel += TILE_CHANNELS) {
-      const uint32_t plane = channel / PLANE_CHANNELS, channels = min_of(TILE_CHANNELS, d.output_channels - channel), padded = round_up(channels, PIXEL);
+    for (uint32_t channel = part.first_channel; channel < part.end_channel; channel += TILE_CHANNELS) {
+      const uint32_t plane = channel / PLANE_CHANNELS, channels = min_of(TILE_CHANNELS, part.end_channel - channel), padded = round_up(channels, PIXEL);
       if (has_weights(d)) convolve(layer, tile, plane, channels, codes);
       else if (d.op == Op::AVERAGE_POOL) average(layer, tile, plane, padded, codes);
       else channelwise(layer, tile, plane, padded, codes);

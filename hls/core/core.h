@@ -35,4 +35,13 @@ uint64_t macs(const Descriptor &d);
 // Channels beyond the output's last in its last plane ("pad lanes") are written too; what they hold means nothing.
 void run_layer(const Descriptor &d, const Memory &memory);
 
+// A part of it: results first..end - 1 (four an output pixel where the layer pools its output) of the channels from first_channel to end_channel - 1.
+// Where a part begins, and where it ends unless there is no more, are multiples of PART_RESULTS and PART_CHANNELS.
+constexpr uint32_t PART_RESULTS = 16, PART_CHANNELS = 64;
+struct Part {
+  uint32_t first, end, first_channel, end_channel;
+};
+Part whole_of(const Descriptor &d);
+void run_part(const Descriptor &d, const Memory &memory, const Part &part);
+
 }  // namespace fl

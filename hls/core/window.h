@@ -7,8 +7,8 @@
 
 namespace fl::golden {
 
-constexpr uint32_t TILE_PIXELS = 16;        // output pixels that are worked on at once, consecutive in the flattened output
-constexpr uint32_t PIXEL = PLANE_CHANNELS;  // bytes of a pixel in its plane
+constexpr uint32_t TILE_PIXELS = PART_RESULTS;  // output pixels that are worked on at once, consecutive in the flattened output
+constexpr uint32_t PIXEL = PLANE_CHANNELS;      // bytes of a pixel in its plane
 
 inline uint32_t min_of(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
@@ -34,12 +34,12 @@ struct Plane {
   const int8_t *pixel(uint32_t y, uint32_t x) const { return at + size_t(y >> half) * row_stride + size_t(x >> half) * PIXEL; }
 };
 
-inline Plane plane_of(const Descriptor &d, const Memory &m, uint32_t plane) {
+inline Plane plane_of(const Descriptor &d, const int8_t *arena, uint32_t plane) {
   const uint32_t first = planes_of(d.input_channels - d.second_channels);
   if (plane < first) {
-    return {m.arena + d.input_offset + size_t(plane) * d.input_plane_stride, d.input_row_stride, (d.flags & DescriptorFlag::UPSAMPLE_FIRST) != 0};
+    return {arena + d.input_offset + size_t(plane) * d.input_plane_stride, d.input_row_stride, (d.flags & DescriptorFlag::UPSAMPLE_FIRST) != 0};
   }
-  return {m.arena + d.second_offset + size_t(plane - first) * d.second_plane_stride, d.second_row_stride, (d.flags & DescriptorFlag::UPSAMPLE_SECOND) != 0};
+  return {arena + d.second_offset + size_t(plane - first) * d.second_plane_stride, d.second_row_stride, (d.flags & DescriptorFlag::UPSAMPLE_SECOND) != 0};
 }
 
 // The window of one output pixel: where it starts, and which of its rows and columns lie inside the input.
@@ -51,8 +51,10 @@ struct Taps {
 };
 
 inline void inside_of(int32_t start, uint32_t kernel, uint32_t dilation, uint32_t length, uint32_t &first, uint32_t &end) {
-  first = start < 0 ? (uint32_t(-start) + dilation - 1) / dilation : 0;
-  end = min_of(kernel, uint32_t(int32_t(length) - start + int32_t(dilation) - 1) / dilation);
+  // Most have no dilation, and the board's processor has no division.
+  const uint32_t before = uint32_t(-start) + dilation - 1, reach = uint32_t(int32_t(length) - start + int32_t(dilation) - 1);
+  first = start >= 0 ? 0 : dilation == 1 ? before : before / dilation;
+  end = min_of(kernel, dilation == 1 ? reach : reach / dilation);
   if (end < first) end = first;
 }
 
@@ -69,13 +71,16 @@ struct Tile {
 
 inline void locate(const Descriptor &d, const Window &w, uint32_t first, uint32_t count, Tile &tile) {
   tile.count = count;
+  const bool pooled = is_pooled(d);
+  uint32_t y = (pooled ? first / 4 : first) / d.output_width, x = (pooled ? first / 4 : first) % d.output_width;
   for (uint32_t p = 0; p < count; p++) {
-    const uint32_t index = first + p, pixel = is_pooled(d) ? index / 4 : index;
-    tile.y[p] = pixel / d.output_width;
-    tile.x[p] = pixel % d.output_width;
-    if (is_pooled(d)) {
-      tile.y[p] = 2 * tile.y[p] + index / 2 % 2;
-      tile.x[p] = 2 * tile.x[p] + index % 2;
+    const uint32_t index = first + p;
+    tile.y[p] = pooled ? 2 * y + index / 2 % 2 : y;
+    tile.x[p] = pooled ? 2 * x + index % 2 : x;
+    // The next output pixel: behind each result, or behind the fourth of those that are pooled.
+    if ((!pooled || index % 4 == 3) && ++x == d.output_width) {
+      x = 0;
+      y++;
     }
     Taps &t = tile.taps[p];
     t.y = int32_t(tile.y[p] * w.stride_h) - w.pad_top;

@@ -13,6 +13,7 @@
 #include "convert.h"
 #include "estimate.h"
 #include "float_ops.h"
+#include "kernels.h"
 #include "program.h"
 
 namespace {
@@ -75,20 +76,22 @@ struct fl_program {
   Buffer<float> float_arena;
   Buffer<uint8_t> scratch;
   Buffer<uint8_t> data;
-  Buffer<int16_t> weights, patches;
+  Buffer<uint8_t> weights, patches;
   std::atomic<bool> busy{false};
 };
 
 namespace {
 
-// Weights are widened for the array once; biases, scales and tables are read where they lie. Sums in 64 bits: layers may share weights
+// Weights are put into the kernels' order once; biases, scales and tables are read where they lie. Sums in 64 bits: layers may share weights
 // in the file, so that a small file can ask for more than a 32-bit board can address.
 void take_memory(fl_program &p, uint64_t budget) {
-  uint64_t weights = 0, patches = 0, row = 0, scratch = 0;
+  uint64_t weights = 0, patches = 0, row = 0, scratch = 0, golden = 0, golden_patches = 0;
   for (const fl::Descriptor &d : p.parsed.descriptors) {
     p.layer_weights.push_back(size_t(weights));
-    weights += fl::prepared_elements(d);
-    patches = std::max(patches, uint64_t(fl::patch_elements(d)));
+    weights += fl::kernels::prepared_bytes(d);
+    golden += fl::prepared_elements(d);
+    patches = std::max(patches, uint64_t(fl::kernels::scratch_bytes(d)));
+    golden_patches = std::max(golden_patches, uint64_t(fl::patch_elements(d)));
   }
   const auto widest = [&](uint32_t tensor) {
     if (tensor != fl::NONE) row = std::max(row, uint64_t(p.parsed.tensors[tensor].width));
@@ -99,7 +102,8 @@ void take_memory(fl_program &p, uint64_t budget) {
     scratch = std::max(scratch, fl::float_scratch_bytes(p.parsed, op));
   }
   const fl::Header &h = p.parsed.header;
-  const uint64_t bytes = uint64_t(h.arena_bytes) + h.float_arena_bytes + p.parsed.data_bytes + 2 * (weights + patches) + row + scratch;
+  // What the golden model takes, so that a budget means the same on every machine; no other kernels take more.
+  const uint64_t bytes = uint64_t(h.arena_bytes) + h.float_arena_bytes + p.parsed.data_bytes + sizeof(int16_t) * (golden + golden_patches) + row + scratch;
   if (bytes > budget || bytes > PTRDIFF_MAX) {
     throw fl::Refusal{FL_ERROR_MEMORY, fl::text_of("program needs %llu bytes, the budget is %llu", static_cast<unsigned long long>(bytes),
                                                    static_cast<unsigned long long>(budget))};
@@ -108,15 +112,15 @@ void take_memory(fl_program &p, uint64_t budget) {
   p.float_arena = allocate<float>(h.float_arena_bytes / sizeof(float));
   p.scratch = allocate<uint8_t>(size_t(scratch));
   p.data = allocate<uint8_t>(p.parsed.data_bytes);
-  p.weights = allocate<int16_t>(size_t(weights));
-  p.patches = allocate<int16_t>(size_t(patches));
+  p.weights = allocate<uint8_t>(size_t(weights));
+  p.patches = allocate<uint8_t>(size_t(patches));
   p.row = allocate<int8_t>(size_t(row));
   if (p.parsed.data_bytes > 0) std::memcpy(p.data.get(), p.parsed.data, p.parsed.data_bytes);
   p.parsed.data = p.data.get();
   for (size_t i = 0; i < p.parsed.descriptors.size(); i++) {
     const fl::Descriptor &d = p.parsed.descriptors[i];
     if (!fl::has_weights(d)) continue;
-    fl::prepare_weights(d, reinterpret_cast<const int8_t *>(p.data.get()) + d.weights_offset, p.weights.get() + p.layer_weights[i]);
+    fl::kernels::prepare(d, reinterpret_cast<const int8_t *>(p.data.get()) + d.weights_offset, p.weights.get() + p.layer_weights[i]);
   }
 }
 
@@ -196,7 +200,8 @@ struct Run {
       if (layer.target == fl::Target::FLOAT) {
         fl::run_float_op(p.parsed, p.parsed.float_ops[layer.index], {p.float_arena.get(), p.arena.get(), p.data.get(), p.row.get(), p.scratch.get()});
       } else {
-        fl::run_layer(p.parsed.descriptors[layer.index], {p.arena.get(), p.data.get(), p.weights.get() + p.layer_weights[layer.index], p.patches.get()});
+        const fl::Descriptor &d = p.parsed.descriptors[layer.index];
+        fl::kernels::run(d, {p.arena.get(), p.data.get(), p.weights.get() + p.layer_weights[layer.index], p.patches.get()}, fl::whole_of(d));
       }
       const uint64_t after = now_ns();
       if (timing) {
