@@ -18,13 +18,13 @@ const SCHEDULE = ['schedule', 'schedule_estimate', 'schedule_region', 'schedule_
 const SCHEDULE_DRIVER = [...CORE, ...SCHEDULE, 'tests/interpreter.cpp', 'tests/random_segment.cpp', 'tests/schedule_driver.cpp'];
 const CHECKED = ['program', 'check_layer', 'check_float'];
 const FLOAT = ['float_ops', 'float_unary', 'float_binary', 'float_moves', 'float_sums', 'nms'];
-const RUNTIME = [...CORE, ...SCHEDULE, 'core/cycles.cpp', ...[...CHECKED, 'convert', 'estimate', 'kernels', 'neon', ...FLOAT, 'runtime'].map((name) => `runtime/src/${name}.cpp`)];
+const RUNTIME = [...CORE, ...SCHEDULE, 'core/cycles.cpp', ...[...CHECKED, 'convert', 'estimate', 'kernels', 'neon', 'workers', ...FLOAT, 'runtime'].map((name) => `runtime/src/${name}.cpp`)];
 // FL_NO_CLONES: see core/arithmetic.h. Everything that a hostile file could provoke ends the process.
 const SANITIZED = ['-Werror', '-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-DFL_NO_CLONES', '-pthread'];
 
 const TARGETS = {
   /** The shared library that the agent loads. */
-  runtime: { file: 'libfabriclens_runtime.so', sources: RUNTIME, flags: ['-O3', '-fPIC', '-shared', '-fvisibility=hidden'] },
+  runtime: { file: 'libfabriclens_runtime.so', sources: RUNTIME, flags: ['-O3', '-fPIC', '-shared', '-fvisibility=hidden', '-pthread'] },
   /** Test programs, see tests/; here a warning is an error, on a user's compiler it isn't. */
   driver: { file: 'driver', sources: [...RUNTIME, 'tests/driver.cpp'], flags: ['-O3', '-Werror', '-pthread'] },
   'driver-sanitized': { file: 'driver-sanitized', sources: [...RUNTIME, 'tests/driver.cpp'], flags: SANITIZED },

@@ -75,6 +75,26 @@ describe('windows that the core lacks', () => {
   }, 120_000);
 });
 
+describe('a layer in parts', () => {
+  it('is the same bits on one thread and on several', async () => {
+    const layers = Array.from({ length: 3000 }, (_, i) => randomLayer(7000 + i, { pool: true }));
+    const worthSharing = layers.filter(({ op, output: [h, w, c], weights }) => h * w * (weights.length + (op === Op.DEPTHWISE ? 0 : c)) > 60_000).slice(0, 40);
+    expect(worthSharing).toHaveLength(40);
+    // One result: its channels are what is shared.
+    const dense: Layer = { ...requantiser(0, 2 ** 23, 30, 3), op: Op.DENSE, input: [2, 2, 130], output: [1, 1, 201], weights: Int8Array.from({ length: 520 * 201 }, (_, i) => ((i * 37) % 255) - 127), parameters: Array.from({ length: 201 }, (_, i) => ({ bias: i * 999, multiplier: 2 ** 23 + i, shift: 36 })) };
+    for (const [i, layer] of [...worthSharing, dense].entries()) {
+      const codes = inputCodes(inputsOf(layer), i);
+      const want = await outcome(golden, layer, codes);
+      for (const threads of [2, 3, 8, 1]) {
+        expect(await golden.share(threads)).toEqual({ status: 0, text: '' });
+        for (let run = 0; run < 3; run++) expect(await golden.run(codes)).toEqual(want);
+      }
+    }
+    expect((await golden.share(0)).text).toBe('0 threads, 1 to 8 are possible');
+    expect((await golden.share(9)).text).toMatch(/^9 threads/);
+  }, 120_000);
+});
+
 /** A 1×1 convolution of one channel whose sums are code + bias: the requantiser alone. */
 const requantiser = (bias: number, multiplier: number, shift: number, zero: number): Layer => ({
   op: Op.CONV, flags: 0, input: [16, 16, 1], second: 0, output: [16, 16, 1], kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0],

@@ -10,6 +10,7 @@
 //              u64 bytes/s, cycles, bytes read, bytes written, then a layer: u64 cycles, bytes of weights, read, written
 //   9 REFUSAL u32 layer -> i32 status, u32 length, text
 //   10 LAYERS -> u32 length, text: a line "target op name MACs" a layer, in the order of execution
+//   11 SHARE u32 threads a layer -> i32 status, u32 length, text
 // Every buffer has its exact size, so that the sanitizers see one byte too far.
 #include <atomic>
 #include <cstdio>
@@ -265,6 +266,12 @@ void refusal() {
   put_bytes(text, std::strlen(text));
 }
 
+void share() {
+  char text[512];
+  put(fl_set_threads(program, take<uint32_t>(), text, sizeof text));
+  put_bytes(text, std::strlen(text));
+}
+
 void layers() {
   std::string text;
   for (uint32_t i = 0; i < info.layer_count; i++) {
@@ -300,6 +307,7 @@ int main() {
     else if (request == 8) estimate();
     else if (request == 9) refusal();
     else if (request == 10) layers();
+    else if (request == 11) share();
     else return 2;
     std::fflush(stdout);
   }

@@ -135,6 +135,12 @@ export class Golden {
     return { status: await this.#pipe.u32(), text: (await this.#pipe.read(await this.#pipe.u32())).toString() };
   }
 
+  /** So many threads a layer, for the loaded program. */
+  async share(threads: number): Promise<{ status: number; text: string }> {
+    this.#words(11, threads);
+    return { status: await this.#pipe.u32(), text: (await this.#pipe.read(await this.#pipe.u32())).toString() };
+  }
+
   /** "target op name MACs" of each layer of the loaded program, in the order of execution. */
   async layers(): Promise<string[]> {
     this.#words(10);

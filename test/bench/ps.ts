@@ -18,7 +18,7 @@ type Benched = { readonly name: string; readonly program: Uint8Array; readonly m
 
 function networks(): Benched[] {
   const { program, report } = compileProgram(readFileSync(join(ROOT, 'models/pneumonia/model.int8.onnx')), { psOnly: true });
-  const [channels, height, width] = report.layers[0]!.input;
+  const [channels = 0, height = 0, width = 0] = report.layers[0]?.input ?? [];
   const mobile = mobilenetv2();
   const onProcessor = writeProgram({ ...mobile.parts, descriptors: mobile.parts.descriptors.map((d) => ({ ...d, target: 'PS' as const })) });
   return [

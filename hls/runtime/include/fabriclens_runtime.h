@@ -155,6 +155,12 @@ FL_API int32_t fl_load(const void *bytes, size_t size, uint32_t flags, uint64_t 
                        char *error, size_t error_bytes);
 FL_API void fl_unload(fl_program *program);
 
+/* How many threads compute an int8 layer together, the caller's among them: 1 after fl_load, up to FL_MAX_THREADS. The results are the same bits with any
+ * number. Takes its memory and starts its threads here, so that fl_run does neither. FL_ERROR_BUSY while the program runs; FL_ERROR_UNSUPPORTED for
+ * more than one on anything but Linux. After a failure the program runs on as before. */
+#define FL_MAX_THREADS 8u
+FL_API int32_t fl_set_threads(fl_program *program, uint32_t threads, char *error, size_t error_bytes);
+
 FL_API int32_t fl_get_program_info(const fl_program *program, fl_program_info *info);
 FL_API int32_t fl_get_tensor_info(const fl_program *program, uint32_t direction, uint32_t index, fl_tensor_info *info);
 FL_API int32_t fl_get_layer_info(const fl_program *program, uint32_t index, fl_layer_info *info);

@@ -15,6 +15,7 @@
 #include "float_ops.h"
 #include "kernels.h"
 #include "program.h"
+#include "workers.h"
 
 namespace {
 
@@ -77,6 +78,9 @@ struct fl_program {
   Buffer<uint8_t> scratch;
   Buffer<uint8_t> data;
   Buffer<uint8_t> weights, patches;
+  size_t patch_bytes = 0;  // of one thread, in `patches`
+  uint32_t threads = 1;
+  std::unique_ptr<fl::Workers> workers;  // where there is more than one thread
   std::atomic<bool> busy{false};
 };
 
@@ -113,7 +117,8 @@ void take_memory(fl_program &p, uint64_t budget) {
   p.scratch = allocate<uint8_t>(size_t(scratch));
   p.data = allocate<uint8_t>(p.parsed.data_bytes);
   p.weights = allocate<uint8_t>(size_t(weights));
-  p.patches = allocate<uint8_t>(size_t(patches));
+  p.patch_bytes = (size_t(patches) + fl::ALIGNMENT - 1) / fl::ALIGNMENT * fl::ALIGNMENT;
+  p.patches = allocate<uint8_t>(p.patch_bytes);
   p.row = allocate<int8_t>(size_t(row));
   if (p.parsed.data_bytes > 0) std::memcpy(p.data.get(), p.parsed.data, p.parsed.data_bytes);
   p.parsed.data = p.data.get();
@@ -170,6 +175,53 @@ std::string buffer_error(const fl_program &p, uint32_t direction, uint32_t index
   return buffer.bytes == bytes ? "" : fl::text_of("%s '%s': has %zu bytes, %zu are wanted", side, name, buffer.bytes, bytes);
 }
 
+// The program, as long as this lives, where nobody had it before.
+struct Occupied {
+  std::atomic<bool> &busy;
+  const bool mine;
+  explicit Occupied(std::atomic<bool> &flag) : busy(flag), mine(!flag.exchange(true)) {}
+  ~Occupied() {
+    if (mine) busy.store(false);
+  }
+  Occupied(const Occupied &) = delete;
+  Occupied &operator=(const Occupied &) = delete;
+};
+
+// Part `index` of `count` of a layer: rows of results, or where there are too few of them groups of channels.
+fl::Part part_of(const fl::Descriptor &d, uint32_t index, uint32_t count) {
+  fl::Part part = fl::whole_of(d);
+  const auto cut = [&](uint32_t total, uint32_t step, uint32_t &first, uint32_t &end) {
+    const uint64_t steps = (total + step - 1) / step;
+    first = uint32_t(steps * index / count) * step;
+    end = std::min(total, uint32_t(steps * (index + 1) / count) * step);
+  };
+  if (part.end > (count - 1) * fl::PART_RESULTS) cut(part.end, fl::PART_RESULTS, part.first, part.end);
+  else cut(part.end_channel, fl::PART_CHANNELS, part.first_channel, part.end_channel);
+  return part;
+}
+
+// Multiply-accumulates and results below which waking another thread costs more than it brings.
+constexpr uint64_t WORTH_SHARING = 50'000;
+
+void run_layer(const fl_program &p, uint32_t index) {
+  const fl::Descriptor &d = p.parsed.descriptors[index];
+  struct Shared {
+    const fl_program &p;
+    const fl::Descriptor &d;
+    const uint8_t *weights;
+    uint32_t count;
+  };
+  const Shared shared{p, d, p.weights.get() + p.layer_weights[index], p.threads};
+  const auto work = [](const void *context, uint32_t thread) {
+    const Shared &s = *static_cast<const Shared *>(context);
+    const fl::kernels::Memory memory{s.p.arena.get(), s.p.data.get(), s.weights, s.p.patches.get() + thread * s.p.patch_bytes};
+    fl::kernels::run(s.d, memory, part_of(s.d, thread, s.count));
+  };
+  if (p.workers && fl::macs(d) + uint64_t(d.output_height) * d.output_width * d.output_channels >= WORTH_SHARING) return p.workers->run(work, &shared);
+  const Shared alone{p, d, shared.weights, 1};
+  work(&alone, 0);
+}
+
 struct Run {
   fl_program &p;
   const fl_run_options *options;
@@ -200,8 +252,7 @@ struct Run {
       if (layer.target == fl::Target::FLOAT) {
         fl::run_float_op(p.parsed, p.parsed.float_ops[layer.index], {p.float_arena.get(), p.arena.get(), p.data.get(), p.row.get(), p.scratch.get()});
       } else {
-        const fl::Descriptor &d = p.parsed.descriptors[layer.index];
-        fl::kernels::run(d, {p.arena.get(), p.data.get(), p.weights.get() + p.layer_weights[layer.index], p.patches.get()}, fl::whole_of(d));
+        run_layer(p, layer.index);
       }
       const uint64_t after = now_ns();
       if (timing) {
@@ -260,6 +311,25 @@ int32_t fl_load(const void *bytes, size_t size, uint32_t flags, uint64_t arena_b
 }
 
 void fl_unload(fl_program *program) { delete program; }
+
+int32_t fl_set_threads(fl_program *program, uint32_t threads, char *error, size_t error_bytes) {
+  report(error, error_bytes, FL_OK, "");
+  if (!program) return report(error, error_bytes, FL_ERROR_ARGUMENT, "program is NULL");
+  if (threads < 1 || threads > FL_MAX_THREADS) return report(error, error_bytes, FL_ERROR_ARGUMENT, fl::text_of("%u threads, 1 to %u are possible", threads, FL_MAX_THREADS));
+  if (threads > 1 && !fl::has_workers()) return report(error, error_bytes, FL_ERROR_UNSUPPORTED, "threads are supported on Linux alone");
+  const Occupied occupied{program->busy};
+  if (!occupied.mine) return report(error, error_bytes, FL_ERROR_BUSY, "this program is running in another thread");
+  try {
+    Buffer<uint8_t> patches = allocate<uint8_t>(program->patch_bytes * threads);
+    std::unique_ptr<fl::Workers> workers = threads > 1 ? std::make_unique<fl::Workers>(threads - 1) : nullptr;
+    program->patches = std::move(patches);
+    program->workers = std::move(workers);
+    program->threads = threads;
+    return FL_OK;
+  } catch (const std::exception &failure) {
+    return report(error, error_bytes, FL_ERROR_MEMORY, failure.what());
+  }
+}
 
 int32_t fl_get_program_info(const fl_program *program, fl_program_info *info) {
   if (!program || !info || info->struct_bytes < sizeof *info) return FL_ERROR_ARGUMENT;
@@ -327,11 +397,8 @@ int32_t fl_run(fl_program *program, const fl_buffer *inputs, uint32_t input_coun
     const std::string text = in ? buffer_error(*program, FL_INPUT, i, inputs[i]) : buffer_error(*program, FL_OUTPUT, i - input_count, outputs[i - input_count]);
     if (!text.empty()) return report(error, error_bytes, FL_ERROR_ARGUMENT, text);
   }
-  if (program->busy.exchange(true)) return report(error, error_bytes, FL_ERROR_BUSY, "this program is running in another thread");
-  struct Leave {
-    std::atomic<bool> &busy;
-    ~Leave() { busy.store(false); }
-  } leave{program->busy};
+  const Occupied occupied{program->busy};
+  if (!occupied.mine) return report(error, error_bytes, FL_ERROR_BUSY, "this program is running in another thread");
   Run run{*program, options, timing, start};
   if (timing) {
     timing->source = "host";
