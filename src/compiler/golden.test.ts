@@ -3,14 +3,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import * as ort from 'onnxruntime-node';
-import protobuf from 'protobufjs/minimal.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BUILD_TIMEOUT, Golden } from '../../hls/tests/golden.ts';
 import { ROOT } from '../../test/support/data.ts';
+import { exposed, outputsOf } from '../../test/support/exposed.ts';
 import { random } from '../../test/support/qdq.ts';
 import { inputCodes, network, recipes } from '../../test/support/random-network.ts';
 import { verdictOf } from '../../test/support/verdict.ts';
-import { Binding, Direction, Header, Section, SectionKind, Tensor } from '../contract/layout.ts';
 import { compileProgram } from './compile.ts';
 import type { OnnxValue } from './onnx.ts';
 import { readOnnx } from './onnx.ts';
@@ -68,35 +67,6 @@ describe('random networks', () => {
   }, 120_000);
 });
 
-/** The model with every activation as an int8 output too: a second graph message merges into the first. */
-function exposed(onnx: Uint8Array): Uint8Array {
-  const names = readOnnx(onnx).nodes.filter((n) => n.opType === 'QuantizeLinear').map((n) => n.outputs[0] as string);
-  const writer = protobuf.Writer.create();
-  writer.uint32((7 << 3) | 2).fork();
-  for (const name of names) writer.uint32((12 << 3) | 2).fork().uint32((1 << 3) | 2).string(name).ldelim();
-  return Buffer.concat([onnx, writer.ldelim().finish()]);
-}
-
-/** Elements and scale of each output, as the program states them. */
-function outputsOf(program: Uint8Array): { name: string; elements: number; scale: number }[] {
-  const view = new DataView(program.buffer, program.byteOffset);
-  const section = (kind: number, field: { offset: number }): number => view.getUint32(Header.bytes + (kind - 1) * Section.bytes + field.offset, true);
-  const start = (kind: number): number => section(kind, Section.fields.offset);
-  const outputs = [];
-  for (let i = 0; i < section(SectionKind.BINDINGS, Section.fields.count); i++) {
-    const at = start(SectionKind.BINDINGS) + i * Binding.bytes;
-    const u32 = (field: { offset: number }, index = 0): number => view.getUint32(at + field.offset + 4 * index, true);
-    if (u32(Binding.fields.direction) !== Direction.OUTPUT) continue;
-    const name = start(SectionKind.STRINGS) + u32(Binding.fields.nameOffset);
-    outputs.push({
-      name: new TextDecoder().decode(program.subarray(name, name + u32(Binding.fields.nameBytes))),
-      elements: [0, 1, 2, 3].reduce((product, k) => product * u32(Binding.fields.shape, k), 1),
-      scale: view.getFloat32(start(SectionKind.TENSORS) + u32(Binding.fields.tensor) * Tensor.bytes + Tensor.fields.scale.offset, true),
-    });
-  }
-  return outputs;
-}
-
 describe('the pneumonia classifier', () => {
   const onnx = readFileSync(join(ROOT, 'models/pneumonia/model.int8.onnx'));
   const [{ name: inputName, dims }] = readOnnx(onnx).inputs as [OnnxValue];
@@ -106,7 +76,8 @@ describe('the pneumonia classifier', () => {
   const input = inputCodes(elements, 3);
 
   it('equals the reference on every value of every layer', async () => {
-    const open = exposed(onnx);
+    const [open, ...more] = exposed(onnx) as [Uint8Array];
+    expect(more).toEqual([]);
     const { program } = compileProgram(open);
     expect((await golden.load(program)).text).toBe('');
     const all = await golden.run(input);

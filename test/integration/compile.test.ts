@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { deflateSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ModelMetadata } from '../../src/contract/model.ts';
 import { AddModelReport } from '../../src/contract/report.ts';
@@ -12,6 +11,7 @@ import { classifier } from '../support/classifier.ts';
 import { ROOT } from '../support/data.ts';
 import { tinyFp32 } from '../support/model-package.ts';
 import { onnxModel } from '../support/onnx.ts';
+import { png } from '../support/png.ts';
 
 const MODEL = join(ROOT, 'models/pneumonia/model.onnx');
 const SAMPLES = join(ROOT, 'models/samples/chest-synthetic');
@@ -34,19 +34,9 @@ function run(args: string[], interruptAt?: string): Promise<Outcome> {
 }
 
 /** PNG of 8 bits a channel, filter 0: grey, or R, G, B. */
-function png(rows: number, columns: number, pixel: (y: number, x: number) => number[]): Buffer {
-  const chunk = (kind: string, body: Buffer): Buffer => {
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(body.length);
-    return Buffer.concat([length, Buffer.from(kind), body, Buffer.alloc(4)]);
-  };
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(columns, 0);
-  header.writeUInt32BE(rows, 4);
-  header[8] = 8;
-  header[9] = pixel(0, 0).length === 3 ? 2 : 0;
-  const raw = Buffer.concat(Array.from({ length: rows }, (_, y) => Buffer.from([0, ...Array.from({ length: columns }, (_, x) => pixel(y, x)).flat()])));
-  return Buffer.concat([Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]), chunk('IHDR', header), chunk('IDAT', deflateSync(raw)), chunk('IEND', Buffer.alloc(0))]);
+function picture(rows: number, columns: number, pixel: (y: number, x: number) => number[]): Uint8Array {
+  const raw = Array.from({ length: rows }, (_, y) => [0, ...Array.from({ length: columns }, (_, x) => pixel(y, x)).flat()]).flat();
+  return png(columns, rows, 8, pixel(0, 0).length === 3 ? 2 : 0, raw);
 }
 
 function npy(shape: number[], values: Float32Array): Buffer {
@@ -59,7 +49,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'fabriclens-compile-'));
   writeFileSync(join(folder, 'tiny.onnx'), tinyFp32());
   mkdirSync(join(folder, 'images'));
-  for (let i = 0; i < 3; i++) writeFileSync(join(folder, `images/${i}.png`), png(20, 20, (y, x) => [(7 * y + 5 * x * (i + 1)) % 256]));
+  for (let i = 0; i < 3; i++) writeFileSync(join(folder, `images/${i}.png`), picture(20, 20, (y, x) => [(7 * y + 5 * x * (i + 1)) % 256]));
   writeFileSync(join(folder, 'images/stack.npy'), npy([4, 1, 16, 16], Float32Array.from({ length: 4 * 256 }, (_, i) => Math.sin(i))));
   writeFileSync(join(folder, 'images/notes.txt'), 'no image');
   await run(['--version']);
@@ -156,7 +146,7 @@ describe('compile', () => {
       ],
     }));
     mkdirSync(join(folder, 'colours'));
-    for (let i = 0; i < 6; i++) writeFileSync(join(folder, `colours/${i}.png`), png(30, 40, (y, x) => [(7 * y + 40 * i) % 256, (5 * x) % 256, (3 * x + 2 * y * i) % 256]));
+    for (let i = 0; i < 6; i++) writeFileSync(join(folder, `colours/${i}.png`), picture(30, 40, (y, x) => [(7 * y + 40 * i) % 256, (5 * x) % 256, (3 * x + 2 * y * i) % 256]));
     const preprocessing = { channels: 3, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
     const labels = ['A', 'B', 'C'].map((name) => ({ name, text: { en: name } }));
     writeFileSync(join(folder, 'colour.json'), JSON.stringify({ fabriclens: { preprocessing, labels } }));

@@ -21,9 +21,6 @@ export type Style = {
   readonly opset: number;
 };
 
-export const PLAIN: Style = { unsigned: false, weights: 'int8', bias: 'int32', contrib: false, dedicated: false, redundant: false, operators: false, opset: 13 };
-
-
 class Stylist {
   readonly #style: Style;
   readonly #model: OnnxModel;

@@ -1,5 +1,4 @@
 /** Activations that exports spell out as several nodes. */
-import type { OnnxModel, OnnxNode } from '../onnx.ts';
 import type { Network, Step } from './step.ts';
 import { Links } from './step.ts';
 import type { Tensor } from './tensor.ts';
@@ -76,21 +75,4 @@ export function recognise(network: Network): void {
       }
     }
   }
-}
-
-export type Silu = { readonly sigmoid: OnnxNode; readonly product: OnnxNode; readonly x: string };
-
-/** The SiLUs of a canonical model, x · Sigmoid(x), by the product's output. The sigmoid belongs to it alone where only the product reads it. */
-export function silus(model: OnnxModel): Map<string, Silu> {
-  const makers = new Map(model.nodes.map((node) => [node.outputs[0] ?? '', node]));
-  const found = new Map<string, Silu>();
-  for (const product of model.nodes) {
-    if (product.opType !== 'Mul') continue;
-    const [a = '', b = ''] = product.inputs;
-    for (const [x, y] of [[a, b], [b, a]] as const) {
-      const sigmoid = makers.get(y);
-      if (sigmoid?.opType === 'Sigmoid' && sigmoid.inputs[0] === x) found.set(product.outputs[0] ?? '', { sigmoid, product, x });
-    }
-  }
-  return found;
 }

@@ -1,5 +1,6 @@
 /** The canonical network while it is made: one step an operator, constants in place of initializers' names. */
 import { CompileError } from '../error.ts';
+import { unique } from '../names.ts';
 import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor } from '../onnx.ts';
 import { OnnxType } from '../onnx.ts';
 import type { Tensor } from './tensor.ts';
@@ -87,18 +88,12 @@ const PARTS: Record<string, readonly string[]> = {
 export function modelOf({ inputs, outputs, steps }: Network): OnnxModel {
   const initializers = new Map<string, OnnxTensor>();
   const taken = new Set([...inputs.map((i) => i.name), ...steps.map((s) => s.output)]);
-  const unique = (wanted: string): string => {
-    let name = wanted;
-    for (let n = 1; taken.has(name); n++) name = `${wanted}_${n}`;
-    taken.add(name);
-    return name;
-  };
   const nodes = steps.map((step): OnnxNode => {
     if (step.op === 'Affine') throw new CompileError('an affine step was left over.', step.name);
     const names = step.inputs.map((input, index) => {
       if (input === null) return '';
       if (typeof input === 'string') return input;
-      const name = unique(`${step.name}.${PARTS[step.op]?.[index] ?? `constant${index}`}`);
+      const name = unique(taken, `${step.name}.${PARTS[step.op]?.[index] ?? `constant${index}`}`);
       initializers.set(name, { name, dataType: input.dataType, dims: [...input.dims], data: input.data });
       return name;
     });

@@ -4,7 +4,8 @@
  * transposes that exporters from NHWC frameworks leave around every layer vanish without a search for them. Time is linear in the nodes.
  */
 import { CompileError } from '../error.ts';
-import type { OnnxAttribute, OnnxNode } from '../onnx.ts';
+import { unique } from '../names.ts';
+import type { OnnxNode } from '../onnx.ts';
 import { OnnxType } from '../onnx.ts';
 import type { Affine, Attributes, Network, Step } from './step.ts';
 import type { Tensor } from './tensor.ts';
@@ -122,21 +123,12 @@ export class Walk {
   emit(node: OnnxNode, op: string, inputs: Step['inputs'], shape: readonly number[], attributes: Attributes = {}, like?: View, affine?: Affine): string {
     if (!shape.every((d) => Number.isSafeInteger(d) && d >= 1) || countOf(shape) > MAX_ELEMENTS) throw new CompileError(`${op} makes a tensor of shape ${shape.join('×')}.`, node.name);
     const wanted = node.outputs[0] || node.name;
-    const output = this.#unique(this.#names, like !== undefined && !isIdentity(like.perm) ? `${wanted}/nchw` : wanted);
-    const step: Step = { name: this.#unique(this.#nodeNames, node.name), op, inputs, output, shape, attributes, ...(affine && { affine }) };
+    const output = unique(this.#names, like !== undefined && !isIdentity(like.perm) ? `${wanted}/nchw` : wanted);
+    const step: Step = { name: unique(this.#nodeNames, node.name), op, inputs, output, shape, attributes, ...(affine && { affine }) };
     this.steps.push(step);
     this.#shapes.set(output, shape);
     this.#makers.set(output, step);
     return output;
-  }
-
-  #unique(taken: Set<string>, wanted: string): string {
-    let name = wanted;
-    // The count grows with the names, so that equal names cost no search.
-    if (taken.has(name)) name = `${wanted}/${taken.size}`;
-    while (taken.has(name)) name += '_';
-    taken.add(name);
-    return name;
   }
 
   affine(node: OnnxNode, view: View, scale: ArrayLike<number>, shift: ArrayLike<number>): View {
@@ -227,7 +219,7 @@ export class Walk {
     });
     // Another step may hold an output's name (a value in another order, say): it gives way.
     const wanted = new Set(outputs);
-    for (const step of this.steps) if (wanted.has(step.output) && !named.has(step.output)) named.set(step.output, this.#unique(this.#names, `${step.output}/inner`));
+    for (const step of this.steps) if (wanted.has(step.output) && !named.has(step.output)) named.set(step.output, unique(this.#names, `${step.output}/inner`));
     const rename = (name: string): string => named.get(name) ?? name;
     const steps = this.steps.map((step): Step => ({ ...step, output: rename(step.output), inputs: step.inputs.map((i) => (typeof i === 'string' ? rename(i) : i)) }));
     return { inputs, outputs: ports, steps };
@@ -241,7 +233,6 @@ export function inOrder(tensor: Tensor, view: View): Tensor {
   return { ...tensor, dims: [batch, channels, 1, width] };
 }
 
-export const attributeOf = (node: OnnxNode, name: string): OnnxAttribute | undefined => node.attributes.get(name);
 export const intOf = (node: OnnxNode, name: string, otherwise: number): number => node.attributes.get(name)?.i ?? otherwise;
 export const floatOf = (node: OnnxNode, name: string, otherwise: number): number => node.attributes.get(name)?.f ?? otherwise;
 

@@ -1,5 +1,6 @@
 /** A plan and the range of each tensor → canonical QDQ. Tensors keep their fp32 names behind DequantizeLinear, so that both networks can be held side by side. */
 import { CompileError } from '../error.ts';
+import { unique } from '../names.ts';
 import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor } from '../onnx.ts';
 import { OnnxType } from '../onnx.ts';
 import { isWeighted, type Plan } from './plan.ts';
@@ -153,10 +154,7 @@ export class Writer {
   }
 
   name(wanted: string): string {
-    let name = wanted;
-    while (this.#names.has(name)) name += '_';
-    this.#names.add(name);
-    return name;
+    return unique(this.#names, wanted);
   }
 
   constant(wanted: string, data: OnnxTensor['data'], dims: number[]): string {

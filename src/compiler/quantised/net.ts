@@ -1,4 +1,5 @@
 /** The canonical network with marks while marks are added: who makes a value, who reads it, and what comes behind it. */
+import { unique } from '../names.ts';
 import type { OnnxModel, OnnxNode, OnnxTensor } from '../onnx.ts';
 import type { Quantisation } from './codes.ts';
 import { sameQuantisation } from './codes.ts';
@@ -41,15 +42,8 @@ export class Net {
     for (const { name, tensor } of this.outputs) if (!this.isInput(this.root(tensor))) give(this.root(tensor), name);
     for (const cut of this.cuts) {
       const before = this.root(cut.inputs[0] as string);
-      if (!this.#floatNames.has(before) && give(cut.outputs[0] as string, before)) this.#floatNames.set(before, this.#unique(`${before}/uncut`));
+      if (!this.#floatNames.has(before) && give(cut.outputs[0] as string, before)) this.#floatNames.set(before, unique(this.#names, `${before}/uncut`));
     }
-  }
-
-  #unique(wanted: string): string {
-    let name = wanted;
-    while (this.#names.has(name)) name += '_';
-    this.#names.add(name);
-    return name;
   }
 
   #link(node: OnnxNode): void {
@@ -138,7 +132,7 @@ export class Net {
 
   /** A mark behind `tensor`, which `readers` read instead of it, and the graph's outputs too where they are to. */
   mark(tensor: string, quantisation: Quantisation, readers: readonly OnnxNode[], outputs: boolean): OnnxNode {
-    const mark = markNode(this.#unique(`${tensor}/mark`), tensor, this.#unique(`${tensor}/marked`), quantisation);
+    const mark = markNode(unique(this.#names, `${tensor}/mark`), tensor, unique(this.#names, `${tensor}/marked`), quantisation);
     const [made = ''] = mark.outputs;
     this.#link(mark);
     this.#added.set(tensor, [...(this.#added.get(tensor) ?? []), mark]);

@@ -8,6 +8,7 @@ import { FOLDS } from '../float/fold.ts';
 import type { Tensor } from '../float/tensor.ts';
 import { countOf, floats, stridesOf } from '../float/tensor.ts';
 import { Walk } from '../float/walk.ts';
+import { unique } from '../names.ts';
 import type { OnnxModel, OnnxNode, OnnxTensor } from '../onnx.ts';
 import { OnnxType } from '../onnx.ts';
 import type { Quantisation } from './codes.ts';
@@ -65,7 +66,7 @@ export class QuantisedReader {
 
   read(): Marked {
     const { inputs, outputs, opset } = this.#model;
-    for (const node of this.#model.nodes) this.#visit({ ...node, name: this.#unique(this.#nodeNames, node.name) });
+    for (const node of this.#model.nodes) this.#visit({ ...node, name: unique(this.#nodeNames, node.name) });
     for (const { name } of outputs) {
       const codes = this.#codes.get(name);
       if (codes === undefined) continue;
@@ -86,14 +87,6 @@ export class QuantisedReader {
     };
   }
 
-  #unique(taken: Set<string>, wanted: string): string {
-    let name = wanted;
-    if (taken.has(name)) name = `${wanted}/${taken.size}`;
-    while (taken.has(name)) name += '_';
-    taken.add(name);
-    return name;
-  }
-
   has(node: OnnxNode, index: number): boolean {
     return (node.inputs[index] ?? '') !== '';
   }
@@ -112,7 +105,7 @@ export class QuantisedReader {
 
   /** Keeps a constant under a name like `wanted`, and gives the name. */
   keep(node: OnnxNode, wanted: string, tensor: Tensor): string {
-    const name = this.#unique(this.#names, wanted);
+    const name = unique(this.#names, wanted);
     this.#walk.charge(node, tensor.data.length);
     this.#walk.set(name, { kind: 'constant', tensor });
     return name;
@@ -120,8 +113,8 @@ export class QuantisedReader {
 
   /** A node of the fp32 network; its first output's name. */
   emit(opType: string, name: string, inputs: readonly string[], attributes: OnnxNode['attributes'], output?: string): string {
-    const made = output ?? this.#unique(this.#names, `${name}/real`);
-    this.#push({ name: this.#unique(this.#nodeNames, name), opType, domain: '', inputs: [...inputs], outputs: [made], attributes });
+    const made = output ?? unique(this.#names, `${name}/real`);
+    this.#push({ name: unique(this.#nodeNames, name), opType, domain: '', inputs: [...inputs], outputs: [made], attributes });
     return made;
   }
 
@@ -189,8 +182,8 @@ export class QuantisedReader {
   #marked(node: OnnxNode, x: string, quantisation: Quantisation, stem: string): string {
     const known = this.#lattice.get(x);
     if (known !== undefined && sameQuantisation(known, quantisation)) return x;
-    const real = this.#unique(this.#names, `${stem}/mark`);
-    this.#push(markNode(this.#unique(this.#nodeNames, `${node.name}/mark`), x, real, quantisation));
+    const real = unique(this.#names, `${stem}/mark`);
+    this.#push(markNode(unique(this.#nodeNames, `${node.name}/mark`), x, real, quantisation));
     this.#lattice.set(real, quantisation);
     this.#sources.set(real, x);
     return real;
@@ -225,7 +218,7 @@ export class QuantisedReader {
     if ((node.attributes.get('block_size')?.i ?? 0) !== 0) throw new CompileError('is quantised in blocks; one scale a tensor, or one an output channel of weights, is supported.', node.name);
     const zeros = this.has(node, zeroAt) ? (this.constant(node, zeroAt).data as ArrayLike<number>) : [0];
     this.#walk.charge(node, tensor.data.length);
-    const name = this.#walk.find(wanted) === undefined && !this.#codes.has(wanted) ? wanted : this.#unique(this.#names, wanted);
+    const name = this.#walk.find(wanted) === undefined && !this.#codes.has(wanted) ? wanted : unique(this.#names, wanted);
     this.#walk.set(name, { kind: 'constant', tensor: floats(tensor.dims, dequantised(node, tensor, scales, zeros, axis)) });
     const off = tensor.dataType === OnnxType.UINT8 ? 128 : 0;
     const worst = Array.from(zeros, Number).reduce((far, zero) => (Math.abs(zero - off) > Math.abs(far) ? zero - off : far), 0);
@@ -341,7 +334,7 @@ export class QuantisedReader {
     const inputs = node.inputs.map((name) => this.#codes.get(name)?.real ?? name);
     const real = (code: number): number => Math.fround((code - (unsigned ? 128 : 0) - quantisation.zeroPoint) * quantisation.scale);
     if (opType === 'Pad') inputs[2] = this.keep(node, `${node.name}/value`, floats([], [real(this.has(node, 2) ? Number(this.constant(node, 2).data[0]) : 0)]));
-    const outputs = node.outputs.map((name) => (name === '' ? '' : this.#unique(this.#names, `${name}/real`)));
+    const outputs = node.outputs.map((name) => (name === '' ? '' : unique(this.#names, `${name}/real`)));
     this.#push({ ...node, inputs, outputs });
     node.outputs.forEach((name, i) => {
       // A Dropout's mask, a MaxPool's indices: nobody has use for them here.

@@ -2,6 +2,7 @@
  * The front end writes x · a + b on an image as a depthwise convolution. Of one number for all channels, between marks, it is what the core does by
  * table: then it is Mul and Add again, so that a hard swish spelt out in quantised steps is seen to depend on one tensor alone.
  */
+import { unique } from '../names.ts';
 import type { OnnxModel, OnnxNode, OnnxTensor } from '../onnx.ts';
 import { OnnxType } from '../onnx.ts';
 
@@ -15,12 +16,6 @@ const single = (tensor: OnnxTensor | undefined, otherwise: number): number | nul
 export function withScalars(model: OnnxModel, isLayer: (name: string) => boolean): OnnxModel {
   const initializers = new Map(model.initializers);
   const names = new Set([...initializers.keys(), ...model.nodes.flatMap((n) => n.outputs)]);
-  const unique = (wanted: string): string => {
-    let name = wanted;
-    while (names.has(name)) name += '_';
-    names.add(name);
-    return name;
-  };
   const nodes = model.nodes.flatMap((node): OnnxNode[] => {
     const weights = model.initializers.get(node.inputs[1] ?? '');
     if (node.opType !== 'Conv' || weights === undefined || isLayer(node.name) || weights.dims.slice(1).some((d) => d !== 1) || (node.attributes.get('group')?.i ?? 1) !== weights.dims[0]) return [node];
@@ -32,7 +27,7 @@ export function withScalars(model: OnnxModel, isLayer: (name: string) => boolean
     let from = node.inputs[0] as string;
     return parts.map(({ opType, value }, i) => {
       const last = i === parts.length - 1;
-      const [to, constant] = [last ? (node.outputs[0] as string) : unique(`${node.outputs[0]}/scaled`), unique(`${node.name}/${opType}`)];
+      const [to, constant] = [last ? (node.outputs[0] as string) : unique(names, `${node.outputs[0]}/scaled`), unique(names, `${node.name}/${opType}`)];
       initializers.set(constant, { name: constant, dataType: OnnxType.FLOAT, dims: [], data: Float32Array.of(value) });
       const made: OnnxNode = { name: last ? node.name : `${node.name}/scale`, opType, domain: '', inputs: [from, constant], outputs: [to], attributes: new Map() };
       from = to;
