@@ -81,7 +81,9 @@ function network({ channels, height, width, seed, steps, tail }: Recipe, expose:
     else if (kind === 'softmax') q(net.node('Softmax', [x.name], { axis: int(1, 3) }), x.shape, 1 / 200);
     else if (kind === 'attention') {
       const flat = net.node('Reshape', [x.name, ints(1, c, h * w)]);
-      const weights = net.node('Softmax', [net.node('MatMul', [flat, net.node('Transpose', [flat], { perm: [0, 2, 1] })])], { axis: 2 });
+      // Scaled, as attention is: of logits in the thousands fp32 has no fraction left that a code would need.
+      const logits = net.node('Mul', [net.node('MatMul', [flat, net.node('Transpose', [flat], { perm: [0, 2, 1] })]), net.value(Float32Array.of(8 / (h * w * (128 * x.scale) ** 2)), [])]);
+      const weights = net.node('Softmax', [logits], { axis: 2 });
       q(net.node('Reshape', [net.node('MatMul', [weights, flat]), ints(1, c, h, w)]), x.shape);
     } else if (kind === 'pad') q(net.node('Pad', [x.name, ints(0, 1, 2, 0, 0, 0, 1, 1), net.value(Float32Array.of(from() - 0.5), [])]), [1, c + 1, h + 3, w + 1]);
     else if (kind === 'average') {

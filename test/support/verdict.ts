@@ -12,11 +12,8 @@ export type Verdict = {
   unknown: string[];
 };
 
-/**
- * LSB that a chain of operations in fp32 may be off by: values of some hundred LSB, each rounded to 24 bits, summed over an attention's axes and taken from one
- * another (2^-9 was once too little).
- */
-const FP32_SLACK = 2 ** -6;
+/** LSB that a few operations in fp32 may be off by: values of some hundred LSB, each rounded to 24 bits. */
+const FP32_SLACK = 2 ** -9;
 
 /**
  * @param codes by QuantizeLinear's output, the input's among them; others are not looked at

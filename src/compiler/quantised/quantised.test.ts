@@ -74,9 +74,7 @@ describe('random networks in the spelling of other tools', () => {
 /** The same file in ONNX Runtime: what it makes of the tool's spelling, and of ours. */
 describe('ONNX Runtime', () => {
   it('computes the same from the canonical network as from the file', async () => {
-    let values = 0;
-    let differ = 0;
-    let apart = 0;
+    const [exact, own] = [{ values: 0, differ: 0 }, { values: 0, differ: 0 }];
     let far = 0;
     await fc.assert(
       fc.asyncProperty(recipes, styles, fc.integer(), async (recipe, given, seed) => {
@@ -92,17 +90,19 @@ describe('ONNX Runtime', () => {
         fc.pre(await runtime(onnx, readOnnx(onnx), data).then(() => true, () => false));
         const [wanted, got] = [await runtime(bytes, foreign, data), await runtime(made.bytes, made.model, data)];
         const steps = Array.from(got, (v, i) => Math.abs(v - (wanted[i] as number)) / final.scale);
-        values += steps.length;
-        differ += steps.filter((s) => s > 0.01).length;
-        apart += steps.filter((s) => s > 1.01).length;
+        // ONNX Runtime disagrees with itself on some averages and adds (DESIGN.md, Numerics): averages, and ties, of which scales of powers of two make many, in
+        // its QLinear operators. What lies behind multiplies it.
+        const disputed = recipe.steps.some(({ kind }) => kind === 'averagePool') || (given.operators && recipe.flavour === 'powers');
+        const sums = disputed ? own : exact;
+        sums.values += steps.length;
+        sums.differ += steps.filter((s) => s > 0.01).length;
         far = steps.reduce((most, s) => Math.max(most, s), far);
       }),
       { numRuns: 60 },
     );
-    console.log(`ONNX Runtime: ${values} values, ${differ} differ, ${apart} of them by more than a step, by at most ${far.toFixed(2)} LSB`);
-    expect(values).toBeGreaterThan(1_000);
-    // ONNX Runtime rounds a whole average or sum the other way in one spelling and not in the other: a step of difference is reported alone. So is how far
-    // apart the few others are: one value that rounds the other way in front of a steep layer moves those behind it by any number of steps.
-    expect(apart / values).toBeLessThan(1e-3);
+    console.log(`ONNX Runtime: ${exact.values} values, ${exact.differ} differ; where it disagrees with itself ${own.values}, ${own.differ} differ; by at most ${far.toFixed(2)} LSB`);
+    expect(exact.values).toBeGreaterThan(1_000);
+    // How far apart is reported alone: one value that rounds the other way in front of a steep layer moves those behind it by any number of steps.
+    expect(exact.differ / exact.values).toBeLessThan(1e-3);
   }, 300_000);
 });
