@@ -71,7 +71,7 @@ for (const locale of Locale.options) {
   const folder = mkdtempSync(join(tmpdir(), 'fabriclens-screens-'));
   const models = join(folder, 'models');
   compileDetectorPackage(writeDetectorPackage(models));
-  writeFileSync(join(folder, 'things.dcm'), rectanglesDicom(THINGS, { rows: 480, columns: 640 }));
+  writeFileSync(join(folder, 'things.dcm'), rectanglesDicom(THINGS, { rows: 480, columns: 640, patientName: 'Synthetic^Drawing' }));
   await inWindow(locale, walkDetector, ['--models', models, join(folder, 'things.dcm')]);
   rmSync(folder, { recursive: true });
 }

@@ -7,6 +7,7 @@ export interface SmallImage {
   seriesUid?: string;
   instanceNumber?: number;
   seriesNumber?: number;
+  patientName?: string;
   modality?: string;
   bodyPart?: string;
   /** Centre and width; none: the file has no window. */
@@ -31,7 +32,7 @@ export function smallDicom(image: SmallImage = {}): Buffer {
       '00080016': ['UI', SOP_CLASS],
       '00080018': ['UI', image.sopInstanceUid ?? '1.2.3.4.1'],
       '00080060': ['CS', image.modality ?? 'DX'],
-      '00100010': ['PN', 'Secret^Person'],
+      '00100010': ['PN', image.patientName ?? 'Secret^Person'],
       '00100020': ['LO', 'ID-1'],
       '00180015': ['CS', image.bodyPart ?? 'CHEST'],
       '0020000D': ['UI', image.studyUid ?? '1.2.3.4'],

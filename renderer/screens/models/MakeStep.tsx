@@ -17,12 +17,14 @@ export function MakeStep({ adding: { progress, startedAt, endedAt, busy } }: { a
         {parts.map(({ step, done, total }, index) => {
           const last = index === parts.length - 1;
           const current = last && running;
+          const text = textOf(`addModel.make.part.${step.replaceAll(' ', '-')}`, step);
           return (
             <li key={step} className={current ? 'current' : last ? 'stopped' : 'done'} aria-current={current ? 'step' : undefined}>
               <Icon name={current ? 'clock' : last ? 'stop' : 'check'} size={16} />
-              <span>{textOf(`addModel.make.part.${step.replaceAll(' ', '-')}`, step)}</span>
-              {current ? <progress aria-label={step} {...(total > 1 ? { value: done, max: total } : {})} /> : <span />}
-              <span className="number dim">{total > 1 ? t('addModel.make.of', { done, total }) : ''}</span>
+              <span>{text}</span>
+              {current ? <progress aria-label={text} {...(total > 1 ? { value: done, max: total } : {})} /> : <span />}
+              {/* Progress is told now and then: of what is over, the last word may not have come. */}
+              <span className="number dim">{total > 1 ? t('addModel.make.of', { done: last ? done : total, total }) : ''}</span>
             </li>
           );
         })}
