@@ -11,6 +11,8 @@ import { tally, unlisted } from './lib/vitest-results.mjs';
 import { setUp } from './setup.mjs';
 
 const STAGES = { types, unit, e2e };
+/** Of one stage, whose usual time is some minutes: better an answer than a run that somebody else ends. */
+const STAGE_MS = 30 * 60_000;
 const env = { ...process.env, CI: 'true', FORCE_COLOR: '0', NO_COLOR: '1' };
 
 async function types() {
@@ -23,7 +25,8 @@ async function vitest(name, config, wrapper = []) {
   const report = inCache(`${name}-report.json`);
   rmSync(report, { force: true });
   const command = [...wrapper, process.execPath, inRoot('node_modules/vitest/vitest.mjs'), 'run', '--config', config, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const { code } = await run(command[0], command.slice(1), { cwd: inRoot(), env });
+  const { code, timedOut } = await run(command[0], command.slice(1), { cwd: inRoot(), env, timeoutMs: STAGE_MS });
+  if (timedOut) return { passed: 0, failed: 1, skipped: [], failures: [`${name}: not done after ${STAGE_MS / 60_000} minutes`] };
   if (!existsSync(report)) return { passed: 0, failed: 1, skipped: [], failures: [`${name}: Vitest ended with code ${code} and no report`] };
   const result = tally(JSON.parse(readFileSync(report, 'utf8')));
   // An error outside of any test.

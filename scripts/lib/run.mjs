@@ -24,12 +24,16 @@ export function run(program, args, { cwd, env, quiet = false, timeoutMs = 0 } = 
         else child.kill('SIGKILL');
       } catch { /* it has just ended */ }
     }, timeoutMs);
+    // A group of its own hears no Ctrl-C.
+    const passOn = (signal) => process.kill(-child.pid, signal);
+    if (group) for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, passOn);
     child.on('error', (error) => {
       clearTimeout(timer);
       resolve({ code: 127, output: error.message, timedOut });
     });
     child.on('close', (code, signal) => {
       clearTimeout(timer);
+      for (const name of ['SIGINT', 'SIGTERM']) process.off(name, passOn);
       resolve({ code: code ?? 128 + (constants.signals[signal] ?? 0), output, timedOut });
     });
   });

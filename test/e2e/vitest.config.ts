@@ -6,6 +6,7 @@ export default defineConfig({
     include: ['test/e2e/**/*.spec.ts'],
     fileParallelism: false,
     maxWorkers: 1,
+    setupFiles: ['scripts/lib/hang-watch.mjs'],
     testTimeout: 60_000,
     hookTimeout: 300_000,
   },
