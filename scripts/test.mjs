@@ -24,7 +24,7 @@ async function types() {
 async function vitest(name, config, wrapper = []) {
   const report = inCache(`${name}-report.json`);
   rmSync(report, { force: true });
-  const command = [...wrapper, process.execPath, inRoot('node_modules/vitest/vitest.mjs'), 'run', '--config', config, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const command = [...wrapper, process.execPath, inRoot('node_modules/vitest/vitest.mjs'), 'run', '--config', config, '--reporter=default', '--reporter=json', `--reporter=${inRoot('scripts/lib/unfinished-reporter.mjs')}`, `--outputFile.json=${report}`];
   const { code, timedOut } = await run(command[0], command.slice(1), { cwd: inRoot(), env, timeoutMs: STAGE_MS });
   if (timedOut) return { passed: 0, failed: 1, skipped: [], failures: [`${name}: not done after ${STAGE_MS / 60_000} minutes`] };
   if (!existsSync(report)) return { passed: 0, failed: 1, skipped: [], failures: [`${name}: Vitest ended with code ${code} and no report`] };

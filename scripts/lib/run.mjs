@@ -4,6 +4,9 @@ import { constants } from 'node:os';
 import { accessSync, constants as fs } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
+/** Between asking a program to end and ending it. */
+const LAST_WORD_MS = 5000;
+
 /**
  * Runs a program to its end. With `quiet` its output is kept and returned, otherwise both streams go to our stderr.
  * `timeoutMs` ends it and its children (its process group).
@@ -17,23 +20,29 @@ export function run(program, args, { cwd, env, quiet = false, timeoutMs = 0 } = 
     let timedOut = false;
     child.stdout?.on('data', (chunk) => (output += chunk));
     child.stderr?.on('data', (chunk) => (output += chunk));
-    const timer = timeoutMs > 0 && setTimeout(() => {
-      timedOut = true;
+    const end = (signal) => {
       try {
-        if (group) process.kill(-child.pid, 'SIGKILL');
-        else child.kill('SIGKILL');
+        if (group) process.kill(-child.pid, signal);
+        else child.kill(signal);
       } catch { /* it has just ended */ }
-    }, timeoutMs);
+    };
+    const timers = timeoutMs > 0 ? [
+      setTimeout(() => {
+        timedOut = true;
+        end('SIGTERM');
+      }, timeoutMs),
+      setTimeout(() => end('SIGKILL'), timeoutMs + LAST_WORD_MS),
+    ] : [];
     // A group of its own hears no Ctrl-C.
-    const passOn = (signal) => process.kill(-child.pid, signal);
-    if (group) for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, passOn);
+    if (group) for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, end);
     child.on('error', (error) => {
-      clearTimeout(timer);
+      timers.forEach(clearTimeout);
       resolve({ code: 127, output: error.message, timedOut });
     });
     child.on('close', (code, signal) => {
-      clearTimeout(timer);
-      for (const name of ['SIGINT', 'SIGTERM']) process.off(name, passOn);
+      timers.forEach(clearTimeout);
+      for (const name of ['SIGINT', 'SIGTERM']) process.off(name, end);
+      if (timedOut) end('SIGKILL'); // what the program started and left behind
       resolve({ code: code ?? 128 + (constants.signals[signal] ?? 0), output, timedOut });
     });
   });
