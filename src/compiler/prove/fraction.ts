@@ -3,8 +3,9 @@
 /** d > 0; not in lowest terms. */
 export type Fraction = { readonly n: bigint; readonly d: bigint };
 
-/** Of a finite number. */
+/** Of a finite number. @throws RangeError of another, which no halving would ever make whole */
 export function fraction(value: number): Fraction {
+  if (!Number.isFinite(value)) throw new RangeError(`${value} is no fraction`);
   let n = value;
   let d = 1n;
   while (!Number.isInteger(n)) {

@@ -93,6 +93,7 @@ export function quantiseWeights(values: Float32Array, dims: readonly number[], a
   // A channel of zeros takes the layer's scale: any would do.
   const usual = peaks.reduce((most, peak) => Math.max(most, peak), 0) / 127 || 1;
   const biasOf = (c: number): number => bias?.[c] ?? 0;
+  if (!(input.scale > 0 && Number.isFinite(input.scale))) throw new CompileError(`its input has a scale of ${input.scale}: the calibration images gave no numbers there.`, node);
   // No scale would ever fit such a channel.
   if (![...peaks.keys()].every((c) => Number.isFinite(peaks[c]) && Number.isFinite(biasOf(c)))) throw new CompileError('its weights or its bias hold what is no finite number; the file is damaged, or the training went wrong.', node);
   const scales = Float32Array.from(peaks, (peak, c) => Math.max((peak || usual * 127) / 127, Math.abs(biasOf(c)) / (input.scale * 2 ** 30), 2 ** -60));

@@ -219,6 +219,7 @@ describe('weights', () => {
     for (const bad of [NaN, Infinity, -Infinity]) {
       expect(() => quantiseWeights(Float32Array.of(1, bad), [2, 1], 0, null, { scale: 0.1, zeroPoint: 0 }, 'conv1')).toThrow(/Node 'conv1': its weights or its bias/);
       expect(() => quantiseWeights(Float32Array.of(1, 2), [2, 1], 0, [0, bad], { scale: 0.1, zeroPoint: 0 })).toThrow(/no finite number/);
+      expect(() => quantiseWeights(Float32Array.of(1, 2), [2, 1], 0, [0, 1], { scale: bad, zeroPoint: 0 })).toThrow(/its input has a scale of/);
     }
   });
 
