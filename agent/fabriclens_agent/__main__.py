@@ -17,7 +17,9 @@ from .http_server import Limits, Server
 from .repository import Repository
 from .runtime import Runtime, RuntimeFailure
 from .service import Service
+from .store import Store, StoreError
 from .turns import Turns
+from .uploads import Uploads
 
 DRAIN_S = 5.0
 TOKEN = re.compile(rb'[\x21-\x7e]{16,256}\Z')
@@ -33,7 +35,7 @@ def main(arguments=None):
     sys.setswitchinterval(0.001)  # a finished inference waits for the interpreter at most this long
     try:
         _serve(options)
-    except (StartError, RuntimeFailure, PackageError, OSError) as error:
+    except (StartError, StoreError, RuntimeFailure, PackageError, OSError) as error:
         print(json.dumps({'error': str(error)}), flush=True)
         return 1
     return 0
@@ -45,6 +47,10 @@ def _parser():
     parser.add_argument('--models', required=True, action='append', metavar='DIR',
                         help='folder of model packages; given again, of more of them: of two with one name the first is served')
     parser.add_argument('--runtime', required=True, metavar='FILE', help='libfabriclens_runtime.so')
+    parser.add_argument('--store', metavar='DIR', help='folder for models that are sent over the network, made where absent; a model '
+                        'there is served before one of --models with its name (without it: none are taken)')
+    parser.add_argument('--store-reserve', type=int, default=256, metavar='MIB',
+                        help='free space that the store leaves on its disk (default: 256)')
     parser.add_argument('--host', default='127.0.0.1', help='address to listen on (default: 127.0.0.1)')
     parser.add_argument('--port', type=int, default=0, help='TCP port (default: 0, any free one)')
     parser.add_argument('--allow-network', action='store_true',
@@ -72,8 +78,9 @@ def _serve(options):
     token = _token_from_stdin() if options.token_stdin else _token_from_file(options.token_file)
     runtime = Runtime(options.runtime)
     turns = Turns(options.queue)
-    repository = Repository(options.models, runtime, turns)
-    service = Service(repository, turns, token, options.run_timeout)
+    store = Store(options.store, options.store_reserve << 20) if options.store else None
+    repository = Repository(options.models, runtime, turns, store)
+    service = Service(repository, turns, token, options.run_timeout, Uploads(store, repository) if store else None)
     server = Server(options.host, options.port, service.route,
                     Limits(connections=options.connections, client_s=options.client_timeout))
 

@@ -19,9 +19,10 @@ from .errors import ClientGone, RequestError, busy
 HEAD_BYTES = 16 << 10
 HEADER_LINES = 64
 REASONS = {200: 'OK', 400: 'Bad Request', 401: 'Unauthorized', 404: 'Not Found', 405: 'Method Not Allowed',
-           408: 'Request Timeout', 411: 'Length Required', 413: 'Content Too Large', 415: 'Unsupported Media Type',
-           417: 'Expectation Failed', 431: 'Request Header Fields Too Large', 500: 'Internal Server Error',
-           503: 'Service Unavailable', 504: 'Gateway Timeout', 505: 'HTTP Version Not Supported'}
+           408: 'Request Timeout', 409: 'Conflict', 411: 'Length Required', 413: 'Content Too Large', 415: 'Unsupported Media Type',
+           417: 'Expectation Failed', 422: 'Unprocessable Content', 431: 'Request Header Fields Too Large', 500: 'Internal Server Error',
+           503: 'Service Unavailable', 504: 'Gateway Timeout', 505: 'HTTP Version Not Supported',
+           507: 'Insufficient Storage'}
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _REQUEST_LINE = re.compile(r'([A-Z]{1,16}) ([!-~]+) HTTP/([0-9])\.([0-9])\Z')

@@ -30,10 +30,29 @@ def _is_package(root, name):
     return NAME.match(name) is not None and os.path.isfile(os.path.join(root, name, 'metadata.json'))
 
 
-def read_package(roots, name):
-    """The package `name` of the first of the folders `roots` that holds it. Raises PackageError, which names the file and the mend."""
-    root = next((root for root in roots if _is_package(root, name)), roots[0])
-    metadata = _read_metadata(root, name)
+def find_package(roots, name):
+    """The Folder of package `name` in the first of the folders `roots` that holds one."""
+    return Folder(next((root for root in roots if _is_package(root, name)), roots[0]), name)
+
+
+class Folder:
+    """A package that is the folder `name` of `root`. read() as the store's packages have it."""
+
+    def __init__(self, root, name):
+        self._root = root
+        self._name = name
+
+    def read(self, file, limit):
+        """The bytes of `file`, at most `limit`. Raises PackageError."""
+        if not NAME.match(self._name) or not os.path.isdir(os.path.join(self._root, self._name)):
+            raise PackageError('no model package %r in the model folder; put one there or correct the name' % self._name)
+        return _read(self._root, self._name, file, limit)
+
+
+def read_package(source, name):
+    """The package `name`, whose files are read from `source` (a Folder, or the store's). Raises PackageError, which names the file
+    and the mend."""
+    metadata = _read_metadata(source, name)
     try:
         ours = metadata['fabriclens']
         tensor = ours['input']
@@ -55,7 +74,7 @@ def read_package(roots, name):
     if expected is None:
         raise PackageError('%s/metadata.json lists no program.bin: the model is not compiled for the board yet; '
                            'compile it' % name)
-    program = _read(root, name, 'program.bin', PROGRAM_BYTES)
+    program = source.read('program.bin', PROGRAM_BYTES)
     sha256 = hashlib.sha256(program).hexdigest()
     if sha256 != expected:
         raise PackageError('%s/program.bin is corrupt: its SHA-256 is %s, metadata.json says %s; restore the file or '
@@ -88,11 +107,9 @@ def _text(value):
     return value
 
 
-def _read_metadata(root, name):
-    if not NAME.match(name) or not os.path.isdir(os.path.join(root, name)):
-        raise PackageError('no model package %r in the model folder; put one there or correct the name' % name)
+def _read_metadata(source, name):
     try:
-        metadata = json.loads(_read(root, name, 'metadata.json', METADATA_BYTES).decode('utf-8'))
+        metadata = json.loads(source.read('metadata.json', METADATA_BYTES).decode('utf-8'))
     except (ValueError, RecursionError) as error:
         raise PackageError('%s/metadata.json is not JSON: %s; restore the file' % (name, error))
     if not isinstance(metadata, dict):
@@ -114,5 +131,9 @@ def _read(root, name, file, limit):
     except OSError as error:
         raise PackageError('%s/%s cannot be read: %s' % (name, file, error.strerror))
     if len(data) > limit:
-        raise PackageError('%s/%s is larger than %d MiB, the most this agent takes' % (name, file, limit >> 20))
+        raise too_large(name, file, limit)
     return data
+
+
+def too_large(name, file, limit):
+    return PackageError('%s/%s is larger than %d MiB, the most this agent takes' % (name, file, limit >> 20))

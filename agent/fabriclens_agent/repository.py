@@ -6,7 +6,7 @@ import threading
 import time
 
 from .errors import PackageError, RequestError
-from .packages import check_program, package_folders, read_package
+from .packages import check_program, find_package, package_folders, read_package
 from .runtime import Estimate, RuntimeFailure
 from .turns import Job
 
@@ -87,10 +87,12 @@ def _estimated(program):
 
 
 class Repository:
-    """The model packages in the folders `roots`, run by `runtime`, one at a time in `turns`."""
+    """The model packages in `store` (a Store, or None) and in the folders `roots`, run by `runtime`, one at a time in `turns`. Of two
+    with one name that of the store is served, then that of the first folder."""
 
-    def __init__(self, roots, runtime, turns):
+    def __init__(self, roots, runtime, turns, store=None):
         self.roots = roots
+        self.store = store
         self.backend = ''  # known by what the first run's timing says
         self._runtime = runtime
         self._turns = turns
@@ -100,7 +102,7 @@ class Repository:
         self._reasons = {}
 
     def load_all(self):
-        for name in package_folders(self.roots):
+        for name in self._names():
             try:
                 self.load(name)
             except Exception as error:  # out of memory, say: the next package may be smaller
@@ -110,34 +112,68 @@ class Repository:
         """Reads the package, loads its program, runs it once, and only then puts it in place of a model of that name.
         Raises PackageError, or busy where too many wait for the accelerator; what was served before stays."""
         with self._loading:
+            self._load(name)
+
+    def replace(self, name, source, commit):
+        """As load(), of a package from `source`; commit() between its trial and its place, whose error leaves what was served."""
+        with self._loading:
+            self._load(name, source, commit)
+
+    def withdraw(self, name, remove):
+        """Where remove() says that it took the package away, what has its name in a folder is served instead, or nothing."""
+        with self._loading:
+            if not remove():
+                raise RequestError(404, 'the store holds no package of model %r' % name)
+            self._serve(name, None)
+            if name in package_folders(self.roots):
+                with contextlib.suppress(PackageError):  # the index says why it is not served
+                    self._load(name)
+
+    def _names(self):
+        return sorted(set(package_folders(self.roots)) | set(self.store.names() if self.store else ()))
+
+    def _source(self, name):
+        stored = self.store.package(name) if self.store else None
+        return stored or find_package(self.roots, name)
+
+    def _load(self, name, source=None, commit=lambda: None):
+        try:
+            package = read_package(source or self._source(name), name)
             try:
-                package = read_package(self.roots, name)
-                try:
-                    program = self._runtime.load(package.program)
-                except RuntimeFailure as error:
-                    raise PackageError('%s/program.bin was refused by the runtime (%s); compile the model again' %
-                                       (name, error))
-                try:
-                    check_program(package, program)
-                    self._try_out(name, program)
-                    # On a real board the time is measured; there nobody waits for an estimate before it is asked for.
-                    estimate = _estimated(program) if self.backend == 'golden' else None
-                except BaseException:
-                    program.close()
-                    raise
-            except PackageError as error:
-                if name in package_folders(self.roots):  # not whatever name a client thinks of
-                    with self._lock:
-                        self._reasons[name] = str(error)
+                program = self._runtime.load(package.program)
+            except RuntimeFailure as error:
+                raise PackageError('%s/program.bin was refused by the runtime (%s); compile the model again' % (name, error))
+            try:
+                check_program(package, program)
+                self._try_out(name, program)
+                # On a real board the time is measured; there nobody waits for an estimate before it is asked for.
+                estimate = _estimated(program) if self.backend == 'golden' else None
+                commit()
+            except BaseException:
+                program.close()
                 raise
-            with self._lock:
-                previous = self._models.get(name)
-                self._models[name] = Model(package, program, estimate)
+        except PackageError as error:
+            if name in self._names():  # not whatever name a client thinks of
+                with self._lock:
+                    self._reasons[name] = str(error)
+            raise
+        self._serve(name, Model(package, program, estimate))
+        print('model %s version %s loaded: %d layers, %d MMAC' %
+              (name, package.version, program.layer_count, program.macs // 1000000), file=sys.stderr, flush=True)
+
+    def _serve(self, name, model, reason=None):
+        """Puts `model`, or for that reason none, in the place of what has its name. True where something was served."""
+        with self._lock:
+            previous = self._models.pop(name, None)
+            if model:
+                self._models[name] = model
+            if reason and previous:
+                self._reasons[name] = reason
+            else:
                 self._reasons.pop(name, None)
         if previous:
             previous.release()
-        print('model %s version %s loaded: %d layers, %d MMAC' %
-              (name, package.version, program.layer_count, program.macs // 1000000), file=sys.stderr, flush=True)
+        return previous is not None
 
     def _try_out(self, name, program):
         """Ready means that it has run: one inference of an input of zeros, for the result's existence only."""
@@ -152,13 +188,8 @@ class Repository:
         self.backend = {'host': 'golden', 'model': 'golden', 'rtl': 'rtl', 'measured': 'hardware'}.get(timing.source, '')
 
     def unload(self, name):
-        with self._lock:
-            model = self._models.pop(name, None)
-            if model:
-                self._reasons[name] = 'unloaded'
-        if not model:
+        if not self._serve(name, None, 'unloaded'):
             raise RequestError(404, 'model %r is not loaded' % name)
-        model.release()
 
     @contextlib.contextmanager
     def use(self, name, version=None):
@@ -183,11 +214,11 @@ class Repository:
             return sorted(self._models)
 
     def index(self):
-        """Triton's repository index: every package in the folder, served or with the reason why not."""
+        """Triton's repository index: every package there is, served or with the reason why not."""
         with self._lock:
             names = set(self._models) | set(self._reasons)
             models, reasons = dict(self._models), dict(self._reasons)
-        names.update(package_folders(self.roots))
+        names.update(self._names())
         rows = []
         for name in sorted(names):
             model = models.get(name)

@@ -18,15 +18,17 @@ PLATFORM = 'fabriclens_program_v%d' % layout.LAYOUT_VERSION
 
 
 class Service:
-    """token: str, wanted as a bearer on everything but health/live. run_timeout_s: the longest a request may wait and run."""
+    """token: str, wanted as a bearer on everything but health/live. run_timeout_s: the longest a request may wait and run. uploads:
+    Uploads where there is a store."""
 
-    def __init__(self, repository, turns, token, run_timeout_s):
+    def __init__(self, repository, turns, token, run_timeout_s, uploads=None):
         self.loaded = False  # set when the packages found at the start have been tried
         self.stopping = False
         self._repository = repository
         self._turns = turns
         self._token = token.encode('utf-8')
         self._run_timeout_s = run_timeout_s
+        self._uploads = uploads
         self._estimating = threading.Lock()  # one at a time: each takes a processor
 
     def route(self, head):
@@ -50,6 +52,8 @@ class Service:
             return self._post(head, self._index)
         if rest[:2] == ['repository', 'models'] and len(rest) == 4 and rest[3] in ('load', 'unload'):
             return self._post(head, lambda exchange: self._load_or_unload(exchange, rest[2], rest[3]))
+        if rest[:1] == ['store'] and self._uploads:
+            return self._uploads.route(head, rest[1:])
         raise RequestError(404, 'no such path in /v2')
 
     def _model_route(self, head, name, rest):
@@ -91,7 +95,8 @@ class Service:
         return Route(handler, limit, length_required)
 
     def _server(self, exchange):
-        return json_response({'name': 'fabriclens-agent', 'version': __version__, 'extensions': EXTENSIONS,
+        extensions = EXTENSIONS + (['fabriclens_store'] if self._uploads else [])
+        return json_response({'name': 'fabriclens-agent', 'version': __version__, 'extensions': extensions,
                               'parameters': {'backend': self._repository.backend, 'queue_depth': self._turns.depth}})
 
     def _ready(self, exchange):
