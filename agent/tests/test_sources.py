@@ -7,7 +7,7 @@ import unittest
 
 from .support import AGENT
 
-FILES = sorted(glob.glob(os.path.join(AGENT, 'fabriclens_agent', '*.py')))
+FILES = sorted(glob.glob(os.path.join(AGENT, 'fabriclens_agent', '**', '*.py'), recursive=True))
 
 
 def imported(source):

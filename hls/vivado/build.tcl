@@ -1,10 +1,11 @@
-# Builds the overlay of the PL core for a PYNQ-Z2 (xc7z020clg400-1): fabriclens.bit and fabriclens.hwh.
+# Builds the overlay of the PL core for a PYNQ-Z2 (xc7z020clg400-1): fabriclens.bit, fabriclens.hwh and overlay.json.
 #   vivado -mode batch -source hls/vivado/build.tcl [-tclargs [-clock MHZ] [-out FOLDER] [-jobs N] [-shape 8x3|16x1]]
 # For Vivado 2020.2 to 2024.2. Ends with 1 and a line that starts with ERROR where there is no overlay, or none that keeps its clock.
 # No Vivado has run this yet: see README.md beside it.
 set here [file dirname [file normalize [info script]]]
 source [file join $here design.tcl]
 source [file join $here check.tcl]
+source [file join $here manifest.tcl]
 
 set clock 100
 set out [file normalize [file join $here .. .. build overlay]]
@@ -59,4 +60,5 @@ set hwh [only_file [file join $out project overlay.* sources_1 bd overlay hw_han
 # PYNQ finds the hwh by the name of the bit.
 file copy -force $bit [file join $out fabriclens.bit]
 file copy -force $hwh [file join $out fabriclens.hwh]
-puts "Overlay: [file join $out fabriclens.bit] and .hwh, $shape at $clock MHz"
+write_manifest $out [file join $here .. rtl] $CORE_ADDRESS 4096 $clock $shape [version -short]
+puts "Overlay: [file join $out fabriclens.bit], .hwh and overlay.json, $shape at $clock MHz"

@@ -54,6 +54,8 @@ set CORE_PORTS {
   PCW_FCLK0_PERIPHERAL_CLKSRC {IO PLL}
 }
 
+set CORE_ADDRESS 0x43C00000
+
 proc with_prefix {settings} {
   set all {}
   foreach {name value} $settings { lappend all CONFIG.$name $value }
@@ -61,7 +63,7 @@ proc with_prefix {settings} {
 }
 
 proc create_overlay {clock oc px} {
-  global PYNQ_Z2 CORE_PORTS
+  global PYNQ_Z2 CORE_PORTS CORE_ADDRESS
   create_bd_design overlay
   create_bd_cell -type ip -vlnv xilinx.com:ip:processing_system7:5.5 ps
   set_property -dict [with_prefix [concat $PYNQ_Z2 $CORE_PORTS [list PCW_FPGA0_PERIPHERAL_FREQMHZ $clock]]] [get_bd_cells ps]
@@ -84,7 +86,7 @@ proc create_overlay {clock oc px} {
   connect_bd_intf_net [get_bd_intf_pins fabriclens/m_axi_activations] [get_bd_intf_pins ps/S_AXI_HP0]
   connect_bd_intf_net [get_bd_intf_pins fabriclens/m_axi_weights] [get_bd_intf_pins ps/S_AXI_HP2]
 
-  assign_bd_address -offset 0x43C00000 -range 4K -target_address_space [get_bd_addr_spaces ps/Data] [get_bd_addr_segs fabriclens/s_axi_control/*]
+  assign_bd_address -offset $CORE_ADDRESS -range 4K -target_address_space [get_bd_addr_spaces ps/Data] [get_bd_addr_segs fabriclens/s_axi_control/*]
   # The rest: all of the board's memory, for both memory ports.
   assign_bd_address
   validate_bd_design

@@ -1,10 +1,12 @@
 /** build.tcl under a plain Tcl interpreter, with stub.tcl in Vivado's place: its syntax, the order of what it asks for, and what it refuses. */
 import { execFile } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { LAYOUT_VERSION } from '../../src/contract/layout.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const RTL = join(HERE, '../rtl');
@@ -40,6 +42,24 @@ describe('build.tcl', () => {
     const places = order.map((start) => calls.findIndex((call) => call.startsWith(start)));
     expect(places).toEqual(places.filter((at) => at >= 0).sort((a, b) => a - b));
     expect(places).toHaveLength(order.length);
+  });
+
+  it('leaves a manifest of them', async () => {
+    const { out } = await build([], ['-clock', '142.857', '-shape', '16x1']);
+    const sha256 = (name: string): string => createHash('sha256').update(readFileSync(join(out, name))).digest('hex');
+    expect(JSON.parse(readFileSync(join(out, 'overlay.json'), 'utf8'))).toEqual({
+      format: 1, core: { version: 1, layout: LAYOUT_VERSION, shape: '16x1' }, address: 0x43c00000, span: 4096, clock_khz: 142_857,
+      bit: { file: 'fabriclens.bit', sha256: sha256('fabriclens.bit') }, hwh: { file: 'fabriclens.hwh', sha256: sha256('fabriclens.hwh') }, vivado: '2022.1',
+    });
+  });
+
+  it.each([0, 3, 55, 56, 63, 64, 119, 120, 100_000])('has the SHA-256 of %i bytes right', async (bytes) => {
+    const folder = mkdtempSync(join(tmpdir(), 'sha256-'));
+    folders.push(folder);
+    const data = randomBytes(bytes);
+    writeFileSync(join(folder, 'data'), data);
+    const { stdout } = await run('tclsh', [written(`source [lindex $argv 0]; puts [sha256_of [lindex $argv 1]]`), join(HERE, 'manifest.tcl'), join(folder, 'data')]);
+    expect(stdout.trim()).toBe(createHash('sha256').update(data).digest('hex'));
   });
 
   it('adds every source of the core', async () => {
