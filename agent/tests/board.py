@@ -1,12 +1,16 @@
 """A board's file system for a test: what the image and the kernel show of themselves, a processor's system registers, and an overlay as
 hls/vivado/build.tcl leaves it. The bitstream's header and the words around its sync word are as in PYNQ's base.bit, the rest is noise."""
 
+import atexit
 import functools
 import hashlib
 import json
 import os
 import random
 import struct
+import subprocess
+import sys
+import tempfile
 
 from fabriclens_agent import layout
 from fabriclens_agent.pl import at, bitstream
@@ -89,3 +93,53 @@ def write_overlay(folder, bit=None, hwh=None, changes=()):
     manifest.update(changes)
     write(folder, 'overlay.json', json.dumps({name: value for name, value in manifest.items() if value is not None}))
     return folder
+
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MANAGER = '/sys/class/fpga_manager/fpga0/'
+
+
+@functools.lru_cache()
+def kernel():
+    """The path of kernel.c, compiled."""
+    folder = tempfile.TemporaryDirectory(prefix='fabriclens-kernel-')
+    atexit.register(folder.cleanup)
+    path = os.path.join(folder.name, 'kernel.so')
+    subprocess.run(['cc', '-O1', '-shared', '-fPIC', '-o', path, os.path.join(HERE, 'kernel.c')], check=True, timeout=120)
+    return path
+
+
+def environment(**fakes):
+    """Of a process on such a board; LOAD and BUS as kernel.c takes them."""
+    return dict(os.environ, LD_PRELOAD=kernel(), **{'FAKE_' + name: value for name, value in fakes.items()})
+
+
+class Board:
+    """A root folder with everything but a core: an FPGA manager in which PYNQ's base overlay runs, zocl's node with `memory` bytes, and our
+    overlay's folder."""
+
+    def __init__(self, test, memory=16 << 20, **options):
+        folder = tempfile.TemporaryDirectory(prefix='fabriclens-board-')
+        test.addCleanup(folder.cleanup)
+        self.root = make_root(os.path.join(folder.name, 'root'), **options)
+        for name, text in (('state', 'operating\n'), ('flags', '0\n'), ('firmware', '')):
+            write(self.root, MANAGER + name, text)
+        write(self.root, '/lib/firmware/base.bin', b'base')
+        self.registers = write(self.root, '/dev/mem/%08x' % ADDRESS, bytes(SPAN))
+        self.memory = write(self.root, '/dev/dri/renderD128', b'')
+        os.truncate(self.memory, memory)
+        self.overlay = write_overlay(os.path.join(folder.name, 'overlay'))
+
+    def read(self, path):
+        with open(at(self.root, path), encoding='utf-8') as stream:
+            return stream.read()
+
+    def exists(self, path):
+        return os.path.exists(at(self.root, path))
+
+    def python(self, code, **fakes):
+        """What `code` prints, run as a process of the board with `root` and `folder` (of the overlay) defined."""
+        text = 'import sys\nroot, folder = sys.argv[1:]\nfrom fabriclens_agent.pl import PlRefusal\ntry:\n    %s\nexcept PlRefusal as error:\n    print(error)\n' % \
+            code.strip().replace('\n', '\n    ')
+        return subprocess.run([sys.executable, '-B', '-c', text, self.root, self.overlay], cwd=os.path.dirname(HERE), env=environment(**fakes),
+                              stdout=subprocess.PIPE, universal_newlines=True, timeout=60, check=True).stdout.strip()

@@ -47,15 +47,22 @@ class Clocks:
         """Sets FCLK0 and reads it back."""
         first, second = dividers(self.io_pll_khz(), khz)
         control = self._slcr[FPGA0_CLK_CTRL] & ~FIELDS | second << 20 | first << 8 | IO_PLL
-        locked = self._slcr[LOCKED] & 1
-        if locked:
-            self._slcr[UNLOCK] = UNLOCK_KEY
-        self._slcr[FPGA0_CLK_CTRL] = control
-        if locked:  # Linux leaves it open and writes it too: locked only where it was
-            self._slcr[LOCK] = LOCK_KEY
+        self._write(FPGA0_CLK_CTRL, control)
         if self._slcr[FPGA0_CLK_CTRL] != control:
             raise PlRefusal('FCLK0 did not take its dividers: FPGA0_CLK_CTRL is 0x%08X, written was 0x%08X; restart the board' %
                             (self._slcr[FPGA0_CLK_CTRL], control))
+
+    def hold_reset(self):
+        """The PL's reset, until its next load: whatever it does on the memory ends, and no access to it may follow."""
+        self._write(FPGA_RST_CTRL, self._slcr[FPGA_RST_CTRL] | 1)
+
+    def _write(self, offset, value):
+        locked = self._slcr[LOCKED] & 1
+        if locked:
+            self._slcr[UNLOCK] = UNLOCK_KEY
+        self._slcr[offset] = value
+        if locked:  # Linux leaves it open and writes it too: locked only where it was
+            self._slcr[LOCK] = LOCK_KEY
 
     def check(self, khz):
         """PlRefusal unless FCLK0 is within 0.1 % of `khz`, the PL out of reset and its signals to the processor open: with any of
