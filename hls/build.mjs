@@ -18,7 +18,8 @@ const SCHEDULE = ['schedule', 'schedule_estimate', 'schedule_region', 'schedule_
 const SCHEDULE_DRIVER = [...CORE, ...SCHEDULE, 'tests/interpreter.cpp', 'tests/random_segment.cpp', 'tests/schedule_driver.cpp'];
 const CHECKED = ['program', 'check_layer', 'check_float'];
 const FLOAT = ['float_ops', 'float_unary', 'float_binary', 'float_moves', 'float_sums', 'nms'];
-const RUNTIME = [...CORE, ...SCHEDULE, 'core/cycles.cpp', ...[...CHECKED, 'convert', 'estimate', 'kernels', 'neon', 'workers', ...FLOAT, 'runtime'].map((name) => `runtime/src/${name}.cpp`)];
+const DRIVER = ['device', 'crossings', 'offload', 'core_abi'];
+const RUNTIME = [...CORE, ...SCHEDULE, 'core/image.cpp', 'core/cycles.cpp', ...[...CHECKED, 'convert', 'estimate', 'kernels', 'neon', 'workers', ...FLOAT, ...DRIVER, 'loaded', 'run', 'runtime'].map((name) => `runtime/src/${name}.cpp`)];
 // FL_NO_CLONES: see core/arithmetic.h. Everything that a hostile file could provoke ends the process.
 const SANITIZED = ['-Werror', '-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-DFL_NO_CLONES', '-pthread'];
 

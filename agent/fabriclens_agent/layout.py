@@ -32,6 +32,10 @@ MAX_FLOAT_ARENA_BYTES = 268435456  # fp32 activations of a program
 MAX_NMS_CANDIDATES = 30000  # rows of highest score that NMS looks at
 MAX_ARENA_BYTES = 536870912  # activations of a program
 MAX_FILE_BYTES = 1073741824  # of program.bin
+CORE_ID = 827345990  # what register ID answers: 'F','L','P','1' as a little-endian u32
+CORE_VERSION = 1  # what register VERSION answers in bits 16-31: of the registers and of what commands mean
+CORE_INPUT_LANES = 16  # what register CAPABILITY answers in bits 0-7
+CORE_ALIGNMENT = 128  # of the addresses that the core is told: commands, arena, packed weights
 
 # one of each, in this order
 SECTION_KIND_STRINGS = 1  # UTF-8 names, no terminators
@@ -166,6 +170,25 @@ COMMAND_MODE_HALF_A = 4  # source a is read at half resolution
 COMMAND_MODE_HALF_B = 8  # source b likewise
 COMMAND_MODE_ODD_COLUMN = 16  # the first valid column is odd: half resolution starts with the second copy
 COMMAND_MODE_ODD_ROW = 32  # the first valid row is odd
+
+# bits of register CONTROL
+CONTROL_BIT_SOFT_RESET = 1  # drains AXI, then every unit starts anew; reads as 0
+CONTROL_BIT_INTERRUPT_ENABLE = 2
+
+# bits of register STATUS
+STATUS_BIT_BUSY = 1
+STATUS_BIT_DONE = 2  # written with 1 it is cleared
+STATUS_BIT_ERROR = 4  # likewise; the bus is clean once BUSY is 0
+STATUS_BIT_QUEUE_FULL = 8  # a doorbell is not heard
+STATUS_BIT_RESETTING = 16
+
+# values of register ERROR_CODE
+CORE_ERROR_NONE = 0
+CORE_ERROR_COMMAND = 1  # a malformed command
+CORE_ERROR_RANGE = 2  # an address outside arena or weights
+CORE_ERROR_READ = 3  # the bus answered a read with an error
+CORE_ERROR_WRITE = 4  # the bus answered a write with an error
+CORE_ERROR_WATCHDOG = 5  # a layer took more than WATCHDOG_CYCLES
 
 # start of the file
 HEADER_BYTES = 128

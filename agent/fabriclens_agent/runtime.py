@@ -1,16 +1,16 @@
-"""hls/runtime's C ABI (fabriclens_runtime.h, ABI version 2) by ctypes. ctypes lets go of the interpreter lock in fl_run,
+"""hls/runtime's C ABI (fabriclens_runtime.h, ABI version 3) by ctypes. ctypes lets go of the interpreter lock in fl_run,
 so that other connections are read and answered meanwhile."""
 
 import ctypes
 import os
 from collections import namedtuple
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 MAX_RANK = 6
 DTYPES = {'INT8': 1, 'INT32': 2, 'FP32': 3}
 DTYPE_BYTES = {'INT8': 1, 'FP32': 4}
 
-OK, ARGUMENT, FORMAT, VERSION, UNSUPPORTED, MEMORY, BUSY, CANCELLED, DEADLINE = range(9)
+OK, ARGUMENT, FORMAT, VERSION, UNSUPPORTED, MEMORY, BUSY, CANCELLED, DEADLINE, DEVICE = range(10)
 
 ERROR_BYTES = 512
 

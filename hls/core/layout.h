@@ -33,6 +33,10 @@ constexpr uint32_t MAX_FLOAT_ARENA_BYTES = 268435456u;  // fp32 activations of a
 constexpr uint32_t MAX_NMS_CANDIDATES = 30000u;  // rows of highest score that NMS looks at
 constexpr uint32_t MAX_ARENA_BYTES = 536870912u;  // activations of a program
 constexpr uint32_t MAX_FILE_BYTES = 1073741824u;  // of program.bin
+constexpr uint32_t CORE_ID = 827345990u;  // what register ID answers: 'F','L','P','1' as a little-endian u32
+constexpr uint32_t CORE_VERSION = 1u;  // what register VERSION answers in bits 16-31: of the registers and of what commands mean
+constexpr uint32_t CORE_INPUT_LANES = 16u;  // what register CAPABILITY answers in bits 0-7
+constexpr uint32_t CORE_ALIGNMENT = 128u;  // of the addresses that the core is told: commands, arena, packed weights
 
 // one of each, in this order
 namespace SectionKind {
@@ -199,6 +203,31 @@ constexpr uint32_t HALF_B = 8u;  // source b likewise
 constexpr uint32_t ODD_COLUMN = 16u;  // the first valid column is odd: half resolution starts with the second copy
 constexpr uint32_t ODD_ROW = 32u;  // the first valid row is odd
 }  // namespace CommandMode
+
+// bits of register CONTROL
+namespace ControlBit {
+constexpr uint32_t SOFT_RESET = 1u;  // drains AXI, then every unit starts anew; reads as 0
+constexpr uint32_t INTERRUPT_ENABLE = 2u;
+}  // namespace ControlBit
+
+// bits of register STATUS
+namespace StatusBit {
+constexpr uint32_t BUSY = 1u;
+constexpr uint32_t DONE = 2u;  // written with 1 it is cleared
+constexpr uint32_t ERROR = 4u;  // likewise; the bus is clean once BUSY is 0
+constexpr uint32_t QUEUE_FULL = 8u;  // a doorbell is not heard
+constexpr uint32_t RESETTING = 16u;
+}  // namespace StatusBit
+
+// values of register ERROR_CODE
+namespace CoreError {
+constexpr uint32_t NONE = 0u;
+constexpr uint32_t COMMAND = 1u;  // a malformed command
+constexpr uint32_t RANGE = 2u;  // an address outside arena or weights
+constexpr uint32_t READ = 3u;  // the bus answered a read with an error
+constexpr uint32_t WRITE = 4u;  // the bus answered a write with an error
+constexpr uint32_t WATCHDOG = 5u;  // a layer took more than WATCHDOG_CYCLES
+}  // namespace CoreError
 
 // start of the file
 struct Header {

@@ -1,7 +1,7 @@
 /** The whole core in simulation against the golden model: every layer, whole networks, stalls, errors, resets, queues. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DescriptorFlag, LAYOUT_VERSION, Op, Register } from '../../src/contract/layout.ts';
+import { ControlBit, CORE_ID, CORE_VERSION, CoreError, DescriptorFlag, LAYOUT_VERSION, Op, Register, StatusBit } from '../../src/contract/layout.ts';
 import { writeProgram } from '../../src/compiler/write.ts';
 import { resnet8 } from '../../test/bench/core/cifar.ts';
 import { inputOf } from '../../test/bench/core/networks.ts';
@@ -15,7 +15,7 @@ import { inputsOf, programOf, randomLayer } from '../tests/layer.ts';
 import { manySmall, randomNetwork } from '../tests/network.ts';
 import { merge, pointsOf } from './coverage.mjs';
 import type { Geometry, Run, Setting, Stalls } from './simulated.ts';
-import { ControlBit, DECERR, ErrorCode, Outcome, SLVERR, Simulated, StatusBit } from './simulated.ts';
+import { DECERR, Outcome, SLVERR, Simulated } from './simulated.ts';
 
 /** The default core, and the other array shape with buffers so small that most layers are cut into tiles. */
 const SHAPES: [string, Geometry][] = [['16 x 8 x 3', { oc: 8, px: 3 }], ['16 x 16 x 1, small buffers', { oc: 16, px: 1, rowsLog2: 9, stepsLog2: 8 }]];
@@ -237,7 +237,7 @@ async function recovers(one = BUSY): Promise<void> {
   await core.reset();
   await core.faults([]);
   expect(await core.peek(Register.STATUS)).toBe(0);
-  expect(await core.peek(Register.ERROR_CODE)).toBe(ErrorCode.NONE);
+  expect(await core.peek(Register.ERROR_CODE)).toBe(CoreError.NONE);
   expect(await core.step(1)).toBe(false);
   await right(one);
 }
@@ -256,7 +256,7 @@ describe('errors', () => {
         await core.faults([{ write, port, burst: pick % bursts, response }]);
         const run = await core.run(codesFor(BUSY), { bound: BOUND });
         expect(run.outcome).toBe(Outcome.FAILED);
-        expect(run.errorCode).toBe(write ? ErrorCode.WRITE : ErrorCode.READ);
+        expect(run.errorCode).toBe(write ? CoreError.WRITE : CoreError.READ);
         expect(run.errorLayer).toBe(0);
         met.set(channel, (met.get(channel) ?? 0) + 1);
         await recovers();
@@ -280,25 +280,25 @@ describe('errors', () => {
       const streams = layers.flatMap((of, i) => (of === wanted && (steps[i] as number) > 0 ? [i] : []));
       const stream = streams[wanted % streams.length] as number;
       await core.faults([{ write: false, port: 1, address: DATA_BASE + (weights[stream] as number), bytes: 8, response: SLVERR }]);
-      expect(await core.run(inputOf(net, 1))).toMatchObject({ outcome: Outcome.FAILED, errorCode: ErrorCode.READ, errorLayer: wanted });
+      expect(await core.run(inputOf(net, 1))).toMatchObject({ outcome: Outcome.FAILED, errorCode: CoreError.READ, errorLayer: wanted });
       await core.reset();
       // The last byte that a layer writes where no layer before it has.
       const { outputOffset, outputPlaneStride } = (net.parts.descriptors[wanted] as (typeof net.parts.descriptors)[number]).values;
       const first = net.parts.descriptors.findIndex(({ values }) => values.outputOffset <= outputOffset && outputOffset < values.outputOffset + values.outputPlaneStride);
       expect(outputPlaneStride).toBeGreaterThan(0);
       await core.faults([{ write: true, address: ARENA_BASE + outputOffset, bytes: 8, response: SLVERR }]);
-      expect(await core.run(inputOf(net, 1))).toMatchObject({ outcome: Outcome.FAILED, errorCode: ErrorCode.WRITE, errorLayer: first });
+      expect(await core.run(inputOf(net, 1))).toMatchObject({ outcome: Outcome.FAILED, errorCode: CoreError.WRITE, errorLayer: first });
       await core.reset();
     }
   }, 60_000 * PATIENCE);
 
   it.each([
-    ['the arena ends too early', Register.ARENA_BYTES, 2048, ErrorCode.RANGE],
-    ['the weights end too early', Register.DATA_BYTES, 512, ErrorCode.RANGE],
-    ['the commands are nowhere', Register.COMMAND_ADDRESS, 0xf0000000, ErrorCode.READ],
-    ['there is no command', Register.COMMAND_COUNT, 0, ErrorCode.COMMAND],
-    ['no time at all', Register.WATCHDOG_CYCLES, 0, ErrorCode.WATCHDOG],
-    ['too little time', Register.WATCHDOG_CYCLES, 300, ErrorCode.WATCHDOG],
+    ['the arena ends too early', Register.ARENA_BYTES, 2048, CoreError.RANGE],
+    ['the weights end too early', Register.DATA_BYTES, 512, CoreError.RANGE],
+    ['the commands are nowhere', Register.COMMAND_ADDRESS, 0xf0000000, CoreError.READ],
+    ['there is no command', Register.COMMAND_COUNT, 0, CoreError.COMMAND],
+    ['no time at all', Register.WATCHDOG_CYCLES, 0, CoreError.WATCHDOG],
+    ['too little time', Register.WATCHDOG_CYCLES, 300, CoreError.WATCHDOG],
   ] as const)('%s', async (_, register, value, code) => {
     await core.configure({ watchdogCycles: WATCHDOG });
     await core.load(programOf(BUSY));
@@ -334,7 +334,7 @@ describe('errors', () => {
     if (value === 0) commands[byte + 1] = 0;
     await core.patch(commands);
     const run = await core.run(codesFor(BUSY), { bound: BOUND });
-    expect(run.errorCode).toBe(ErrorCode.COMMAND);
+    expect(run.errorCode).toBe(CoreError.COMMAND);
     await recovers();
   });
 
@@ -353,7 +353,7 @@ describe('errors', () => {
       const commands = await core.commands();
       new DataView(commands.buffer).setUint32(byte, address, true);
       await core.patch(commands);
-      expect(await core.run(codesFor(BUSY), { bound: BOUND })).toMatchObject({ outcome: Outcome.FAILED, errorCode: ErrorCode.RANGE, errorLayer: 0 });
+      expect(await core.run(codesFor(BUSY), { bound: BOUND })).toMatchObject({ outcome: Outcome.FAILED, errorCode: CoreError.RANGE, errorLayer: 0 });
       await recovers();
     }
   });
@@ -383,13 +383,13 @@ describe('soft reset', () => {
   it('is not needed once an error has drained the bus and its bit is cleared', async () => {
     await core.configure({ watchdogCycles: 300 });
     await core.load(programOf(BUSY));
-    expect(await core.run(codesFor(BUSY))).toMatchObject({ outcome: Outcome.FAILED, errorCode: ErrorCode.WATCHDOG });
+    expect(await core.run(codesFor(BUSY))).toMatchObject({ outcome: Outcome.FAILED, errorCode: CoreError.WATCHDOG });
     while ((await core.peek(Register.STATUS)) & StatusBit.BUSY) await core.step(10);
     await core.poke(Register.STATUS, StatusBit.DONE);
     expect(await core.step(1)).toBe(true);
     await core.poke(Register.STATUS, StatusBit.ERROR);
     expect(await core.step(1)).toBe(false);
-    expect(await core.peek(Register.ERROR_CODE)).toBe(ErrorCode.WATCHDOG);
+    expect(await core.peek(Register.ERROR_CODE)).toBe(CoreError.WATCHDOG);
     await core.poke(Register.WATCHDOG_CYCLES, WATCHDOG);
     await right(BUSY);
   });
@@ -486,8 +486,8 @@ describe('the queue and the interrupt', () => {
 describe('registers', () => {
   it('tell who the core is, and hold what is written', async () => {
     await core.configure({ seed: 3 });
-    expect(await core.peek(Register.ID)).toBe(0x31504c46);
-    expect((await core.peek(Register.VERSION)) & 0xffff).toBe(LAYOUT_VERSION);
+    expect(await core.peek(Register.ID)).toBe(CORE_ID);
+    expect(await core.peek(Register.VERSION)).toBe((CORE_VERSION << 16) | LAYOUT_VERSION);
     for (const [offset, mask] of [[Register.COMMAND_ADDRESS, ~127], [Register.ARENA_ADDRESS, ~127], [Register.DATA_ADDRESS, ~127], [Register.ARENA_BYTES, ~0], [Register.DATA_BYTES, ~0], [Register.WATCHDOG_CYCLES, ~0], [Register.COMMAND_COUNT, 0xffff], [Register.LAYER_SELECT, 0xffff]] as const) {
       for (const value of [0xffffffff, 0x5a5a5a5a, 0]) {
         await core.poke(offset, value);

@@ -139,24 +139,15 @@ void CoreSim::write(uint32_t offset, uint32_t value, uint8_t strobes) {
 
 bool CoreSim::irq() const { return model_->irq; }
 
-void CoreSim::describe(const Job &job) {
-  write(Register::COMMAND_ADDRESS, job.command_address);
-  write(Register::COMMAND_COUNT, job.command_count);
-  write(Register::ARENA_ADDRESS, job.arena_address);
-  write(Register::ARENA_BYTES, job.arena_bytes);
-  write(Register::DATA_ADDRESS, job.data_address);
-  write(Register::DATA_BYTES, job.data_bytes);
-}
-
 bool CoreSim::wait_for_irq(uint64_t bound) {
   for (uint64_t i = 0; i < bound && !irq(); i++) cycle();
   return irq();
 }
 
 void CoreSim::soft_reset() {
-  write(Register::CONTROL, read(Register::CONTROL) | SOFT_RESET);
+  write(Register::CONTROL, read(Register::CONTROL) | ControlBit::SOFT_RESET);
   const uint64_t start = now();
-  while (read(Register::STATUS) & RESETTING) {
+  while (read(Register::STATUS) & StatusBit::RESETTING) {
     if (now() - start > DRAIN_BOUND) throw ProtocolError("the soft reset does not end: " + memory.under_way());
   }
   if (!memory.idle()) throw ProtocolError("the soft reset leaves transactions under way: " + memory.under_way());

@@ -4,21 +4,12 @@
 #include <memory>
 #include <vector>
 
+#include "../core/image.h"
 #include "memory.h"
 
 class Vdut;
 
 namespace fl {
-
-// What a driver tells the core of one segment.
-struct Job {
-  uint32_t command_address, command_count;
-  uint32_t arena_address, arena_bytes;
-  uint32_t data_address, data_bytes;
-};
-
-enum StatusBit : uint32_t { BUSY = 1, DONE = 2, ERROR = 4, QUEUE_FULL = 8, RESETTING = 16 };
-enum ControlBit : uint32_t { SOFT_RESET = 1, INTERRUPT_ENABLE = 2 };
 
 class CoreSim {
  public:
@@ -44,7 +35,9 @@ class CoreSim {
 
   bool irq() const;
   // Writes all registers of a job but the doorbell.
-  void describe(const Job &job);
+  void describe(const Job &job) {
+    fl::describe(job, [this](uint32_t offset, uint32_t value) { write(offset, value); });
+  }
   // Until the interrupt; false when `bound` cycles passed without it.
   bool wait_for_irq(uint64_t bound);
   // Asks for a soft reset and waits for its end. Throws ProtocolError where it does not come or leaves transactions under way.

@@ -56,7 +56,6 @@ struct Trouble {
 };
 
 constexpr uint32_t SLOTS = 2;
-constexpr uint32_t ROUND = 128;  // what all bases are aligned to
 // Far apart, for arenas of up to 512 MB; `scatter` moves each by up to a page.
 constexpr Placement PLACEMENT[SLOTS] = {{0x10000000, 0x60000000, 0xa0000000}, {0x38000000, 0x80000000, 0xa8000000}};
 
@@ -117,7 +116,7 @@ class Harness {
     core_.set_assertions(take<uint32_t>() != 0);
     core_.reset();
     core_.write(Register::WATCHDOG_CYCLES, watchdog);
-    core_.write(Register::CONTROL, INTERRUPT_ENABLE);
+    core_.write(Register::CONTROL, ControlBit::INTERRUPT_ENABLE);
     return Writer().put(core_.read(Register::CAPABILITY));
   }
 
@@ -139,9 +138,9 @@ class Harness {
     const bool single = take<uint32_t>() != 0;
     Bytes bytes = take_bytes();
     Placement at = PLACEMENT[slot % SLOTS];
-    at.arena += scatter(ROUND);
-    at.data += scatter(ROUND);
-    at.commands += scatter(ROUND);
+    at.arena += scatter(CORE_ALIGNMENT);
+    at.data += scatter(CORE_ALIGNMENT);
+    at.commands += scatter(CORE_ALIGNMENT);
     networks_[slot % SLOTS].reset();
     const auto network = std::make_shared<Network>(std::move(bytes), geometry(), at, single);
     networks_[slot % SLOTS] = network;
@@ -241,16 +240,7 @@ class Harness {
     return uint32_t(scatter_ >> 33) % (4096 / step) * step;
   }
 
-  // As the core tells it.
-  Geometry geometry() {
-    const uint32_t c = core_.read(Register::CAPABILITY);
-    Geometry g{};
-    g.output_lanes = c >> 8 & 0xff;
-    g.pixel_lanes = c >> 16 & 0xff;
-    g.bank_rows = 1u << (c >> 24 & 0xf);
-    g.weight_steps = 1u << (c >> 28);
-    return g;
-  }
+  Geometry geometry() { return geometry_of(core_.read(Register::CAPABILITY)); }
 
   Network &network() {
     const uint32_t slot = take<uint32_t>();
@@ -289,16 +279,16 @@ class Harness {
     core_.write(Register::DOORBELL, 1);
     if (!core_.wait_for_irq(bound)) return {HANGS, hanging(bound)};
     const uint32_t status = core_.read(Register::STATUS);
-    if (status & ERROR) {
+    if (status & StatusBit::ERROR) {
       result.code = core_.read(Register::ERROR_CODE);
       result.layer = stage.first_layer + core_.read(Register::ERROR_LAYER);
       return {FAILED, text_of("error %u in layer %u", result.code, result.layer)};
     }
     if (!core_.memory.idle()) return {BREACH, "the interrupt came before all was stored: " + core_.memory.under_way()};
-    if (status & BUSY || !(status & DONE)) return {BREACH, text_of("STATUS is %x after the interrupt", status)};
+    if (status & StatusBit::BUSY || !(status & StatusBit::DONE)) return {BREACH, text_of("STATUS is %x after the interrupt", status)};
     if (core_.memory.unmapped_bursts() > 0) return {BREACH, text_of("%u bursts outside of the mapped memory, the first at 0x%08x", core_.memory.unmapped_bursts(), core_.memory.unmapped_address())};
     count(stage, result);
-    core_.write(Register::STATUS, DONE);
+    core_.write(Register::STATUS, StatusBit::DONE);
     if (core_.irq()) return {BREACH, "the interrupt stays after its bit was cleared"};
     n.run_golden(stage);
     const std::string text = n.differences(stage);

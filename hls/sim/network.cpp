@@ -12,7 +12,6 @@ namespace fl {
 namespace {
 
 constexpr uint64_t BUDGET = uint64_t(1) << 31;  // of the golden model's prepared weights
-constexpr uint32_t ROUND = 128;                 // what commands and packed weights are aligned to
 constexpr uint32_t SHOWN = 6;                   // differing values that a text lists
 
 const char *op_name(uint32_t op) {
@@ -92,25 +91,16 @@ void Network::add_stage(bool on_core, uint32_t first_layer, uint32_t layers, con
   if (on_core) {
     const Schedule s = schedule_segment(program_.descriptors.data() + first_layer, layers, program_.data, geometry);
     if (!s.refusal.empty()) throw Refusal{FL_ERROR_UNSUPPORTED, s.refusal};
-    // Each stage's commands and weights behind those of the one before, aligned as the core wants them.
-    const auto append = [](std::vector<uint8_t> &to, const void *from, size_t bytes) {
-      to.resize((to.size() + ROUND - 1) / ROUND * ROUND);
-      const size_t at = to.size();
-      to.resize(at + bytes);
-      if (bytes > 0) std::memcpy(to.data() + at, from, bytes);
-      return uint32_t(at);
-    };
-    stage.job = {placement_.commands + append(commands_, s.commands.data(), s.commands.size() * sizeof(Command)), uint32_t(s.commands.size()),
-                 placement_.arena, uint32_t(arena_.size()),
-                 placement_.data + append(data_, s.weights.data(), s.weights.size()), uint32_t(s.weights.size())};
+    image_.add(s);
+    stage.job = image_.job(image_.segments() - 1, placement_, uint32_t(arena_.size()));
   }
   stages_.push_back(stage);
 }
 
 void Network::map(AxiMemory &memory) {
   memory.map(placement_.arena, reinterpret_cast<uint8_t *>(arena_.data()), uint32_t(arena_.size()));
-  memory.map(placement_.data, data_.data(), uint32_t(data_.size()));
-  memory.map(placement_.commands, commands_.data(), uint32_t(commands_.size()));
+  memory.map(placement_.data, image_.weights.data(), uint32_t(image_.weights.size()));
+  memory.map(placement_.commands, image_.commands.data(), uint32_t(image_.commands.size()));
 }
 
 void Network::start(const std::vector<uint8_t> &inputs, uint64_t seed) {

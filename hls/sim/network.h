@@ -5,16 +5,11 @@
 #include <vector>
 
 #include "../core/core.h"
-#include "../core/schedule.h"
+#include "../core/image.h"
 #include "../runtime/src/program.h"
 #include "core_sim.h"
 
 namespace fl {
-
-// Where a network lies in physical memory. Two can lie there at once.
-struct Placement {
-  uint32_t arena, data, commands;
-};
 
 class Network {
  public:
@@ -26,7 +21,7 @@ class Network {
     Job job;  // of a stage on the core
   };
 
-  // Throws Refusal. single: a doorbell a layer, so that the first layer at fault is found whatever the arena reuses.
+  // Two can lie in memory at once. Throws Refusal. single: a doorbell a layer, so that the first layer at fault is found whatever the arena reuses.
   Network(std::vector<uint8_t> bytes, const Geometry &geometry, const Placement &placement, bool single);
   Network(const Network &) = delete;
 
@@ -47,7 +42,7 @@ class Network {
   // Of the core's arena.
   std::vector<uint8_t> outputs() const;
 
-  uint8_t *commands_of(const Stage &stage) { return commands_.data() + (stage.job.command_address - placement_.commands); }
+  uint8_t *commands_of(const Stage &stage) { return image_.commands.data() + (stage.job.command_address - placement_.commands); }
 
  private:
   void add_stage(bool on_core, uint32_t first_layer, uint32_t layers, const Geometry &geometry);
@@ -64,7 +59,7 @@ class Network {
   std::vector<uint32_t> scratch_;
   std::vector<std::vector<int16_t>> weights_;  // prepared, of each layer
   std::vector<int16_t> patches_;
-  std::vector<uint8_t> commands_, data_;
+  CoreImage image_;
 };
 
 }  // namespace fl

@@ -7,10 +7,6 @@ import { verilate } from './verilate.mjs';
 
 /** Outcome of driver.cpp. */
 export const Outcome = { OK: 0, REFUSED: 1, FAILED: 2, DIFFERENT: 3, HANGS: 4, BREACH: 5 } as const;
-/** Bits of registers STATUS and CONTROL, and values of ERROR_CODE: see hls/core/layout.json. */
-export const StatusBit = { BUSY: 1, DONE: 2, ERROR: 4, QUEUE_FULL: 8, RESETTING: 16 } as const;
-export const ControlBit = { SOFT_RESET: 1, INTERRUPT_ENABLE: 2 } as const;
-export const ErrorCode = { NONE: 0, COMMAND: 1, RANGE: 2, READ: 3, WRITE: 4, WATCHDOG: 5 } as const;
 export const SLVERR = 2;
 export const DECERR = 3;
 export const ANY = 0xffffffff;

@@ -4,7 +4,7 @@ import { emulated } from './armhf.ts';
 import { Pipe } from './pipe.ts';
 
 /** fl_status of include/fabriclens_runtime.h. */
-export const Status = { OK: 0, ARGUMENT: 1, FORMAT: 2, VERSION: 3, UNSUPPORTED: 4, MEMORY: 5, BUSY: 6, CANCELLED: 7, DEADLINE: 8 } as const;
+export const Status = { OK: 0, ARGUMENT: 1, FORMAT: 2, VERSION: 3, UNSUPPORTED: 4, MEMORY: 5, BUSY: 6, CANCELLED: 7, DEADLINE: 8, DEVICE: 9 } as const;
 /** For hooks that start a driver: the first time it is compiled. */
 export const BUILD_TIMEOUT = 600_000;
 const INT8 = 1;

@@ -55,6 +55,14 @@ export const MAX_NMS_CANDIDATES = 30000;
 export const MAX_ARENA_BYTES = 536870912;
 /** of program.bin */
 export const MAX_FILE_BYTES = 1073741824;
+/** what register ID answers: 'F','L','P','1' as a little-endian u32 */
+export const CORE_ID = 827345990;
+/** what register VERSION answers in bits 16-31: of the registers and of what commands mean */
+export const CORE_VERSION = 1;
+/** what register CAPABILITY answers in bits 0-7 */
+export const CORE_INPUT_LANES = 16;
+/** of the addresses that the core is told: commands, arena, packed weights */
+export const CORE_ALIGNMENT = 128;
 
 /** one of each, in this order */
 export const SectionKind = {
@@ -301,6 +309,40 @@ export const CommandMode = {
   ODD_COLUMN: 16,
   /** the first valid row is odd */
   ODD_ROW: 32,
+} as const;
+
+/** bits of register CONTROL */
+export const ControlBit = {
+  /** drains AXI, then every unit starts anew; reads as 0 */
+  SOFT_RESET: 1,
+  INTERRUPT_ENABLE: 2,
+} as const;
+
+/** bits of register STATUS */
+export const StatusBit = {
+  BUSY: 1,
+  /** written with 1 it is cleared */
+  DONE: 2,
+  /** likewise; the bus is clean once BUSY is 0 */
+  ERROR: 4,
+  /** a doorbell is not heard */
+  QUEUE_FULL: 8,
+  RESETTING: 16,
+} as const;
+
+/** values of register ERROR_CODE */
+export const CoreError = {
+  NONE: 0,
+  /** a malformed command */
+  COMMAND: 1,
+  /** an address outside arena or weights */
+  RANGE: 2,
+  /** the bus answered a read with an error */
+  READ: 3,
+  /** the bus answered a write with an error */
+  WRITE: 4,
+  /** a layer took more than WATCHDOG_CYCLES */
+  WATCHDOG: 5,
 } as const;
 
 export type FieldType = 'u8' | 'i8' | 'u16' | 'u32' | 'i32' | 'f32';

@@ -1,11 +1,11 @@
 #include "estimate.h"
 
-#include <cstdio>
 #include <new>
 
 #include "../../core/core.h"
 #include "../../core/cycles.h"
 #include "../include/fabriclens_runtime.h"
+#include "report.h"
 
 namespace fl {
 namespace {
@@ -25,11 +25,8 @@ Refusal refused(const fl_program &program, const Segment &segment, uint32_t befo
 
 void estimate_segment(const fl_program &loaded, const Segment &segment, uint32_t before, const Geometry &geometry, const MemoryConfig &memory,
                       ProgramEstimate &estimate) {
-  const Program &program = parsed(loaded);
   const uint32_t first = segment.first, count = segment.count;
-  // Cut as a driver cuts it, which does not know the memory's speed.
-  const Schedule s = schedule_segment(program.descriptors.data() + first, count, program.data, geometry);
-  if (!s.refusal.empty()) throw refused(loaded, segment, before, geometry, s.refusal);
+  const Schedule s = scheduled(loaded, segment, before, geometry);
   uint64_t expected = estimate.cycles;
   for (const Tiling &tiling : s.tilings) expected += tiling.cycles;
   if (expected > MAX_ESTIMATED_CYCLES) {
@@ -48,6 +45,13 @@ void estimate_segment(const fl_program &loaded, const Segment &segment, uint32_t
 
 }  // namespace
 
+Schedule scheduled(const fl_program &program, const Segment &segment, uint32_t before, const Geometry &geometry) {
+  const Program &p = parsed(program);
+  Schedule s = schedule_segment(p.descriptors.data() + segment.first, segment.count, p.data, geometry);
+  if (!s.refusal.empty()) throw refused(program, segment, before, geometry, s.refusal);
+  return s;
+}
+
 ProgramEstimate estimate_program(const fl_program &program, const Geometry &geometry, const MemoryConfig &memory) {
   ProgramEstimate estimate;
   estimate.layers.resize(parsed(program).descriptors.size());
@@ -62,11 +66,6 @@ ProgramEstimate estimate_program(const fl_program &program, const Geometry &geom
 }  // namespace fl
 
 namespace {
-
-int32_t say(char *error, size_t error_bytes, int32_t status, const char *text) {
-  if (error && error_bytes > 0) std::snprintf(error, error_bytes, "%s", text);
-  return status;
-}
 
 // Index in the order of execution -> the descriptor; nullptr where it is a float operator.
 const fl::Descriptor *descriptor_at(const fl::Program &program, uint32_t index) {
@@ -91,14 +90,14 @@ void copy_layers(const fl::Program &program, const fl::ProgramEstimate &made, fl
 }  // namespace
 
 int32_t fl_estimate(const fl_program *program, const fl_core_setting *setting, fl_estimate_info *info, char *error, size_t error_bytes) {
-  say(error, error_bytes, FL_OK, "");
+  fl::clear(error, error_bytes);
   if (!program || !info || info->struct_bytes < sizeof *info || (setting && setting->struct_bytes < sizeof *setting) || (info->layer_capacity > 0 && !info->layers)) {
-    return say(error, error_bytes, FL_ERROR_ARGUMENT, "program, setting or info is NULL or has no struct_bytes");
+    return fl::report(error, error_bytes, FL_ERROR_ARGUMENT, "program, setting or info is NULL or has no struct_bytes");
   }
   fl::MemoryConfig memory;
   if (setting) memory = {setting->bytes_per_second, setting->latency_ns, setting->clock_khz};
   if (memory.clock_khz < 1000 || memory.clock_khz > 1000000 || memory.bytes_per_second < 1000000 || memory.bytes_per_second > 100000000000 || memory.latency_ns > 100000) {
-    return say(error, error_bytes, FL_ERROR_ARGUMENT, "the clock is 1 to 1000 MHz, the memory 1 MB/s to 100 GB/s and at most 100 us away");
+    return fl::report(error, error_bytes, FL_ERROR_ARGUMENT, "the clock is 1 to 1000 MHz, the memory 1 MB/s to 100 GB/s and at most 100 us away");
   }
   try {
     const fl::Geometry &geometry = fl::DEFAULT_GEOMETRY;
@@ -113,20 +112,20 @@ int32_t fl_estimate(const fl_program *program, const fl_core_setting *setting, f
     copy_layers(fl::parsed(*program), made, *info);
     return FL_OK;
   } catch (const fl::Refusal &refusal) {
-    return say(error, error_bytes, refusal.status, refusal.text.c_str());
+    return fl::report(error, error_bytes, refusal.status, "%s", refusal.text.c_str());
   } catch (const std::bad_alloc &) {
-    return say(error, error_bytes, FL_ERROR_MEMORY, "out of memory");
+    return fl::report(error, error_bytes, FL_ERROR_MEMORY, "out of memory");
   }
 }
 
 int32_t fl_core_refusal(const fl_program *program, uint32_t index, char *text, size_t text_bytes) {
-  say(text, text_bytes, FL_OK, "");
+  fl::clear(text, text_bytes);
   fl_layer_info info{};
   info.struct_bytes = sizeof info;
   if (fl_get_layer_info(program, index, &info) != FL_OK) return FL_ERROR_ARGUMENT;
   const fl::Descriptor *d = descriptor_at(fl::parsed(*program), index);
-  if (!d) return say(text, text_bytes, FL_ERROR_UNSUPPORTED, "the core computes in int8");
+  if (!d) return fl::report(text, text_bytes, FL_ERROR_UNSUPPORTED, "the core computes in int8");
   char reason[256];
   if (!fl::core_refusal(*d, fl::DEFAULT_GEOMETRY, reason, sizeof reason)) return FL_OK;
-  return say(text, text_bytes, FL_ERROR_UNSUPPORTED, reason);
+  return fl::report(text, text_bytes, FL_ERROR_UNSUPPORTED, "%s", reason);
 }

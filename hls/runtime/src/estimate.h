@@ -31,4 +31,8 @@ constexpr uint64_t MAX_ESTIMATED_CYCLES = 6000000000;
 // What a program was loaded from, but for its strings (runtime.cpp).
 const Program &parsed(const fl_program &program);
 
+// A segment of target PL as a driver cuts it, which does not know the memory's speed. `before`: layers of the segments before it. Throws Refusal
+// (FL_ERROR_UNSUPPORTED), with the layer's name where it is one layer's fault.
+Schedule scheduled(const fl_program &program, const Segment &segment, uint32_t before, const Geometry &geometry);
+
 }  // namespace fl
