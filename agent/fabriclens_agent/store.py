@@ -81,7 +81,7 @@ class Store:
                     os.mkdir(each, 0o700)
                     _sync(os.path.dirname(os.path.abspath(each)))
             self._held = _hold(os.path.join(folder, 'lock'))
-            self._sweep()
+            self._settle()
         except OSError as error:
             raise StoreError('store folder %s cannot be used: %s; correct --store or its rights' % (folder, error.strerror))
 
@@ -170,7 +170,7 @@ class Store:
             except FileNotFoundError:
                 raise RequestError(409, 'a file of the package was dropped meanwhile, as others needed the room; send it again')
             finally:
-                self._clean()
+                self._settle()
 
     def discard(self, sha256):
         """Away with a damaged file, so that it can be sent again."""
@@ -184,8 +184,7 @@ class Store:
                 os.unlink(os.path.join(self._models, name))
             except FileNotFoundError:
                 return False
-            _sync(self._models)
-            self._clean()
+            self._settle()
             return True
 
     def room(self):
@@ -244,7 +243,6 @@ class Store:
         finally:
             os.close(descriptor)
         os.rename(temporary, os.path.join(self._models, name))
-        _sync(self._models)
 
     def _pending(self):
         """{SHA-256: (bytes, when it was written by the clock of the disk)} of uploads."""
@@ -291,14 +289,15 @@ class Store:
         self._drop(sha256)
         _unlink(self._object(sha256))
 
-    def _clean(self):
-        """What cannot be swept now is at the next start: no reason to fail what was asked for."""
-        with contextlib.suppress(OSError):
+    def _settle(self):
+        """The manifests as they are now are on the disk, and after that what none of them names is removed: the other way round
+        a power cut could bring back a manifest whose files are gone."""
+        _sync(self._models)
+        with contextlib.suppress(OSError):  # what cannot be removed now is at the next start
             self._sweep()
 
     def _sweep(self):
         """Removes what no package needs and no upload goes on with."""
-        _sync(self._models)  # what a manifest on the disk may still name must not be removed because the newer one was seen
         for name in os.listdir(self._models):
             if not NAME.match(name):
                 os.unlink(os.path.join(self._models, name))
