@@ -15,8 +15,8 @@ const BUNDLES = [
   { input: 'src/engines/ort-worker.ts', file: 'dist/workers/ort-worker.js', format: 'esm' },
 ];
 
-/** Left to Node's own resolution: what comes with native or wasm files beside its code. */
-const EXTERNAL = [/^node:/, 'electron', 'onnxruntime-node', /^@cornerstonejs\/codec-/];
+/** Left to Node's own resolution: what comes with native or wasm files beside its code, or looks for its own folder (ssh2). */
+const EXTERNAL = [/^node:/, 'electron', 'onnxruntime-node', /^@cornerstonejs\/codec-/, 'ssh2'];
 
 export async function bundle({ input, file, format, platform = 'node', external = EXTERNAL }) {
   const { build } = await import('rolldown');

@@ -12,8 +12,9 @@ export const CORE = ['verilator', 'make', 'yosys', 'tcl'];
 /** The runtime for the board's processor, and running it without a board. */
 export const ARM_BUILD = ['g++-arm-linux-gnueabihf'];
 export const ARM = [...ARM_BUILD, 'qemu-user'];
-/** For tests: none of them starts a service. */
-export const TESTING = ['xvfb', 'xauth', 'dcmtk', 'dicom3tools', 'fonts-wqy-microhei', ...CORE, ...ARM];
+/** Real peers of the link to a board: the tests start their programs on ports of their own. Where systemd runs, installing them starts services. */
+const SERVICES = ['openssh-server', 'haproxy'];
+export const TESTING = [...SERVICES, 'openssh-client', 'xvfb', 'xauth', 'dcmtk', 'dicom3tools', 'fonts-wqy-microhei', ...CORE, ...ARM];
 
 const isDebian = () => existsSync('/etc/debian_version') && onPath('dpkg-query');
 
@@ -53,6 +54,10 @@ export async function ensurePackages(packages, purpose) {
   const wanted = await missing(packages);
   if (wanted.length === 0) return;
   const command = `apt-get install -y --no-install-recommends ${wanted.join(' ')}`;
+  const services = existsSync('/run/systemd/system') ? wanted.filter((name) => SERVICES.includes(name)) : [];
+  if (services.length > 0) {
+    throw new SetupError(`Missing for ${purpose}: ${wanted.join(' ')}\nOf these, ${services.join(' and ')} would also start as services here, which is yours to decide. Install them (and disable the services if you do not want them), then run this again:\n\n  sudo ${command}\n`);
+  }
   if (process.getuid?.() !== 0) throw new SetupError(`Missing for ${purpose}: ${wanted.join(' ')}\nInstall them, then run this again:\n\n  sudo ${command}\n`);
   say(`Missing for ${purpose}: ${wanted.join(' ')}`);
   const result = await step(`Debian packages for ${purpose}`, () => apt(['install', '-y', '-qq', '--no-install-recommends', ...wanted]));

@@ -23,6 +23,7 @@ const NAMELESS: Record<string, string> = {
   '@types/node': 'read by tsc',
   '@types/react': 'read by tsc',
   '@types/react-dom': 'read by tsc',
+  '@types/ssh2': 'read by tsc',
 };
 
 function faults({ manifest, table, licence, sources }: Facts): string[] {
@@ -50,7 +51,11 @@ const files = [...own, 'electron-builder.yml', 'eslint.config.mjs', 'vitest.conf
 const facts: Facts = {
   manifest,
   table: read('docs/decisions/dependencies.md'),
-  licence: (name) => (JSON.parse(read(`node_modules/${name}/package.json`)) as { license: string }).license,
+  licence: (name) => {
+    // ssh2 has npm's older field.
+    const { license, licenses } = JSON.parse(read(`node_modules/${name}/package.json`)) as { license?: string; licenses?: { type: string }[] };
+    return license ?? licenses?.map(({ type }) => type).join(' OR ') ?? 'none';
+  },
   sources: files.map(read).join('\n'),
 };
 

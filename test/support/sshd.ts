@@ -1,0 +1,153 @@
+/**
+ * A real OpenSSH server (Debian's openssh-server) as this user on a loopback port, with host keys of its own and a home that is none of ours. Key and agent
+ * logins only: passwords need PAM and an account, which no test may make on somebody's computer. `sudo` is the stand-in below for the same reason.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, connect, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import ssh2 from 'ssh2';
+import { fingerprintOf, readHostKey, type HostKey } from '../../src/board/ssh/host-keys.ts';
+
+const SSHD = '/usr/sbin/sshd';
+/** Asks for its password on stdin as `sudo -k -S` does, and runs the command as whoever runs it. */
+export const SUDO_PASSWORD = 'sudo password with spaces & $igns';
+const SUDO = `#!/bin/sh
+while [ $# -gt 0 ]; do case $1 in -k|-S) shift;; -p) shift 2;; --) shift; break;; *) break;; esac; done
+[ -e "$HOME/.nopasswd" ] && exec "$@"
+IFS= read -r word
+[ "$word" = "$(cat "$HOME/../sudo-password")" ] || { echo "sudo: 1 incorrect password attempt" >&2; exit 1; }
+exec "$@"
+`;
+
+export interface TestServer {
+  port: number;
+  user: string;
+  /** A private key that is let in. */
+  key: string;
+  hostKey: HostKey;
+  fingerprint: string;
+  /** What a login finds as $HOME; its bin/ is first on the PATH. */
+  home: string;
+  /** The folder around home, for whatever else a test puts there. */
+  folder: string;
+  /** Ends the server; it comes back on the same port with a new host key. */
+  changeHostKey(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface TestKey { private: string; public: string }
+export const newKey = (): TestKey => ssh2.utils.generateKeyPairSync('ed25519');
+
+export async function startSshd(settings: readonly string[] = []): Promise<TestServer> {
+  if (!existsSync(SSHD)) throw new Error(`${SSHD} is missing; install it: apt-get install openssh-server`);
+  // As root it wants its empty folder, which a boot makes.
+  if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
+  const folder = mkdtempSync(join(tmpdir(), 'fabriclens-sshd-'));
+  const home = join(folder, 'home');
+  mkdirSync(join(home, 'bin'), { recursive: true });
+  writeFileSync(join(folder, 'sudo-password'), SUDO_PASSWORD, { mode: 0o600 });
+  writeFileSync(join(home, 'bin/sudo'), SUDO);
+  chmodSync(join(home, 'bin/sudo'), 0o755);
+  const client = newKey();
+  writeFileSync(join(folder, 'authorized_keys'), `${client.public}\n`, { mode: 0o600 });
+  const port = await freePort();
+  const path = join(folder, 'sshd_config');
+  writeFileSync(path, [
+    `Port ${port}`, 'ListenAddress 127.0.0.1', `HostKey ${join(folder, 'host_key')}`, `PidFile ${join(folder, 'sshd.pid')}`,
+    `AuthorizedKeysFile ${join(folder, 'authorized_keys')}`, 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no', 'KbdInteractiveAuthentication no',
+    'PermitRootLogin prohibit-password', 'LogLevel VERBOSE', `Subsystem sftp /usr/lib/openssh/sftp-server -d ${home}`,
+    `SetEnv HOME=${home} PATH=${join(home, 'bin')}:${process.env['PATH'] ?? ''}`, 'MaxStartups 100', ...settings, '',
+  ].join('\n'));
+
+  let child: ChildProcess | undefined;
+  const server = { port, user: userInfo().username, key: client.private, home, folder } as TestServer;
+  const start = async (): Promise<void> => {
+    const pair = newKey();
+    writeFileSync(join(folder, 'host_key'), pair.private, { mode: 0o600 });
+    const parsed = ssh2.utils.parseKey(pair.public);
+    if (parsed instanceof Error) throw parsed;
+    server.hostKey = readHostKey((Array.isArray(parsed) ? parsed[0]! : parsed).getPublicSSH())!;
+    server.fingerprint = fingerprintOf(server.hostKey);
+    const started = spawn(SSHD, ['-D', '-e', '-f', path], { stdio: ['ignore', 'ignore', 'pipe'] });
+    child = started;
+    let said = '';
+    started.stderr.on('data', (chunk: Buffer) => { said = (said + chunk.toString()).slice(-4000); });
+    await new Promise<void>((done, reject) => {
+      const timer = setTimeout(() => reject(new Error(`sshd does not listen after 20 s: ${said}`)), 20_000);
+      started.once('error', reject);
+      started.once('exit', (code) => reject(new Error(`sshd ended with ${code}: ${said}`)));
+      started.stderr.on('data', () => {
+        if (!said.includes('Server listening')) return;
+        clearTimeout(timer);
+        done();
+      });
+    });
+  };
+  const end = async (): Promise<void> => {
+    const running = child;
+    if (running?.exitCode !== null) return;
+    await new Promise<void>((done) => { running.once('exit', () => done()); running.kill('SIGKILL'); });
+  };
+  await start();
+  server.changeHostKey = async () => { await end(); await start(); };
+  server.stop = async () => { await end(); rmSync(folder, { recursive: true, force: true }); };
+  return server;
+}
+
+export async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((done) => probe.listen(0, '127.0.0.1', done));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((done) => probe.close(done));
+  return port;
+}
+
+/** A cable that can be pulled: a TCP proxy. `cut` resets what goes through; `freeze` carries nothing on and says nothing. */
+export interface Cable {
+  port: number;
+  /** Bytes carried to the board so far. */
+  sent(): number;
+  cut(): void;
+  freeze(): void;
+  close(): Promise<void>;
+}
+
+export async function cable(to: number): Promise<Cable> {
+  const pairs = new Set<[Socket, Socket]>();
+  let sent = 0;
+  const server = createServer((near) => {
+    const far = connect(to, '127.0.0.1');
+    const pair: [Socket, Socket] = [near, far];
+    pairs.add(pair);
+    const end = (): void => {
+      pairs.delete(pair);
+      near.destroy();
+      far.destroy();
+    };
+    near.on('data', (chunk) => { sent += chunk.length; });
+    for (const socket of pair) socket.on('error', end).on('close', end);
+    near.pipe(far);
+    far.pipe(near);
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const cut = (): void => pairs.forEach((pair) => pair.forEach((socket) => socket.resetAndDestroy()));
+  return {
+    port: (server.address() as AddressInfo).port,
+    sent: () => sent,
+    cut,
+    freeze: () => pairs.forEach(([near, far]) => {
+      near.unpipe(far);
+      far.unpipe(near);
+      near.pause();
+      far.pause();
+    }),
+    close: async () => {
+      const closed = new Promise((done) => server.close(done));
+      cut();
+      await closed;
+    },
+  };
+}
