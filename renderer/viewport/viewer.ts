@@ -199,9 +199,8 @@ export class Viewer {
     const sameSize = before.facts?.rows === frame.rows && before.facts.columns === frame.columns;
     const base = sameSeries ? (sameSize ? sameSeries : { ...sameSeries, fitted: true }) : FRESH;
     const own = this.ownVoi?.seriesUid === shown.series.uid ? this.ownVoi.voi : null;
-    const { spacing } = shown.instance;
     this.viewport?.show(
-      { key: sliceKey(shown), frame, aspect: spacing ? spacing.row / spacing.column : 1 },
+      { key: sliceKey(shown), frame, aspect: shown.instance.pixelAspect },
       { ...base, voi: frame.kind === 'grey' ? (own ?? frame.voi[0]!) : null },
     );
   }

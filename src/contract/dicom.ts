@@ -9,13 +9,26 @@ export type PersonName = z.infer<typeof PersonName>;
 export const Window = z.object({ center: z.number(), width: z.number(), explanation: z.string() });
 export type Window = z.infer<typeof Window>;
 
-/** Millimetres a pixel step, and how far they can be trusted: null where the file says nothing usable. */
+/**
+ * Where millimetres are those of (PS3.3 10.7.1): `patient` the imaged plane; `calibrated` a known object or geometry in a projection; `corrected` the
+ * detector's over the estimated magnification (0018,1114); `detector` the detector's, so that the patient is smaller; `scanned` the film's;
+ * `unstated` a projection that does not say.
+ */
+export const SpacingPlane = z.enum(['patient', 'calibrated', 'corrected', 'detector', 'scanned', 'unstated']);
+export type SpacingPlane = z.infer<typeof SpacingPlane>;
+
+/** Millimetres from a pixel to the one below (row) and beside it (column), and what they are those of. */
 export const Spacing = z.object({
   row: z.number().positive(),
   column: z.number().positive(),
   source: z.enum(['PixelSpacing', 'ImagerPixelSpacing', 'NominalScannedPixelSpacing']),
+  plane: SpacingPlane,
 });
 export type Spacing = z.infer<typeof Spacing>;
+
+/** A part of an ultrasound image with millimetres of its own (0018,6011); its edges are inside. */
+export const SpacingRegion = z.object({ left: z.number(), top: z.number(), right: z.number(), bottom: z.number(), row: z.number().positive(), column: z.number().positive() });
+export type SpacingRegion = z.infer<typeof SpacingRegion>;
 
 export const InstanceInfo = z.object({
   /** Opaque; minted by the host, never a path. */
@@ -38,7 +51,12 @@ export const InstanceInfo = z.object({
   patientOrientation: z.array(z.string()),
   /** ImagePositionPatient · slice normal (mm), for ordering a stack; null without geometry. */
   slicePosition: z.number().nullable(),
+  /** Of the whole image; null where the file says nothing usable. */
   spacing: Spacing.nullable(),
+  /** Of parts of it; where there are some, no other spacing holds. */
+  regions: z.array(SpacingRegion),
+  /** Height of a pixel over its width: from the spacing, or Pixel Aspect Ratio (0028,0034). */
+  pixelAspect: z.number().positive(),
   windows: z.array(Window),
   /** Milliseconds between frames for cine (0018,1063 / 0018,0040 / 0008,2144); null when not a cine. */
   frameTime: z.number().nullable(),

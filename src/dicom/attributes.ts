@@ -1,5 +1,5 @@
 /** Image attributes wherever they are: at the top of the data set, or in the functional groups of enhanced multi-frame objects (PS3.3 C.7.6.16). */
-import type { Spacing, Window } from '../contract/dicom.ts';
+import type { Window } from '../contract/dicom.ts';
 import type { DataSet } from './dataset.ts';
 import { DicomError } from './errors.ts';
 import type { DicomFile } from './parse.ts';
@@ -86,20 +86,6 @@ export function windowsOf(file: DicomFile, frame: number): Window[] {
     const width = widths[i];
     return width !== undefined && Number.isFinite(center) && width > 0 && Number.isFinite(width) ? [{ center, width, explanation: explanations[i] ?? '' }] : [];
   });
-}
-
-/** Millimetres a pixel (row spacing first, as in the file), or null. A projection's Pixel Spacing equal to the detector's is the detector's. */
-export function spacingOf(file: DicomFile, frame: number): Spacing | null {
-  const read = (set: DataSet, tag: Tag): [number, number] | null => {
-    const [row, column] = set.numbers(tag);
-    return row !== undefined && column !== undefined && row > 0 && column > 0 && Number.isFinite(row) && Number.isFinite(column) ? [row, column] : null;
-  };
-  const imager = read(file.dataSet, T.ImagerPixelSpacing);
-  const pixel = read(group(file, frame, T.PixelMeasuresSequence), T.PixelSpacing);
-  if (pixel && !(imager && imager[0] === pixel[0] && imager[1] === pixel[1])) return { row: pixel[0], column: pixel[1], source: 'PixelSpacing' };
-  if (imager) return { row: imager[0], column: imager[1], source: 'ImagerPixelSpacing' };
-  const scanned = read(file.dataSet, T.NominalScannedPixelSpacing);
-  return scanned ? { row: scanned[0], column: scanned[1], source: 'NominalScannedPixelSpacing' } : null;
 }
 
 /** Image Orientation (Patient): direction cosines of a row, then of a column; null without. */

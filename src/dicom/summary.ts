@@ -1,10 +1,11 @@
 /** What lists and messages say of a file, without decoding a pixel. */
 import type { InstanceInfo, PersonName, SeriesInfo, StudyInfo } from '../contract/dicom.ts';
-import { patientOrientation, pixelHeader, slicePosition, spacingOf, windowsOf, group } from './attributes.ts';
+import { patientOrientation, pixelHeader, slicePosition, windowsOf, group } from './attributes.ts';
 import { stripped } from './charset.ts';
 import type { DataSet } from './dataset.ts';
 import { DicomError } from './errors.ts';
 import type { DicomFile } from './parse.ts';
+import { pixelAspectOf, regionsOf, spacingOf } from './spacing.ts';
 import { T } from './tags.ts';
 import { isWithoutImage, sopClassName, UID } from './uids.ts';
 
@@ -97,6 +98,8 @@ export function summarise(file: DicomFile, origin: { id: string; fileName: strin
       patientOrientation: patientOrientation(file),
       slicePosition: slicePosition(file, 0),
       spacing: spacingOf(file, 0),
+      regions: regionsOf(file),
+      pixelAspect: pixelAspectOf(file, 0),
       windows: windowsOf(file, 0),
       frameTime: frameTime(dataSet, header.frames),
       qualityControl: dataSet.string(T.QualityControlImage) === 'YES',
