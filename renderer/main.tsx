@@ -12,6 +12,7 @@ import { ACTIONS } from './actions/actions.ts';
 import { Window } from './App.tsx';
 import { i18n, setLanguage } from './i18n/index.ts';
 import { Failsafe } from './ui/Failsafe.tsx';
+import { Measurer } from './measure/measurer.ts';
 import { Session } from './state/session.ts';
 import { AppContext, type App } from './ui/app.ts';
 import { Viewer } from './viewport/viewer.ts';
@@ -44,10 +45,12 @@ const session = new Session(window.fabriclens);
 const pool = new DecodePool(newWorker, Math.min(4, Math.max(2, navigator.hardwareConcurrency - 1)));
 const viewer = new Viewer(pool, new TableMaker(newWorker));
 
+const measurer = new Measurer();
+
 const perform = (id: string): boolean => {
   const action = actionById(id);
-  if (!action?.possible({ app: session.store.get(), view: viewer.view.get() })) return false;
-  action.perform({ session, viewer, say: (key) => i18n.t(key) });
+  if (!action?.possible({ app: session.store.get(), view: viewer.view.get(), measure: measurer.store.get() })) return false;
+  action.perform({ session, viewer, measurer, say: (key) => i18n.t(key) });
   return true;
 };
 session.onMenuAction = perform;
@@ -65,7 +68,7 @@ window.addEventListener('keydown', (event) => {
 });
 
 session.store.subscribe(() => setLanguage(session.store.get().info?.settings.locale ?? 'en'));
-const app: App = { session, viewer, pool, perform };
+const app: App = { session, viewer, measurer, pool, perform };
 const nonce = document.querySelector<HTMLMetaElement>('meta[property=csp-nonce]')?.nonce ?? '';
 
 // Before the first text is drawn: a fallback would be looked up in the system's fonts, which the page waits for with its one thread.

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { en } from '../i18n/en.ts';
+import { Measurer } from '../measure/measurer.ts';
 import { INITIAL_STATE } from '../state/store.ts';
 import { actionById, ACTIONS, type Action } from './actions.ts';
 
@@ -18,7 +19,7 @@ describe('actions', () => {
   });
 
   test('with nothing open only opening, workspaces, the panel, the series steps and help are possible', () => {
-    const now = { app: INITIAL_STATE, view: { status: 'empty' as const, error: null, drawn: null, presentation: null, toPane: null, facts: null, decodeMs: 0, drawMs: 0 } };
+    const now = { app: INITIAL_STATE, view: { status: 'empty' as const, error: null, drawn: null, presentation: null, toPane: null, facts: null, decodeMs: 0, drawMs: 0 }, measure: new Measurer().store.get() };
     const possible = all.filter((a) => a.possible(now)).map((a) => a.id);
     expect(possible).toEqual(['open.files', 'open.folder', 'open.sample', 'workspace.review', 'workspace.models', 'workspace.boards', 'workspace.settings', 'series.next', 'series.previous', 'panel.toggle', 'help.shortcuts']);
   });

@@ -2,21 +2,25 @@
  * Everything a reader can do, once: its name, shortcut, when it is possible, and the doing. Toolbar, keyboard and the host's
  * menu (by `id`) all run these, so they cannot disagree.
  */
+import type { MeasureState, Measurer } from '../measure/measurer.ts';
 import type { Session } from '../state/session.ts';
 import { entryOf, heatMapRun, shownOf } from '../state/selectors.ts';
 import type { AppState, Tool, Workspace } from '../state/store.ts';
-import type { View, Viewer } from '../viewport/viewer.ts';
+import { sliceKey, type View, type Viewer } from '../viewport/viewer.ts';
+import { rowsOf } from '../measure/rows.ts';
 import type { IconName } from '../ui/icons.tsx';
 
 export interface ActionContext {
   session: Session;
   viewer: Viewer;
+  measurer: Measurer;
   /** A text in the reader's language, for what an action reports. */
-  say: (key: 'panel.exported') => string;
+  say: (key: 'panel.exported' | 'measure.exported') => string;
 }
 export interface Situation {
   app: AppState;
   view: View;
+  measure: MeasureState;
 }
 
 export interface Action<Id extends string = string> {
@@ -35,6 +39,7 @@ const inReview = ({ app }: Situation): boolean => app.workspace === 'review';
 const hasImage = (now: Situation): boolean => inReview(now) && now.view.status === 'shown';
 const hasGrey = (now: Situation): boolean => hasImage(now) && now.view.facts?.kind === 'grey';
 const hasStack = ({ app }: Situation): boolean => app.workspace === 'review' && (shownOf(app.library, app.selection)?.count ?? 0) > 1;
+const hasMeasurements = (now: Situation): boolean => hasImage(now) && (now.measure.all[sliceKey(now.view.drawn!)] ?? []).length > 0;
 const entryNow = ({ app }: Situation): ReturnType<typeof entryOf> => entryOf(app, shownOf(app.library, app.selection));
 
 const tool = <N extends Tool>(name: N, icon: IconName, shortcut: string): Action<`tool.${N}`> => ({
@@ -80,6 +85,24 @@ export const ACTIONS = [
   tool('pan', 'pan', 'p'),
   tool('zoom', 'zoom', 'z'),
   tool('scroll', 'scroll', 's'),
+  tool('length', 'length', 'l'),
+  tool('angle', 'angle', 'a'),
+  tool('cobb', 'cobb', 'o'),
+  tool('rectangle', 'rectangle', 't'),
+  tool('ellipse', 'ellipse', 'e'),
+  tool('probe', 'probe', 'q'),
+  tool('arrow', 'arrow', 'm'),
+  { id: 'measure.undo', icon: 'undo', shortcuts: ['Ctrl+Z'], possible: ({ measure }) => measure.past.length > 0 || measure.drawing !== null, perform: ({ measurer }) => measurer.undo() },
+  { id: 'measure.redo', icon: 'redo', shortcuts: ['Ctrl+Shift+Z', 'Ctrl+Y'], possible: ({ measure }) => measure.future.length > 0, perform: ({ measurer }) => measurer.redo() },
+  { id: 'measure.remove', icon: 'close', shortcuts: ['Delete', 'Backspace'], possible: (now) => hasImage(now) && now.measure.selected !== null, perform: ({ measurer }) => measurer.remove() },
+  { id: 'measure.clear', icon: null, shortcuts: [], possible: hasMeasurements, perform: ({ measurer, viewer }) => measurer.clear(sliceKey(viewer.view.get().drawn!)) },
+  {
+    id: 'measure.export',
+    icon: 'export',
+    shortcuts: [],
+    possible: ({ measure }) => Object.values(measure.all).some((list) => list.length > 0),
+    perform: ({ session, measurer, viewer, say }) => void session.exportMeasurements(() => rowsOf(measurer.store.get().all, session.store.get().library, (slice) => viewer.frameOf(slice)), say('measure.exported')),
+  },
   view('fit', 'fit', ['f'], (v) => v.fit()),
   view('actualSize', 'actual', ['1'], (v) => v.actualSize()),
   view('zoomIn', 'zoomIn', ['+', '='], (v) => v.zoom(1.25)),

@@ -3,6 +3,7 @@ import type { JSX } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useView } from '../ui/app.ts';
 import { dicomDate, dicomTime, personName, windowValue } from '../ui/format.ts';
+import { ScaleBar } from './ScaleBar.tsx';
 import { edgeLetters } from '../viewport/orientation.ts';
 
 export function Corners(): JSX.Element | null {
@@ -42,6 +43,7 @@ export function Corners(): JSX.Element | null {
         </span>
       </div>
       <div className="corner bottom right">
+        <ScaleBar />
         {instance.lossy && <span>{t('viewer.lossy')}</span>}
         {voi?.kind === 'window' && (
           <span data-testid="window-level">{t('viewer.window', { width: windowValue(voi.width, voi.width), center: windowValue(voi.center, voi.width), units: named })}</span>

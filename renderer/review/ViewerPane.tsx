@@ -12,6 +12,8 @@ import { BoxOverlay } from './BoxOverlay.tsx';
 import { Corners } from './Corners.tsx';
 import { EmptyState } from './EmptyState.tsx';
 import { useHeatMapOverlay } from './heatMapOverlay.ts';
+import { MeasureMenu } from './MeasureMenu.tsx';
+import { MeasureOverlay } from './MeasureOverlay.tsx';
 import { usePointer } from './pointer.ts';
 
 export function ViewerPane(): JSX.Element {
@@ -34,6 +36,7 @@ function Toolbar(): JSX.Element {
       <ToolButton id="tool.pan" />
       <ToolButton id="tool.zoom" />
       <ToolButton id="tool.scroll" />
+      <MeasureMenu />
       <span className="divider" />
       <ToolButton id="view.fit" />
       <ToolButton id="view.actualSize" />
@@ -110,6 +113,7 @@ function Pane(): JSX.Element {
     <div className="pane" data-status={status}>
       <div ref={ref} className="canvas-host" data-testid="viewport" data-tool={tool} role="group" aria-label={t('viewer.image')} tabIndex={0} />
       <BoxOverlay />
+      <MeasureOverlay />
       <Corners />
       {status === 'loading' && (
         <div className="pane-message" role="status">

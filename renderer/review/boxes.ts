@@ -1,7 +1,7 @@
 /** What a detector's comparison shows: rows of the table, and boxes over the image. Pure. */
 import type { Box, DetectionComparison, DetectionRun, EngineId } from '../../src/contract/engine.ts';
 import type { BoxesChoice } from '../state/store.ts';
-import type { Point, ToPane } from '../viewport/presentation.ts';
+import { onPane, type Point, type ToPane } from '../viewport/presentation.ts';
 
 /** One thing in the image. */
 export interface BoxRow {
@@ -68,9 +68,8 @@ export function drawnBoxes(comparison: DetectionComparison, choice: Pick<BoxesCh
 }
 
 /** Corners in the pane, in order around the box, so that a turned or mirrored image has turned or mirrored boxes. */
-export function cornersOf({ x, y, width, height }: Box, { a, b, c, d, e, f }: ToPane): Point[] {
-  return [[x, y], [x + width, y], [x + width, y + height], [x, y + height]].map(([px, py]) => ({ x: a * px! + c * py! + e, y: b * px! + d * py! + f }));
-}
+export const cornersOf = ({ x, y, width, height }: Box, toPane: ToPane): Point[] =>
+  [{ x, y }, { x: x + width, y }, { x: x + width, y: y + height }, { x, y: y + height }].map((point) => onPane(toPane, point));
 
 export interface Bounds {
   left: number;

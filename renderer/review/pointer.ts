@@ -1,8 +1,11 @@
-/** Mouse on the viewport: left does the chosen tool, middle pans, right zooms; the wheel scrolls a stack or zooms. */
+/** Mouse and keys on the viewport: left does the chosen tool, middle pans, right zooms; the wheel scrolls a stack or zooms; Enter puts a measurement there. */
 import { useEffect, type RefObject } from 'react';
 import { shownOf } from '../state/selectors.ts';
+import { isKind } from '../measure/measure.ts';
 import type { Tool } from '../state/store.ts';
 import { useApp } from '../ui/app.ts';
+import { fromPane, type Point } from '../viewport/presentation.ts';
+import { sliceKey } from '../viewport/viewer.ts';
 
 /** Screen pixels of a drag that make one step in the stack. */
 const STEP = 10;
@@ -10,21 +13,35 @@ const STEP = 10;
 const NOTCH = 60;
 
 export function usePointer(ref: RefObject<HTMLElement | null>): void {
-  const { session, viewer } = useApp();
+  const { session, viewer, measurer } = useApp();
   useEffect(() => {
     const element = ref.current!;
     let drag: { tool: Tool; x: number; y: number; rest: number; startX: number; startY: number } | null = null;
     let wheel = 0;
     const toolOf = (button: number): Tool => (button === 1 ? 'pan' : button === 2 ? 'zoom' : session.store.get().tool);
 
+    /** A point of the pane as one of the drawn image, within its edges. */
+    const onImage = (clientX: number, clientY: number): { key: string; at: Point } | null => {
+      const { drawn, toPane, facts } = viewer.view.get();
+      if (!drawn || !toPane || !facts) return null;
+      const { left, top } = element.getBoundingClientRect();
+      const { x, y } = fromPane(toPane, { x: clientX - left, y: clientY - top });
+      return { key: sliceKey(drawn), at: { x: Math.min(facts.columns, Math.max(0, x)), y: Math.min(facts.rows, Math.max(0, y)) } };
+    };
+
     const down = (event: PointerEvent): void => {
       if (drag) return;
       element.setPointerCapture(event.pointerId);
-      drag = { tool: toolOf(event.button), x: event.clientX, y: event.clientY, rest: 0, startX: event.clientX, startY: event.clientY };
+      const tool = toolOf(event.button);
+      const image = isKind(tool) ? onImage(event.clientX, event.clientY) : null;
+      if (image && isKind(tool)) measurer.press(image.key, tool, image.at);
+      drag = { tool, x: event.clientX, y: event.clientY, rest: 0, startX: event.clientX, startY: event.clientY };
       viewer.setInteracting(true);
     };
     const move = (event: PointerEvent): void => {
-      if (!drag) return;
+      const image = measurer.store.get().drawing && (!drag || isKind(drag.tool)) ? onImage(event.clientX, event.clientY) : null;
+      if (image) measurer.follow(image.at);
+      if (!drag || isKind(drag.tool)) return;
       const dx = event.clientX - drag.x;
       const dy = event.clientY - drag.y;
       drag.x = event.clientX;
@@ -39,7 +56,9 @@ export function usePointer(ref: RefObject<HTMLElement | null>): void {
         if (steps !== 0) session.scrollBy(steps);
       }
     };
-    const up = (): void => {
+    const up = (event: PointerEvent): void => {
+      const image = drag && isKind(drag.tool) ? onImage(event.clientX, event.clientY) : null;
+      if (image) measurer.release(image.at);
       drag = null;
       viewer.setInteracting(false);
     };
@@ -58,12 +77,25 @@ export function usePointer(ref: RefObject<HTMLElement | null>): void {
       session.scrollBy(Math.sign(wheel));
       wheel = 0;
     };
+    const key = (event: KeyboardEvent): void => {
+      const { tool } = session.store.get();
+      const { left, top, width, height } = element.getBoundingClientRect();
+      if (event.key === 'Escape' && (measurer.cancel() || measurer.store.get().selected)) measurer.deselect();
+      else if (event.key === 'Enter' && isKind(tool)) {
+        const image = onImage(left + width / 2, top + height / 2);
+        const { toPane, facts } = viewer.view.get();
+        // A quarter of what is seen, or of the image.
+        if (image && toPane && facts) measurer.place(image.key, tool, image.at, Math.min(Math.min(width, height) / Math.hypot(toPane.a, toPane.b), facts.columns, facts.rows) / 4);
+      } else return;
+      event.preventDefault();
+    };
     const noMenu = (event: Event): void => event.preventDefault();
     element.addEventListener('pointerdown', down);
     element.addEventListener('pointermove', move);
     element.addEventListener('pointerup', up);
     element.addEventListener('pointercancel', up);
     element.addEventListener('wheel', turn, { passive: false });
+    element.addEventListener('keydown', key);
     element.addEventListener('contextmenu', noMenu);
     return () => {
       element.removeEventListener('pointerdown', down);
@@ -71,7 +103,8 @@ export function usePointer(ref: RefObject<HTMLElement | null>): void {
       element.removeEventListener('pointerup', up);
       element.removeEventListener('pointercancel', up);
       element.removeEventListener('wheel', turn);
+      element.removeEventListener('keydown', key);
       element.removeEventListener('contextmenu', noMenu);
     };
-  }, [ref, session, viewer]);
+  }, [ref, session, viewer, measurer]);
 }

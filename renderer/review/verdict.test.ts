@@ -66,7 +66,7 @@ describe('waterfall', () => {
     }));
   });
 
-  test('round numbers', () => expect([0, 0.3, 1, 1.2, 3, 70, 5001].map(roundUp)).toEqual([1, 0.5, 1, 2, 5, 100, 10000]));
+  test('round numbers', () => expect([0, 5e-324, 0.3, 1, 1.2, 3, 70, 5001].map(roundUp)).toEqual([1, 1, 0.5, 1, 2, 5, 100, 10000]));
 });
 
 test('parts in the order of the contract, with the sources of all engines', () => {

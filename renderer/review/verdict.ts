@@ -57,9 +57,12 @@ export interface Waterfall {
   ticks: number[];
 }
 
+/** Below this (ms) no clock tells a time from none, and powers of ten run out of digits. */
+const NOTHING = 1e-9;
+
 /** 1, 2 or 5 times a power of ten, at least `value`. */
 export function roundUp(value: number): number {
-  if (!(value > 0)) return 1;
+  if (!(value > NOTHING)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
   for (const step of [1, 2, 5, 10]) if (step * power >= value) return step * power;
   return 10 * power;

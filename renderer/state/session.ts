@@ -2,6 +2,7 @@
 import type { EngineId } from '../../src/contract/engine.ts';
 import type { Deployed, HostBridge, Settings } from '../../src/contract/ipc.ts';
 import { INITIAL_STATE, Store, type AppState, type ComparisonEntry, type Notice } from './store.ts';
+import type { MeasurementRow } from '../../src/contract/measurement.ts';
 import type { AddModelReport } from '../../src/contract/report.ts';
 import { ModelAdder } from './adding.ts';
 import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns, reselect, shownOf } from './selectors.ts';
@@ -146,6 +147,13 @@ export class Session {
     if (!comparison) return;
     await this.attempt(async () => {
       const { saved } = await this.bridge.call('compare.export', { comparison });
+      if (saved) this.notify('info', savedText);
+    });
+  }
+
+  async exportMeasurements(rows: () => Promise<MeasurementRow[]>, savedText: string): Promise<void> {
+    await this.attempt(async () => {
+      const { saved } = await this.bridge.call('measurements.export', { rows: await rows() });
       if (saved) this.notify('info', savedText);
     });
   }

@@ -4,9 +4,11 @@ import type { Adding } from './adding.ts';
 import type { Comparison, EngineId, Run } from '../../src/contract/engine.ts';
 import type { AppInfo, BoardStatus, EventPayload, ModelInfo } from '../../src/contract/ipc.ts';
 import type { Library } from '../../src/contract/dicom.ts';
+import type { Kind } from '../measure/measure.ts';
 
 export type Workspace = 'review' | 'models' | 'boards' | 'settings';
-export type Tool = 'window' | 'pan' | 'zoom' | 'scroll';
+export type ViewTool = 'window' | 'pan' | 'zoom' | 'scroll';
+export type Tool = ViewTool | Kind;
 
 /** What is shown: a series, and the place in its stack of frames. */
 export interface Selection {

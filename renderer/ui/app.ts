@@ -2,7 +2,8 @@
 import { createContext, useContext } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { LocalText } from '../../src/contract/model.ts';
-import { actionById, type Action, type ActionId } from '../actions/actions.ts';
+import { actionById, type Action, type ActionId, type Situation } from '../actions/actions.ts';
+import type { MeasureState, Measurer } from '../measure/measurer.ts';
 import type { Session } from '../state/session.ts';
 import { useStore, type AppState } from '../state/store.ts';
 import type { View, Viewer } from '../viewport/viewer.ts';
@@ -11,6 +12,7 @@ import type { DecodePool } from '../workers/pool.ts';
 export interface App {
   session: Session;
   viewer: Viewer;
+  measurer: Measurer;
   pool: DecodePool;
   /** Does an action if it is possible now; says whether it was. */
   perform: (id: string) => boolean;
@@ -24,6 +26,7 @@ export function useApp(): App {
   return app;
 }
 export const useAppState = <T>(select: (state: AppState) => T): T => useStore(useApp().session.store, select);
+export const useMeasure = <T>(select: (measure: MeasureState) => T): T => useStore(useApp().measurer.store, select);
 export const useView = <T>(select: (view: View) => T): T => useStore(useApp().viewer.view, select);
 
 /** An action with its present state, for a button. */
@@ -38,10 +41,12 @@ export function useAction(id: ActionId): { action: Action; label: string; title:
   return { action, label, title: shortcut ? `${label} (${shortcutText(shortcut)})` : label, possible, pressed, run: () => perform(id) };
 }
 
-function useSituation<T extends boolean | undefined>(select: (now: { app: AppState; view: View }) => T): T {
-  const { session, viewer } = useApp();
-  useStore(viewer.view, (view) => select({ app: session.store.get(), view }));
-  return useStore(session.store, (app) => select({ app, view: viewer.view.get() }));
+function useSituation<T extends boolean | undefined>(select: (now: Situation) => T): T {
+  const { session, viewer, measurer } = useApp();
+  const now = (): T => select({ app: session.store.get(), view: viewer.view.get(), measure: measurer.store.get() });
+  useStore(viewer.view, now);
+  useStore(measurer.store, now);
+  return useStore(session.store, now);
 }
 
 const KEY_NAMES: Record<string, string> = { ArrowUp: '↑', ArrowDown: '↓', ArrowLeft: '←', ArrowRight: '→', PageUp: 'Page Up', PageDown: 'Page Down', Escape: 'Esc' };

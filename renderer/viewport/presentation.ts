@@ -36,6 +36,15 @@ export interface ToPane {
   f: number;
 }
 
+/** A point of the image in client pixels of the pane. */
+export const onPane = ({ a, b, c, d, e, f }: ToPane, { x, y }: Point): Point => ({ x: a * x + c * y + e, y: b * x + d * y + f });
+
+/** A point of the pane in image pixels. */
+export function fromPane({ a, b, c, d, e, f }: ToPane, { x, y }: Point): Point {
+  const determinant = a * d - b * c;
+  return { x: (d * (x - e) - c * (y - f)) / determinant, y: (a * (y - f) - b * (x - e)) / determinant };
+}
+
 export const MIN_ZOOM = 0.02;
 export const MAX_ZOOM = 40;
 /** PS3.3 C.11.2.1.2: the width of LINEAR is at least 1. */

@@ -126,6 +126,16 @@ export class Viewer {
     }
   }
 
+  /** The pixels of an image, where they are held. */
+  held(key: string): Frame | null {
+    return this.cache.get(key)?.frame ?? null;
+  }
+
+  /** The pixels of any image. */
+  async frameOf(slice: Slice): Promise<Frame> {
+    return this.held(sliceKey(slice)) ?? (await this.load(slice, PRIORITY.ahead, new AbortController().signal)).frame;
+  }
+
   retry(): void {
     const again = this.wanted;
     this.wanted = null;

@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { Library } from './dicom.ts';
 import { Comparison, EngineId, Run } from './engine.ts';
+import { MeasurementRow } from './measurement.ts';
 import { ModelMetadata, Preprocessing } from './model.ts';
 import { AddModelReport } from './report.ts';
 
@@ -182,6 +183,8 @@ export const CALLS = {
   },
   /** Asks where to save, then writes the comparison as JSON. */
   'compare.export': { request: z.object({ comparison: Comparison }), response: z.object({ saved: z.boolean() }) },
+  /** Asks where to save, then writes them as CSV. */
+  'measurements.export': { request: z.object({ rows: z.array(MeasurementRow).min(1).max(100_000) }), response: z.object({ saved: z.boolean() }) },
 } as const;
 export type CallName = keyof typeof CALLS;
 export type Request<N extends CallName> = z.input<(typeof CALLS)[N]['request']>;

@@ -1,9 +1,10 @@
 /** What answers the page's calls: the main process itself where a dialog or its settings are needed, the review process otherwise. */
 import { writeFile } from 'node:fs/promises';
-import { dialog, type BrowserWindow, type OpenDialogOptions } from 'electron';
+import { dialog, type BrowserWindow, type FileFilter, type OpenDialogOptions } from 'electron';
 import type { Library } from '../../contract/dicom.ts';
 import type { AppInfo } from '../../contract/ipc.ts';
 import { exportComparison } from '../../review/export.ts';
+import { measurementsCsv } from '../../review/measurements.ts';
 import type { AdderClient, Progress } from './adder-client.ts';
 import { CallFailure } from './failure.ts';
 import type { Handlers } from './ipc.ts';
@@ -41,6 +42,18 @@ export function createHandlers({ window, settings, review, adder, modelsDir, use
     if (name === 'library.changed') remember(payload as Library);
   });
 
+  /** Asks where to, and writes. @returns whether it was written */
+  const save = async (name: string, filter: FileFilter, text: string): Promise<boolean> => {
+    const choice = await dialog.showSaveDialog(window, { defaultPath: name, filters: [filter] });
+    if (choice.canceled || choice.filePath === '') return false;
+    try {
+      await writeFile(choice.filePath, text);
+    } catch (error) {
+      throw new CallFailure('export-failed', `${choice.filePath} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)}).`);
+    }
+    return true;
+  };
+
   const models = createModelHandlers({
     review, adder, modelsDir, userModelsDir, onProgress: onModelProgress,
     dialogs: {
@@ -71,20 +84,18 @@ export function createHandlers({ window, settings, review, adder, modelsDir, use
     'boards.list': (request, signal) => review.call('boards.list', request, signal),
     'boards.reconnect': (request, signal) => review.call('boards.reconnect', request, signal),
     'compare.run': (request, signal) => review.call('compare.run', request, signal),
+    'measurements.export': async ({ rows }) => {
+      // Of an image that was closed meanwhile there may be none.
+      const known = rows.filter(({ instanceId }) => sopInstanceUids.has(instanceId));
+      return { saved: await save('measurements.csv', { name: 'CSV', extensions: ['csv'] }, measurementsCsv(known, (id) => sopInstanceUids.get(id)!)) };
+    },
     'compare.export': async ({ comparison }, signal) => {
       const sopInstanceUid = sopInstanceUids.get(comparison.instanceId);
       if (sopInstanceUid === undefined) throw new CallFailure('unknown-instance', 'This comparison belongs to no image that was opened here.');
       const { models } = await review.call('models.list', {}, signal);
       const labels = models.find(({ id }) => id === comparison.model)?.metadata.fabriclens.labels;
       if (!labels) throw new CallFailure('unknown-model', `The model ${comparison.model} of this comparison is not installed any more; its classes cannot be named.`);
-      const choice = await dialog.showSaveDialog(window, { defaultPath: 'comparison.json', filters: [{ name: 'JSON', extensions: ['json'] }] });
-      if (choice.canceled || choice.filePath === '') return { saved: false };
-      try {
-        await writeFile(choice.filePath, `${JSON.stringify(exportComparison(comparison, sopInstanceUid, labels.map(({ name }) => name)), null, 2)}\n`);
-      } catch (error) {
-        throw new CallFailure('export-failed', `${choice.filePath} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)}).`);
-      }
-      return { saved: true };
+      return { saved: await save('comparison.json', { name: 'JSON', extensions: ['json'] }, `${JSON.stringify(exportComparison(comparison, sopInstanceUid, labels.map(({ name }) => name)), null, 2)}\n`) };
     },
   };
 }

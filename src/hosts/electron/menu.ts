@@ -41,6 +41,24 @@ const MENU: ReadonlyArray<{ label: Labels; items: ReadonlyArray<Item | 'separato
     ],
   },
   {
+    label: text('Measure', '测量'),
+    items: [
+      { action: 'tool.length', label: text('Length', '长度'), shortcut: 'L' },
+      { action: 'tool.angle', label: text('Angle', '角度'), shortcut: 'A' },
+      { action: 'tool.cobb', label: text('Cobb angle', 'Cobb 角度'), shortcut: 'O' },
+      { action: 'tool.rectangle', label: text('Rectangle', '矩形'), shortcut: 'T' },
+      { action: 'tool.ellipse', label: text('Ellipse', '椭圆'), shortcut: 'E' },
+      { action: 'tool.probe', label: text('Value', '像素值'), shortcut: 'Q' },
+      { action: 'tool.arrow', label: text('Arrow', '箭头'), shortcut: 'M' },
+      'separator',
+      { action: 'measure.undo', label: text('Undo', '撤销'), shortcut: 'CommandOrControl+Z' },
+      { action: 'measure.redo', label: text('Redo', '重做'), shortcut: 'CommandOrControl+Shift+Z' },
+      { action: 'measure.remove', label: text('Delete the selected', '删除所选'), shortcut: 'Delete' },
+      { action: 'measure.clear', label: text('Delete all on this image', '删除此图像上的全部') },
+      { action: 'measure.export', label: text('Export as CSV…', '导出为 CSV…') },
+    ],
+  },
+  {
     label: text('Compare', '对比'),
     items: [
       { action: 'compare.run', label: text('Run the engines', '运行各引擎'), shortcut: 'CommandOrControl+Enter' },
