@@ -11,9 +11,15 @@ import stat
 import sys
 import threading
 
+if sys.version_info < (3, 8):  # before what follows fails for a reason that says nothing
+    print(json.dumps({'error': 'this is Python %d.%d, the agent needs 3.8 or later; the PYNQ image v2.6 has none: write v2.7 or later to the card' %
+                      sys.version_info[:2]}), flush=True)
+    sys.exit(1)
+
 from . import __version__
 from .errors import PackageError
 from .http_server import Limits, Server
+from .pl import start as pl
 from .repository import Repository
 from .runtime import Runtime, RuntimeFailure
 from .service import Service
@@ -65,6 +71,7 @@ def _parser():
                         help='seconds an inference may wait and run (default: 60)')
     parser.add_argument('--client-timeout', type=float, default=10.0, metavar='S',
                         help='seconds a client may take to send a request (default: 10)')
+    pl.add_options(parser)
     return parser
 
 
@@ -77,19 +84,29 @@ def _serve(options):
     _check_host(options)
     token = _token_from_stdin() if options.token_stdin else _token_from_file(options.token_file)
     runtime = Runtime(options.runtime)
+    _hold_signals(True)  # a PL that was begun to be used must be put to rest
+    accelerator = pl.start(options, runtime)
+    try:
+        _listen(options, token, runtime, accelerator)
+    finally:
+        accelerator.close()
+
+
+def _listen(options, token, runtime, accelerator):
     turns = Turns(options.queue)
     store = Store(options.store, options.store_reserve << 20) if options.store else None
-    repository = Repository(options.models, runtime, turns, store)
+    repository = Repository(options.models, accelerator, turns, store)
     service = Service(repository, turns, token, options.run_timeout, Uploads(store, repository) if store else None)
     server = Server(options.host, options.port, service.route,
                     Limits(connections=options.connections, client_s=options.client_timeout))
 
     def stop(*_):
         service.stopping = True
-        threading.Thread(target=lambda: (server.stop(DRAIN_S), os._exit(0)), daemon=True).start()
+        threading.Thread(target=lambda: (server.stop(DRAIN_S), accelerator.close(), os._exit(0)), daemon=True).start()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    _hold_signals(False)
     if options.exit_with_parent:
         threading.Thread(target=_follow_parent, args=(stop,), daemon=True).start()
     threading.Thread(target=_load, args=(repository, service), daemon=True).start()
@@ -98,6 +115,11 @@ def _serve(options):
           flush=True)
     server.serve()
     threading.Event().wait()  # stop() ends the process when the last request is answered
+
+
+def _hold_signals(hold):
+    if hasattr(signal, 'pthread_sigmask'):
+        signal.pthread_sigmask(signal.SIG_BLOCK if hold else signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
 
 
 def _load(repository, service):

@@ -87,19 +87,22 @@ def _estimated(program):
 
 
 class Repository:
-    """The model packages in `store` (a Store, or None) and in the folders `roots`, run by `runtime`, one at a time in `turns`. Of two
+    """The model packages in `store` (a Store, or None) and in the folders `roots`, run by `accelerator`, one at a time in `turns`. Of two
     with one name that of the store is served, then that of the first folder."""
 
-    def __init__(self, roots, runtime, turns, store=None):
+    def __init__(self, roots, accelerator, turns, store=None):
         self.roots = roots
         self.store = store
-        self.backend = ''  # known by what the first run's timing says
-        self._runtime = runtime
+        self.accelerator = accelerator
         self._turns = turns
         self._lock = threading.Lock()
         self._loading = threading.Lock()
         self._models = {}
         self._reasons = {}
+
+    @property
+    def backend(self):
+        return self.accelerator.name
 
     def load_all(self):
         for name in self._names():
@@ -140,14 +143,14 @@ class Repository:
         try:
             package = read_package(source or self._source(name), name)
             try:
-                program = self._runtime.load(package.program)
+                program = self.accelerator.load(package.program)
             except RuntimeFailure as error:
                 raise PackageError('%s/program.bin was refused by the runtime (%s); compile the model again' % (name, error))
             try:
                 check_program(package, program)
                 self._try_out(name, program)
                 # On a real board the time is measured; there nobody waits for an estimate before it is asked for.
-                estimate = _estimated(program) if self.backend == 'golden' else None
+                estimate = _estimated(program) if program.backend == 'golden' else None
                 commit()
             except BaseException:
                 program.close()
@@ -180,12 +183,11 @@ class Repository:
         inputs = [('INT8', bytearray([tensor.zero_point & 0xff]) * tensor.elements) for tensor in program.inputs]
         self._turns.take(Job(), None)
         try:
-            _, timing = program.run(inputs, [True] * len(program.outputs), TRY_OUT_NS)
+            program.run(inputs, [True] * len(program.outputs), TRY_OUT_NS)
         except RuntimeFailure as error:
             raise PackageError('%s/program.bin loads but does not run (%s)' % (name, error))
         finally:
             self._turns.give_back()
-        self.backend = {'host': 'golden', 'model': 'golden', 'rtl': 'rtl', 'measured': 'hardware'}.get(timing.source, '')
 
     def unload(self, name):
         if not self._serve(name, None, 'unloaded'):
@@ -224,5 +226,5 @@ class Repository:
             model = models.get(name)
             rows.append({'name': name, 'version': model.version if model else '',
                          'state': 'READY' if model else 'UNAVAILABLE',
-                         'reason': '' if model else reasons.get(name, 'not loaded')})
+                         'reason': model.program.refusal if model else reasons.get(name, 'not loaded')})
         return rows

@@ -5,6 +5,8 @@ import ctypes
 import os
 from collections import namedtuple
 
+from .layout import REGISTER_SPAN
+
 ABI_VERSION = 3
 MAX_RANK = 6
 DTYPES = {'INT8': 1, 'INT32': 2, 'FP32': 3}
@@ -48,6 +50,23 @@ class _LayerInfo(ctypes.Structure):
                 ('op', ctypes.c_char_p), ('macs', ctypes.c_uint64)]
 
 
+_Sync = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_uint64)
+
+
+class _CoreDevice(ctypes.Structure):
+    _fields_ = [('struct_bytes', ctypes.c_uint32), ('clock_khz', ctypes.c_uint32), ('registers', ctypes.c_void_p),
+                ('register_bytes', ctypes.c_uint64), ('memory', ctypes.c_void_p), ('memory_bytes', ctypes.c_uint64),
+                ('memory_address', ctypes.c_uint32), ('reserved', ctypes.c_uint32), ('source', ctypes.c_char_p),
+                ('deadline_ns', ctypes.c_uint64), ('sync', _Sync), ('context', ctypes.c_void_p)]
+
+
+class _CoreInfo(ctypes.Structure):
+    _fields_ = [('struct_bytes', ctypes.c_uint32), ('core_version', ctypes.c_uint32), ('layout_version', ctypes.c_uint32),
+                ('clock_khz', ctypes.c_uint32), ('input_lanes', ctypes.c_uint32), ('output_lanes', ctypes.c_uint32),
+                ('pixel_lanes', ctypes.c_uint32), ('programs', ctypes.c_uint32), ('memory_bytes', ctypes.c_uint64),
+                ('memory_used', ctypes.c_uint64)]
+
+
 class _CoreSetting(ctypes.Structure):
     _fields_ = [('struct_bytes', ctypes.c_uint32), ('clock_khz', ctypes.c_uint32), ('bytes_per_second', ctypes.c_uint64),
                 ('latency_ns', ctypes.c_uint32), ('reserved', ctypes.c_uint32)]
@@ -80,11 +99,12 @@ Timing = namedtuple('Timing', 'source total_ns input_ns pl_ns ps_ns output_ns')
 
 
 class RuntimeFailure(Exception):
-    """The library refused; `status` is its fl_status."""
+    """The library refused; `status` is its fl_status. again: the same may succeed when it is asked for again."""
 
-    def __init__(self, status, message):
+    def __init__(self, status, message, again=False):
         super().__init__(message)
         self.status = status
+        self.again = again
 
 
 class Runtime:
@@ -117,6 +137,12 @@ class Runtime:
                 ('fl_get_layer_info', ctypes.c_int32, [pointer, u32, ctypes.POINTER(_LayerInfo)]),
                 ('fl_estimate', ctypes.c_int32, [pointer, ctypes.POINTER(_CoreSetting), ctypes.POINTER(_EstimateInfo),
                                                  ctypes.c_char_p, ctypes.c_size_t]),
+                ('fl_set_threads', ctypes.c_int32, [pointer, u32, ctypes.c_char_p, ctypes.c_size_t]),
+                ('fl_core_open', ctypes.c_int32, [ctypes.POINTER(_CoreDevice), ctypes.POINTER(pointer), ctypes.c_char_p,
+                                                  ctypes.c_size_t]),
+                ('fl_core_close', ctypes.c_int32, [pointer]),
+                ('fl_get_core_info', ctypes.c_int32, [pointer, ctypes.POINTER(_CoreInfo)]),
+                ('fl_use_core', ctypes.c_int32, [pointer, pointer, ctypes.c_char_p, ctypes.c_size_t]),
                 ('fl_core_refusal', ctypes.c_int32, [pointer, u32, ctypes.c_char_p, ctypes.c_size_t]),
                 ('fl_run', ctypes.c_int32, [pointer, ctypes.POINTER(_Buffer), u32, ctypes.POINTER(_Buffer), u32,
                                             ctypes.POINTER(_RunOptions), ctypes.POINTER(_Timing), ctypes.c_char_p,
@@ -136,10 +162,53 @@ class Runtime:
             raise self.failure(status, message)
         return Program(self, handle)
 
+    def open_core(self, registers, memory, address, size, clock_khz, source, deadline_ns, sync=None):
+        """A Core: registers and memory are addresses in this process, `address` is where the core sees the memory's first byte.
+        sync(direction, offset, bytes), direction 0 before the core reads and 1 before the processor does; None where memory
+        is coherent. Raises RuntimeFailure."""
+        return Core(self, registers, memory, address, size, clock_khz, source, deadline_ns, sync)
+
     def failure(self, status, message=None):
         word = self.library.fl_status_name(status).decode()
         text = message.value.decode('utf-8', 'replace') if message is not None else ''
         return RuntimeFailure(status, '%s: %s' % (word, text) if text else word)
+
+
+class Core:
+    """The programmable logic's core, opened; what it was opened on must stay mapped until close()."""
+
+    def __init__(self, runtime, registers, memory, address, size, clock_khz, source, deadline_ns, sync):
+        self._runtime = runtime
+        self._sync = _Sync(_guarded(sync)) if sync else _Sync()
+        device = _CoreDevice(ctypes.sizeof(_CoreDevice), clock_khz, registers, REGISTER_SPAN, memory, size, address, 0,
+                             source.encode('ascii'), deadline_ns, self._sync, None)
+        self.handle = ctypes.c_void_p()
+        message = ctypes.create_string_buffer(ERROR_BYTES)
+        status = runtime.library.fl_core_open(ctypes.byref(device), ctypes.byref(self.handle), message, ERROR_BYTES)
+        if status != OK:
+            raise runtime.failure(status, message)
+
+    def info(self):
+        """{name: number} of fl_core_info."""
+        info = _CoreInfo(struct_bytes=ctypes.sizeof(_CoreInfo))
+        self._runtime.library.fl_get_core_info(self.handle, ctypes.byref(info))
+        return {name: getattr(info, name) for name, _ in _CoreInfo._fields_[1:]}
+
+    def close(self):
+        """Raises RuntimeFailure: BUSY while programs use it; DEVICE where it could not be stopped and may still write its memory."""
+        status = self._runtime.library.fl_core_close(self.handle)
+        if status != OK:
+            raise self._runtime.failure(status)
+
+
+def _guarded(sync):
+    def call(_, direction, offset, size):
+        try:
+            sync(direction, offset, size)
+            return 0
+        except OSError:
+            return 1
+    return call
 
 
 class Program:
@@ -166,6 +235,20 @@ class Program:
         datatype = 'INT8' if info.dtype == DTYPES['INT8'] else 'FP32'
         return Tensor(info.name.decode('utf-8'), tuple(info.shape[:info.rank]), info.element_count, info.scale,
                       info.zero_point, datatype)
+
+    def set_threads(self, count):
+        """Threads that compute a layer of the processor together. Raises RuntimeFailure; then it runs on as before."""
+        message = ctypes.create_string_buffer(ERROR_BYTES)
+        status = self._runtime.library.fl_set_threads(self._handle, count, message, ERROR_BYTES)
+        if status != OK:
+            raise self._runtime.failure(status, message)
+
+    def use_core(self, core):
+        """Layers of target PL run on `core`, or with None on the processor. Raises RuntimeFailure; then they run on the processor."""
+        message = ctypes.create_string_buffer(ERROR_BYTES)
+        status = self._runtime.library.fl_use_core(self._handle, core.handle if core else None, message, ERROR_BYTES)
+        if status != OK:
+            raise self._runtime.failure(status, message)
 
     def estimate(self, clock_khz=None, bytes_per_second=None, latency_ns=None):
         """An Estimate; by default of the clock and memory that the library presumes. Raises RuntimeFailure: UNSUPPORTED

@@ -9,7 +9,7 @@ import time
 from . import __version__, layout, oip
 from .errors import ClientGone, PackageError, RequestError
 from .http_server import Response, Route, json_response
-from .runtime import ARGUMENT, CANCELLED, DEADLINE, MEMORY, RuntimeFailure
+from .runtime import ARGUMENT, CANCELLED, DEADLINE, DEVICE, MEMORY, RuntimeFailure
 from .turns import Job
 
 EXTENSIONS = ['binary_tensor_data', 'model_repository', 'statistics', 'fabriclens_estimate']
@@ -97,17 +97,25 @@ class Service:
     def _server(self, exchange):
         extensions = EXTENSIONS + (['fabriclens_store'] if self._uploads else [])
         return json_response({'name': 'fabriclens-agent', 'version': __version__, 'extensions': extensions,
-                              'parameters': {'backend': self._repository.backend, 'queue_depth': self._turns.depth}})
+                              'parameters': dict(self._repository.accelerator.describe(), queue_depth=self._turns.depth)})
 
     def _ready(self, exchange):
+        self._check_pl()
         if self.loaded and not self.stopping:
             return json_response({'ready': True})
         raise RequestError(503, 'the agent is %s' % ('stopping' if self.stopping else 'loading its models'),
                            (('Retry-After', '1'),))
 
     def _model_ready(self, name, version):
-        with self._repository.use(name, version):
+        with self._repository.use(name, version) as model:
+            if model.program.on_core:
+                self._check_pl()
             return json_response({'name': name, 'ready': True})
+
+    def _check_pl(self):
+        why = self._repository.accelerator.not_ready
+        if why:
+            raise RequestError(503, 'the programmable logic is given up (%s)' % why)
 
     def _metadata(self, name, version):
         with self._repository.use(name, version) as model:
@@ -117,7 +125,7 @@ class Service:
             outputs = [{'name': tensor.name, 'datatype': tensor.datatype, 'shape': list(tensor.shape)}
                        for tensor in model.program.outputs]
             return json_response({'name': model.name, 'versions': [model.version], 'platform': PLATFORM, 'inputs': inputs,
-                                  'outputs': outputs, 'parameters': {'program_sha256': model.sha256}})
+                                  'outputs': outputs, 'parameters': dict(model.program.describe(), program_sha256=model.sha256)})
 
     def _statistics(self, name, version):
         with self._repository.use(name, version) as model:
@@ -208,8 +216,10 @@ class Service:
             'timing_source': timing.source, 'timing_queue_ns': queue_ns, 'timing_pl_ns': timing.pl_ns,
             'timing_ps_ns': timing.ps_ns + timing.input_ns + timing.output_ns,
             'timing_total_ns': time.perf_counter_ns() - exchange.received_ns,
-            'backend': self._repository.backend, 'program_sha256': model.sha256, 'agent_version': __version__,
+            'backend': model.program.backend, 'program_sha256': model.sha256, 'agent_version': __version__,
         }
+        if model.program.overlay_sha256:
+            parameters['overlay_sha256'] = model.program.overlay_sha256
         if timing.source == 'host' and model.pl_ns is not None:
             # The golden model computes what the core would, in a time that says nothing of it: the cycle model's is told instead.
             parameters.update(timing_pl_ns=model.pl_ns, timing_pl_source='model')
@@ -249,4 +259,6 @@ def _answer(failure, allowed_s):
         return RequestError(400, 'the runtime refused the input (%s)' % failure)
     if failure.status == MEMORY:
         return RequestError(503, 'the board is out of memory (%s)' % failure, (('Retry-After', '1'),))
+    if failure.status == DEVICE:
+        return RequestError(503, 'the programmable logic failed (%s)' % failure, (('Retry-After', '1'),) if failure.again else ())
     return RequestError(500, 'the runtime failed (%s)' % failure)

@@ -18,7 +18,6 @@ from fabriclens_agent.pl import at, bitstream
 IMAGE = {'ID': 'pynqlinux', 'VERSION_ID': '"3.0"', 'PRETTY_NAME': '"PynqLinux, based on Ubuntu 22.04"'}
 BOOT_ID = '5f0e0f0a-1c3c-4a5e-8f57-1d2f3a4b5c6d'
 ADDRESS, SPAN = 0x43C00000, 4096
-CORE_VERSION = 1
 SLCR = 0xF8000000
 # As a PYNQ-Z2 boots: IO PLL 1,000 MHz, FCLK0 100 MHz, the PL out of reset, open to the processor.
 REGISTERS = {0x00C: 0, 0x108: 20 << 12 | 8, 0x170: 2 << 20 | 5 << 8, 0x240: 0, 0x900: 15}
@@ -86,7 +85,7 @@ def hwh_file(address=ADDRESS, span=SPAN, mhz='100.000000', core='fabriclens_core
 def write_overlay(folder, bit=None, hwh=None, changes=()):
     """overlay.json, bit and hwh in `folder`; `changes` overwrite entries of the manifest, None removes one."""
     bit, hwh = bit_file() if bit is None else bit, hwh_file() if hwh is None else hwh
-    manifest = {'format': 1, 'core': {'version': CORE_VERSION, 'layout': layout.LAYOUT_VERSION}, 'address': ADDRESS, 'span': SPAN, 'clock_khz': 100000}
+    manifest = {'format': 1, 'core': {'version': layout.CORE_VERSION, 'layout': layout.LAYOUT_VERSION}, 'address': ADDRESS, 'span': SPAN, 'clock_khz': 100000}
     for kind, data in (('bit', bit), ('hwh', hwh)):
         write(folder, 'fabriclens.' + kind, data)
         manifest[kind] = {'file': 'fabriclens.' + kind, 'sha256': hashlib.sha256(data).hexdigest()}

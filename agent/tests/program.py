@@ -199,6 +199,17 @@ def slow_program(layers=150):
     return builder.pack(INT8_SHA256)[0]
 
 
+def large_program():
+    """image [1,16,512,512] -> 1x1 convolution -> logits: 8 MiB of activations, and weights."""
+    builder = ProgramBuilder()
+    image = builder.tensor('image', 512, 512, 16, scale=0.03125, zero_point=3)
+    logits = builder.tensor('logits', 512, 512, 16)
+    builder.bind(layout.DIRECTION_INPUT, image, 'image', [1, 16, 512, 512])
+    builder.bind(layout.DIRECTION_OUTPUT, logits, 'logits', [1, 16, 512, 512])
+    builder.layer(layout.OP_CONV, 'conv', image, logits)
+    return builder.pack(INT8_SHA256)[0]
+
+
 def write_package(root, package, program, shape, version='1', **changes):
     """A model package as far as the agent reads one; `changes` overwrite entries of metadata['fabriclens']."""
     folder = os.path.join(root, package)

@@ -84,7 +84,7 @@ class OverlayTest(RefusalTest):
 
     def test_a_whole_one(self):
         found = overlay.read(write_overlay(self.folder))
-        self.assertEqual((found.address, found.span, found.clock_khz, found.core_version), (ADDRESS, 4096, 100000, 1))
+        self.assertEqual((found.address, found.span, found.clock_khz), (ADDRESS, 4096, 100000))
         self.assertEqual(found.firmware, bitstream.swapped(configuration()))
         self.assertEqual(found.stem, 'fabriclens-' + found.sha256[:16])
 
@@ -109,7 +109,7 @@ class OverlayTest(RefusalTest):
     def test_a_manifest_that_is_none(self):
         for changes, text in (({'format': 2}, 'not of format 1'), ({'address': 0x80000000}, 'outside of the processor'), ({'address': 0x43C00010}, 'outside'),
                               ({'address': 0xF8000000}, 'outside'), ({'span': 64}, 'outside'), ({'address': '0x43C00000'}, 'a number'), ({'clock_khz': -1}, 'a number'),
-                              ({'core': {'version': 1, 'layout': 99}}, 'speaks layout 99'), ({'core': None}, "'core'"), ({'core': []}, 'lacks'),
+                              ({'core': {'version': 1, 'layout': 99}}, 'speaks layout 99'), ({'core': {'version': 9, 'layout': 2}}, 'holds core version 9'), ({'core': None}, "'core'"), ({'core': []}, 'lacks'),
                               ({'bit': {'file': '../x.bit', 'sha256': '0' * 64}}, 'a file name'), ({'bit': {'file': 'x', 'sha256': 'zz'}}, 'a SHA-256')):
             write_overlay(self.folder, changes=changes)
             self.refused(text, overlay.read, self.folder)

@@ -509,6 +509,7 @@ export const en = {
     unknown: 'not known yet',
     backends: {
       golden: 'Golden model (C++): the accelerator’s arithmetic, bit for bit, without its timing',
+      ps: 'The board’s processor alone: no overlay is loaded',
       rtl: 'Simulated RTL: exact arithmetic and cycles',
       hardware: 'Programmable logic',
     },

@@ -509,6 +509,7 @@ export const zhCN = {
     unknown: '尚不清楚',
     backends: {
       golden: '黄金模型（C++）：与加速器算术逐位一致，不含其时序',
+      ps: '仅用开发板处理器：未加载 overlay',
       rtl: 'RTL 仿真：算术与周期均精确',
       hardware: '可编程逻辑',
     },

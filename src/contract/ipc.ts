@@ -45,7 +45,7 @@ export const BoardStatus = z.object({
   state: z.enum(['starting', 'connecting', 'ready', 'lost', 'absent']),
   /** Why it is not ready, and the mend. */
   message: z.string(),
-  /** `golden`, `rtl`, `hardware` or '' while unknown. */
+  /** `golden`, `ps`, `rtl`, `hardware` or '' while unknown. */
   backend: z.string(),
   models: z.array(z.string()),
 });

@@ -12,7 +12,7 @@ export type Datatype = z.infer<typeof Datatype>;
 /** Parameters are scalars by the protocol. */
 export const Parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
 
-/** `parameters` is ours: `backend`, `queue_depth`. */
+/** `parameters` is ours: `backend`, `queue_depth`, where one was asked for and there is none `pl_refusal` (why), and of a core `clock_khz`, `core_memory_bytes`, `overlay_sha256`, `board`. */
 export const ServerMetadata = z.object({ name: z.string(), version: z.string(), extensions: z.array(z.string()).default([]), parameters: Parameters.optional() });
 export type ServerMetadata = z.infer<typeof ServerMetadata>;
 
@@ -105,7 +105,7 @@ export const TIMING_PARAMETERS = {
   total: 'timing_total_ns',
 } as const;
 export const IDENTITY_PARAMETERS = {
-  /** `golden`, `rtl` or `hardware`. */
+  /** `golden`, `ps` (a board's processor alone), `rtl` or `hardware`. */
   backend: 'backend',
   programSha256: 'program_sha256',
   overlaySha256: 'overlay_sha256',

@@ -22,7 +22,7 @@ export function createBoardEngine(options: BoardEngineOptions): Engine {
   return new BoardEngine(options);
 }
 
-const BACKENDS: Record<string, string> = { golden: 'golden model', rtl: 'simulated RTL', hardware: 'programmable logic' };
+const BACKENDS: Record<string, string> = { golden: 'golden model', ps: 'processor alone', rtl: 'simulated RTL', hardware: 'programmable logic' };
 
 class BoardEngine implements Engine {
   readonly id = 'board' as const;

@@ -15,8 +15,8 @@ from . import PlRefusal, at, read_text
 
 LOCK = '/run/fabriclens-pl.lock'
 MARKER = '/var/lib/fabriclens/touching-pl'
+PACKAGES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # where Python finds this package
 TOUCH_S = 10.0  # a Cortex-A9 takes a second to start Python
-ID = int.from_bytes(b'FLP1', 'little')
 
 
 class PlHang(PlRefusal):
@@ -91,9 +91,8 @@ def _sync_folder(folder):
 def first_touch(root, overlay):
     """The first access to the PL: one read of the identity register, by touch.py in a process of its own."""
     command = [sys.executable, '-B', '-m', 'fabriclens_agent.pl.touch', root, str(overlay.address)]
-    folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     try:
-        child = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        child = subprocess.Popen(command, cwd=PACKAGES, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     except OSError as error:
         raise PlRefusal('the process for the first access cannot be started (%s)' % error.strerror)
     try:
@@ -106,17 +105,17 @@ def first_touch(root, overlay):
     if child.returncode != 0 or not text.isdigit():
         raise PlRefusal('the first access to 0x%08X failed (exit %s): the PL answers with a bus error or not at all; build the overlay '
                         'again' % (overlay.address, child.returncode))
-    if int(text) != ID:
+    if int(text) != layout.CORE_ID:
         raise PlRefusal('0x%08X answers 0x%08X, our core 0x%08X: this bitstream holds another design; build the overlay again with '
-                        'hls/vivado/build.tcl' % (overlay.address, int(text), ID))
+                        'hls/vivado/build.tcl' % (overlay.address, int(text), layout.CORE_ID))
 
 
-def identify(registers, overlay):
+def identify(registers):
     """Checks identity and version in a mapped window. A read from an unknown design may hang; from ours, idle or not, it does not."""
-    found = registers[layout.REGISTER_ID]
-    if found != ID:
-        raise PlRefusal('the identity register reads 0x%08X, our core\'s 0x%08X: another design is in the PL; restart the agent' % (found, ID))
-    version = registers[layout.REGISTER_VERSION]
-    if version != overlay.core_version << 16 | layout.LAYOUT_VERSION:
-        raise PlRefusal('the core says version %d and layout %d, the overlay\'s manifest %d and %d; build the overlay again' %
-                        (version >> 16, version & 0xFFFF, overlay.core_version, layout.LAYOUT_VERSION))
+    found, version = registers[layout.REGISTER_ID], registers[layout.REGISTER_VERSION]
+    if found != layout.CORE_ID:
+        raise PlRefusal('the identity register reads 0x%08X, our core\'s 0x%08X: another design is in the PL; restart the agent' %
+                        (found, layout.CORE_ID))
+    if version != layout.CORE_VERSION << 16 | layout.LAYOUT_VERSION:
+        raise PlRefusal('the core says version %d and layout %d, this agent drives %d and %d; build the overlay from this release' %
+                        (version >> 16, version & 0xFFFF, layout.CORE_VERSION, layout.LAYOUT_VERSION))

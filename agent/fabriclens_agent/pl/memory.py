@@ -45,12 +45,13 @@ def allocate(root, most):
 
 
 class Buffer:
-    """address: where the core sees it. pointer: in this process."""
+    """address: where the core sees it. pointer: in this process. descriptor and offset: to map it elsewhere."""
 
     def __init__(self, descriptor, offset, size, address):
         if address % mmap.PAGESIZE or address + size > 1 << 32:
             raise PlRefusal('the contiguous buffer lies at 0x%X, where the core\'s 32 address bits do not reach; restart the board' % address)
-        self._descriptor = descriptor
+        self.descriptor = descriptor
+        self.offset = offset
         self._map = mmap.mmap(descriptor, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=offset)
         self.size = size
         self.address = address
@@ -68,7 +69,7 @@ class Buffer:
             self._sync(TO_CORE, 0, self.size)
         finally:
             self._map.close()
-            os.close(self._descriptor)
+            os.close(self.descriptor)
 
 
 class UdmaBuf(Buffer):
@@ -124,7 +125,7 @@ class Zocl(Buffer):
         super().__init__(device, offset, min(got, size), address)
 
     def _sync(self, direction, offset, size):
-        self._call(self._descriptor, SYNC_BO, 'IIQQ', self._handle, direction, offset, size)
+        self._call(self.descriptor, SYNC_BO, 'IIQQ', self._handle, direction, offset, size)
 
     @staticmethod
     def _call(device, request, form, *values):

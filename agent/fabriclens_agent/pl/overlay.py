@@ -15,7 +15,7 @@ PAGE = 4096
 GP0 = range(0x40000000, 0x80000000)  # where the processor reaches the PL
 
 # sha256: of the bit file, which names the overlay; firmware: what the kernel is given; address and span of the registers in bytes.
-Overlay = namedtuple('Overlay', 'folder sha256 firmware stem address span clock_khz core_version')
+Overlay = namedtuple('Overlay', 'folder sha256 firmware stem address span clock_khz')
 
 
 def read(folder):
@@ -32,6 +32,9 @@ def read(folder):
     if layout_version != layout.LAYOUT_VERSION:
         raise PlRefusal('the overlay in %s speaks layout %d, this agent %d; build it from this release, or install the release that it '
                         'was built from' % (folder, layout_version, layout.LAYOUT_VERSION))
+    if core_version != layout.CORE_VERSION:
+        raise PlRefusal('the overlay in %s holds core version %d, this agent drives %d; build it from this release, or install the release '
+                        'that it was built from' % (folder, core_version, layout.CORE_VERSION))
     if address % PAGE or address not in GP0 or address + span > GP0.stop or not layout.REGISTER_SPAN <= span <= 1 << 20:
         raise PlRefusal('%s/%s places the registers at 0x%08X, %d bytes: outside of the processor\'s first port to the PL; build the '
                         'overlay again with hls/vivado/build.tcl' % (folder, MANIFEST, address, span))
@@ -50,8 +53,7 @@ def read(folder):
             raise PlRefusal('%s: the %s is %s by the hwh and %s by %s; bit, hwh and manifest are of different builds: copy the whole '
                             'folder again' % (folder, what, of_hwh, of_manifest, MANIFEST))
     # Two overlays of one name would overwrite each other in /lib/firmware, where boards have many.
-    return Overlay(folder, expected['bit'], bitstream.swapped(bit.data), 'fabriclens-' + expected['bit'][:16], address, span, clock_khz,
-                   core_version)
+    return Overlay(folder, expected['bit'], bitstream.swapped(bit.data), 'fabriclens-' + expected['bit'][:16], address, span, clock_khz)
 
 
 def _manifest(folder):
