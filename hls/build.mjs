@@ -15,11 +15,12 @@ const BUILD = join(HLS, '..', 'build');
 const COMMON = ['-std=c++17', '-Wall', '-Wextra', '-Wconversion', '-ffp-contract=off', '-fno-trapping-math', '-fno-math-errno'];
 const CORE = ['core/core.cpp'];
 const SCHEDULE = ['schedule', 'schedule_estimate', 'schedule_region', 'schedule_shape', 'schedule_tiles', 'schedule_weights'].map((name) => `core/${name}.cpp`);
+const DRIVER_TESTS = ['tests/driver.cpp', 'tests/driver_core.cpp'];
 const SCHEDULE_DRIVER = [...CORE, ...SCHEDULE, 'tests/interpreter.cpp', 'tests/random_segment.cpp', 'tests/schedule_driver.cpp'];
 const CHECKED = ['program', 'check_layer', 'check_float'];
 const FLOAT = ['float_ops', 'float_unary', 'float_binary', 'float_moves', 'float_sums', 'nms'];
-const DRIVER = ['device', 'crossings', 'offload', 'core_abi'];
-const RUNTIME = [...CORE, ...SCHEDULE, 'core/image.cpp', 'core/cycles.cpp', ...[...CHECKED, 'convert', 'estimate', 'kernels', 'neon', 'workers', ...FLOAT, ...DRIVER, 'loaded', 'run', 'runtime'].map((name) => `runtime/src/${name}.cpp`)];
+const PL = ['device', 'crossings', 'offload', 'core_abi'];
+const RUNTIME = [...CORE, ...SCHEDULE, 'core/image.cpp', 'core/cycles.cpp', ...[...CHECKED, 'convert', 'estimate', 'kernels', 'neon', 'workers', ...FLOAT, ...PL, 'loaded', 'run', 'runtime'].map((name) => `runtime/src/${name}.cpp`)];
 // FL_NO_CLONES: see core/arithmetic.h. Everything that a hostile file could provoke ends the process.
 const SANITIZED = ['-Werror', '-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-DFL_NO_CLONES', '-pthread'];
 
@@ -27,13 +28,13 @@ const TARGETS = {
   /** The shared library that the agent loads. */
   runtime: { file: 'libfabriclens_runtime.so', sources: RUNTIME, flags: ['-O3', '-fPIC', '-shared', '-fvisibility=hidden', '-pthread'] },
   /** Test programs, see tests/; here a warning is an error, on a user's compiler it isn't. */
-  driver: { file: 'driver', sources: [...RUNTIME, 'tests/driver.cpp'], flags: ['-O3', '-Werror', '-pthread'] },
-  'driver-sanitized': { file: 'driver-sanitized', sources: [...RUNTIME, 'tests/driver.cpp'], flags: SANITIZED },
+  driver: { file: 'driver', sources: [...RUNTIME, ...DRIVER_TESTS], flags: ['-O3', '-Werror', '-pthread'] },
+  'driver-sanitized': { file: 'driver-sanitized', sources: [...RUNTIME, ...DRIVER_TESTS], flags: SANITIZED },
   'memory-check': { file: 'memory-check', sources: ['sim/memory.cpp', 'sim/memory_check.cpp'], flags: SANITIZED },
   'schedule-driver': { file: 'schedule-driver', sources: SCHEDULE_DRIVER, flags: ['-O2', '-Werror'] },
   'schedule-driver-sanitized': { file: 'schedule-driver-sanitized', sources: SCHEDULE_DRIVER, flags: SANITIZED },
   counter: { file: 'counter', sources: [...CORE, ...SCHEDULE, 'core/cycles.cpp', ...CHECKED.map((name) => `runtime/src/${name}.cpp`), 'tests/counter.cpp'], flags: ['-O2', '-Werror'] },
-  'driver-baseline': { file: 'driver-baseline', sources: [...RUNTIME, 'tests/driver.cpp'], flags: ['-O3', '-DFL_NO_CLONES', '-DFL_NO_NEON', '-pthread'] },
+  'driver-baseline': { file: 'driver-baseline', sources: [...RUNTIME, ...DRIVER_TESTS], flags: ['-O3', '-DFL_NO_CLONES', '-DFL_NO_NEON', '-pthread'] },
 };
 
 // The board's Cortex-A9 has NEON without half floats. Its images have older libraries than the compiler: see runtime/src/old_libraries.cpp. What g++

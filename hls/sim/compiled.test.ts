@@ -5,9 +5,8 @@ import { compileProgram } from '../../src/compiler/compile.ts';
 import { Header, Section, SectionKind } from '../../src/contract/layout.ts';
 import { denseBlock, yoloNeck } from '../../test/support/graphs.ts';
 import { inputCodes, network, recipes } from '../../test/support/random-network.ts';
-import type { Activation } from '../../test/support/qdq.ts';
-import { Qdq, random } from '../../test/support/qdq.ts';
 import { BUILD_TIMEOUT, Golden } from '../tests/golden.ts';
+import { mixedFloats } from '../tests/network.ts';
 import { Outcome, Simulated } from './simulated.ts';
 
 const BOUND = 20_000_000;
@@ -35,29 +34,19 @@ describe('compiled networks equal the golden model', () => {
   }, 300_000);
 
   it('one with float operators between the core\'s layers and behind them', async () => {
-    const q = new Qdq();
-    const next = random(3);
-    const codes = (count: number): Int8Array => Int8Array.from({ length: count }, () => Math.floor(next() * 255) - 127);
-    const x = q.input([1, 8, 6, 6], { scale: 0.05, zeroPoint: 3 });
-    const convolved = (from: Activation): Activation => {
-      const { name, shape } = q.conv(from, codes(8 * 8 * 9), 8, new Float32Array(8).fill(0.001), new Int32Array(8), { kernel: [3, 3], pads: [1, 1, 1, 1] });
-      return q.quantised(name, shape, { scale: 0.02, zeroPoint: -4 });
-    };
-    const first = convolved(x);
-    const second = convolved(q.quantised(q.node('Softmax', [first.name], { axis: 1 }), first.shape, { scale: 1 / 256, zeroPoint: -128 }));
-    const onnx = q.build([{ ...second, name: q.node('Softmax', [second.name], { axis: 3 }) }]);
+    const { onnx, inputElements } = mixedFloats();
     const { program } = compileProgram(onnx);
     const segments = new DataView(program.buffer, program.byteOffset).getUint32(Header.bytes + (SectionKind.SEGMENTS - 1) * Section.bytes + Section.fields.count.offset, true);
     expect(segments).toBe(4);
-    await right(onnx, 8 * 36, 5);
+    await right(onnx, inputElements, 5);
     const golden = await Golden.start();
     await golden.load(program);
-    const want = await golden.run(inputCodes(8 * 36, 5));
-    const got = await core.run(inputCodes(8 * 36, 5), { bound: BOUND });
+    const want = await golden.run(inputCodes(inputElements, 5));
+    const got = await core.run(inputCodes(inputElements, 5), { bound: BOUND });
     expect(got.outputs).toEqual(want);
     // fp32 of a softmax: each row sums to 1.
     const values = new Float32Array(Int8Array.from(want).buffer);
-    expect(values).toHaveLength(8 * 36);
+    expect(values).toHaveLength(inputElements);
     expect(values.slice(0, 6).reduce((sum, v) => sum + v)).toBeCloseTo(1, 6);
     await golden.end();
   }, BUILD_TIMEOUT);

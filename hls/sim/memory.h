@@ -72,6 +72,8 @@ class AxiMemory {
   void unmap_all();
   void configure(const MemoryConfig &config, const Stalls &stalls, uint64_t seed);
   void set_faults(std::vector<Fault> faults);
+  // From now on; configure() sets them anew.
+  void set_stalls(const Stalls &stalls) { stalls_ = stalls; }
   // Forgets what is under way and counts from 0; mapping, configuration and faults stay.
   void reset();
 

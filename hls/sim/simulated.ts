@@ -1,8 +1,9 @@
 /** The Verilated core behind a pipe (driver.cpp), for tests and benches: load a program, run it, read what came out and what it took. */
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Pipe } from '../tests/pipe.ts';
+import { DRIVER, SOURCES } from './sources.mjs';
 import { verilate } from './verilate.mjs';
 
 /** Outcome of driver.cpp. */
@@ -47,14 +48,6 @@ export type Run = {
 
 const BOUND = 20_000_000;
 const HLS = fileURLToPath(new URL('..', import.meta.url));
-const files = (folder: string, ending: string): string[] => readdirSync(join(HLS, folder)).filter((name) => name.endsWith(ending)).sort().map((name) => `${folder}/${name}`);
-/** The top and what it is made of, packages first. */
-export const SOURCES = files('rtl', '.sv').sort((a, b) => Number(b.endsWith('_layout.sv')) - Number(a.endsWith('_layout.sv')));
-const BENCH = [
-  'sim/driver.cpp', 'sim/core_sim.cpp', 'sim/memory.cpp', 'sim/network.cpp', ...files('core', '.cpp'),
-  ...['program', 'check_layer', 'check_float', 'convert', 'float_ops', 'float_unary', 'float_binary', 'float_moves', 'float_sums', 'nms'].map((name) => `runtime/src/${name}.cpp`),
-];
-
 /** Where coverage is written, a file a simulation. */
 export const COVERAGE = join(HLS, '../build/hls/coverage');
 
@@ -122,7 +115,7 @@ export class Simulated {
       top: 'fl_core',
       parameters: { OC: oc, PX: px, ...(rowsLog2 === undefined ? {} : { ROWS_LOG2: rowsLog2 }), ...(stepsLog2 === undefined ? {} : { STEPS_LOG2: stepsLog2 }) },
       sources: coverage?.of === 'all' ? ['sim/coverage.vlt', ...SOURCES] : SOURCES,
-      bench: BENCH,
+      bench: DRIVER,
       flags: asserts ? ['--assert'] : [],
       coverage: coverage?.of ?? false,
       ...(log ? { log } : {}),

@@ -11,116 +11,84 @@
 //   9 REFUSAL u32 layer -> i32 status, u32 length, text
 //   10 LAYERS -> u32 length, text: a line "target op name MACs" a layer, in the order of execution
 //   11 SHARE u32 threads a layer -> i32 status, u32 length, text
+//   12 SLOT u32 slot -> nothing: which of two programs all this is about; 0 at first
+//   13 and on: driver_core.cpp, of programs on a core
 // Every buffer has its exact size, so that the sanitizers see one byte too far.
 #include <atomic>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <memory>
 #include <new>
-#include <string>
 #include <thread>
-#include <vector>
 
-#include "../runtime/include/fabriclens_runtime.h"
+#include "driver.h"
 
-static size_t allocations = 0;
+static std::atomic<size_t> allocated{0};
 
+void *operator new(size_t size, const std::nothrow_t &) noexcept {
+  allocated++;
+  return std::malloc(size ? size : 1);
+}
 void *operator new(size_t size) {
-  allocations++;
-  if (void *p = std::malloc(size ? size : 1)) return p;
+  if (void *p = operator new(size, std::nothrow)) return p;
+  throw std::bad_alloc();
+}
+void *operator new(size_t size, std::align_val_t alignment) {
+  allocated++;
+  const size_t step = size_t(alignment);
+  if (void *p = std::aligned_alloc(step, (size + step) / step * step)) return p;
   throw std::bad_alloc();
 }
 void operator delete(void *p) noexcept { std::free(p); }
 void operator delete(void *p, size_t) noexcept { std::free(p); }
+void operator delete(void *p, std::align_val_t) noexcept { std::free(p); }
+
+// What C functions take, where a sanitizer doesn't look after that itself.
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
+extern "C" void *__libc_malloc(size_t size);
+extern "C" void *malloc(size_t size) {
+  allocated++;
+  return __libc_malloc(size);
+}
+#endif
+
+namespace driver {
+
+fl_program *programs[SLOTS];
+fl_program_info infos[SLOTS];
+uint32_t slot = 0;
+
+size_t allocations() { return allocated; }
+
+}  // namespace driver
 
 namespace {
 
-using Bytes = std::vector<uint8_t>;
-
-bool read_exactly(void *to, size_t size) { return std::fread(to, 1, size, stdin) == size; }
-
-template <typename T>
-T take() {
-  T value;
-  if (!read_exactly(&value, sizeof value)) std::exit(2);
-  return value;
-}
-
-Bytes take_bytes() {
-  Bytes bytes(take<uint32_t>());
-  if (!read_exactly(bytes.data(), bytes.size())) std::exit(2);
-  bytes.shrink_to_fit();
-  return bytes;
-}
-
-template <typename T>
-void put(T value) {
-  std::fwrite(&value, sizeof value, 1, stdout);
-}
-
-void put_bytes(const void *bytes, size_t size) {
-  put(uint32_t(size));
-  std::fwrite(bytes, 1, size, stdout);
-}
-
-struct Ports {
-  std::vector<fl_buffer> buffers;
-  std::vector<std::unique_ptr<uint8_t[]>> memory;
-  size_t bytes = 0;
-
-  Ports(const fl_program *program, uint32_t direction, uint32_t count, uint32_t dtype) {
-    for (uint32_t i = 0; i < count; i++) {
-      fl_tensor_info info{};
-      info.struct_bytes = sizeof info;
-      fl_get_tensor_info(program, direction, i, &info);
-      const uint32_t type = info.scale == 0 ? uint32_t(FL_FP32) : dtype;  // FP32 alone: it has no codes
-      const size_t size = size_t(info.element_count) * (type == FL_FP32 ? 4 : 1);
-      memory.emplace_back(new uint8_t[size]);
-      std::memset(memory.back().get(), 0x55, size);
-      buffers.push_back({memory.back().get(), size, type, 0});
-      bytes += size;
-    }
-  }
-
-  void fill(const Bytes &from) {
-    size_t at = 0;
-    for (fl_buffer &b : buffers) {
-      const size_t size = b.bytes < from.size() - at ? b.bytes : from.size() - at;
-      if (size > 0) std::memcpy(b.data, from.data() + at, size);
-      at += size;
-    }
-  }
-};
-
-fl_program *program = nullptr;
-fl_program_info info{};
+using namespace driver;
 
 void load() {
   const uint32_t flags = take<uint32_t>();
   const uint64_t budget = take<uint64_t>();
   const Bytes bytes = take_bytes();
-  fl_unload(program);
+  fl_unload(program());
   char error[512];
-  const int32_t status = fl_load(bytes.data(), bytes.size(), flags, budget, &program, error, sizeof error);
+  const int32_t status = fl_load(bytes.data(), bytes.size(), flags, budget, &programs[slot], error, sizeof error);
   put(status);
   put_bytes(error, std::strlen(error));
-  info = {};
-  info.struct_bytes = sizeof info;
-  if (program) fl_get_program_info(program, &info);
-  put(uint32_t(Ports(program, FL_INPUT, info.input_count, FL_INT8).bytes));
-  put(uint32_t(Ports(program, FL_OUTPUT, info.output_count, FL_INT8).bytes));
-  put(info.layer_count);
+  info() = {};
+  info().struct_bytes = sizeof(fl_program_info);
+  if (program()) fl_get_program_info(program(), &info());
+  put(uint32_t(Ports(program(), FL_INPUT, info().input_count, FL_INT8).bytes));
+  put(uint32_t(Ports(program(), FL_OUTPUT, info().output_count, FL_INT8).bytes));
+  put(info().layer_count);
 }
 
 void run(uint32_t dtype_in, uint32_t dtype_out, const fl_run_options *options) {
   const Bytes bytes = take_bytes();
-  Ports in(program, FL_INPUT, info.input_count, dtype_in), out(program, FL_OUTPUT, info.output_count, dtype_out);
+  Ports in(program(), FL_INPUT, info().input_count, dtype_in), out(program(), FL_OUTPUT, info().output_count, dtype_out);
   in.fill(bytes);
   char error[512];
-  const size_t before = allocations;
-  const int32_t status = fl_run(program, in.buffers.data(), info.input_count, out.buffers.data(), info.output_count, options, nullptr, error, sizeof error);
-  if (status == FL_OK && allocations != before) std::abort();  // the header promises none
+  const size_t before = allocations();
+  const int32_t status = fl_run(program(), in.buffers.data(), info().input_count, out.buffers.data(), info().output_count, options, nullptr, error, sizeof error);
+  if (allocations() != before) std::abort();  // the header promises none
   put(status);
   put_bytes(error, std::strlen(error));
   put(uint32_t(out.bytes));
@@ -141,16 +109,16 @@ void quantize() {
 void time() {
   const uint32_t repeats = take<uint32_t>();
   const Bytes bytes = take_bytes();
-  Ports in(program, FL_INPUT, info.input_count, FL_INT8), out(program, FL_OUTPUT, info.output_count, FL_INT8);
+  Ports in(program(), FL_INPUT, info().input_count, FL_INT8), out(program(), FL_OUTPUT, info().output_count, FL_INT8);
   in.fill(bytes);
-  std::vector<uint64_t> layers(info.layer_count), best(info.layer_count, ~uint64_t(0));
+  std::vector<uint64_t> layers(info().layer_count), best(info().layer_count, ~uint64_t(0));
   for (uint32_t i = 0; i < repeats; i++) {
     fl_timing timing{};
     timing.struct_bytes = sizeof timing;
-    timing.layer_capacity = info.layer_count;
+    timing.layer_capacity = info().layer_count;
     timing.layer_ns = layers.data();
     char error[512];
-    fl_run(program, in.buffers.data(), info.input_count, out.buffers.data(), info.output_count, nullptr, &timing, error, sizeof error);
+    fl_run(program(), in.buffers.data(), info().input_count, out.buffers.data(), info().output_count, nullptr, &timing, error, sizeof error);
     put(timing.total_ns);
     for (size_t k = 0; k < layers.size(); k++) best[k] = layers[k] < best[k] ? layers[k] : best[k];
   }
@@ -164,30 +132,30 @@ void misuse() {
     text += std::string(what) + ": " + fl_status_name(status) + " " + error + "\n";
     error[0] = 0;
   };
-  Ports in(program, FL_INPUT, info.input_count, FL_INT8), out(program, FL_OUTPUT, info.output_count, FL_INT8);
+  Ports in(program(), FL_INPUT, info().input_count, FL_INT8), out(program(), FL_OUTPUT, info().output_count, FL_INT8);
   const auto call = [&](const fl_buffer *i, uint32_t ni, const fl_buffer *o, uint32_t no) {
-    return fl_run(program, i, ni, o, no, nullptr, nullptr, error, sizeof error);
+    return fl_run(program(), i, ni, o, no, nullptr, nullptr, error, sizeof error);
   };
-  note("right", call(in.buffers.data(), info.input_count, out.buffers.data(), info.output_count));
-  note("null inputs", call(nullptr, info.input_count, out.buffers.data(), info.output_count));
-  note("one input too many", call(in.buffers.data(), info.input_count + 1, out.buffers.data(), info.output_count));
-  note("no outputs", call(in.buffers.data(), info.input_count, out.buffers.data(), 0));
+  note("right", call(in.buffers.data(), info().input_count, out.buffers.data(), info().output_count));
+  note("null inputs", call(nullptr, info().input_count, out.buffers.data(), info().output_count));
+  note("one input too many", call(in.buffers.data(), info().input_count + 1, out.buffers.data(), info().output_count));
+  note("no outputs", call(in.buffers.data(), info().input_count, out.buffers.data(), 0));
   fl_buffer wrong = in.buffers[0];
   wrong.bytes++;
-  note("size", call(&wrong, info.input_count, out.buffers.data(), info.output_count));
+  note("size", call(&wrong, info().input_count, out.buffers.data(), info().output_count));
   wrong = in.buffers[0];
   wrong.dtype = FL_INT32;
-  note("dtype", call(&wrong, info.input_count, out.buffers.data(), info.output_count));
+  note("dtype", call(&wrong, info().input_count, out.buffers.data(), info().output_count));
   wrong = in.buffers[0];
   wrong.data = nullptr;
-  note("no data", call(&wrong, info.input_count, out.buffers.data(), info.output_count));
+  note("no data", call(&wrong, info().input_count, out.buffers.data(), info().output_count));
   wrong = out.buffers[0];
   wrong.data = nullptr;
-  note("output not wanted", call(in.buffers.data(), info.input_count, &wrong, info.output_count));
+  note("output not wanted", call(in.buffers.data(), info().input_count, &wrong, info().output_count));
   fl_run_options options{};
-  note("options without size", fl_run(program, in.buffers.data(), info.input_count, out.buffers.data(), info.output_count, &options, nullptr, error, sizeof error));
+  note("options without size", fl_run(program(), in.buffers.data(), info().input_count, out.buffers.data(), info().output_count, &options, nullptr, error, sizeof error));
   note("null program", fl_run(nullptr, in.buffers.data(), 1, out.buffers.data(), 1, nullptr, nullptr, error, sizeof error));
-  fl_program *other = program;
+  fl_program *other = program();
   note("load null bytes", fl_load(nullptr, 0, 0, 0, &other, error, sizeof error));
   note("load unknown flags", fl_load("x", 1, 8, 0, &other, error, sizeof error));
   note("load without error text", fl_load("x", 1, 0, 0, &other, nullptr, 0));
@@ -197,27 +165,27 @@ void misuse() {
   note("load with a short error text", status);
   fl_tensor_info tensor{};
   tensor.struct_bytes = sizeof tensor;
-  note("tensor index", fl_get_tensor_info(program, FL_INPUT, info.input_count, &tensor));
-  note("direction", fl_get_tensor_info(program, 2, 0, &tensor));
+  note("tensor index", fl_get_tensor_info(program(), FL_INPUT, info().input_count, &tensor));
+  note("direction", fl_get_tensor_info(program(), 2, 0, &tensor));
   fl_layer_info layer{};
   layer.struct_bytes = sizeof layer;
-  note("layer index", fl_get_layer_info(program, info.layer_count, &layer));
+  note("layer index", fl_get_layer_info(program(), info().layer_count, &layer));
   put_bytes(text.data(), text.size());
 }
 
 void threads() {
   const uint32_t runs = take<uint32_t>();
   const Bytes bytes = take_bytes();
-  Ports in(program, FL_INPUT, info.input_count, FL_INT8), want(program, FL_OUTPUT, info.output_count, FL_INT8);
+  Ports in(program(), FL_INPUT, info().input_count, FL_INT8), want(program(), FL_OUTPUT, info().output_count, FL_INT8);
   in.fill(bytes);
   char text[8];
-  fl_run(program, in.buffers.data(), info.input_count, want.buffers.data(), info.output_count, nullptr, nullptr, text, sizeof text);
+  fl_run(program(), in.buffers.data(), info().input_count, want.buffers.data(), info().output_count, nullptr, nullptr, text, sizeof text);
   std::atomic<uint32_t> ok{0}, busy{0}, bad{0};
   const auto worker = [&] {
-    Ports out(program, FL_OUTPUT, info.output_count, FL_INT8);
+    Ports out(program(), FL_OUTPUT, info().output_count, FL_INT8);
     char error[64];
     for (uint32_t i = 0; i < runs; i++) {
-      const int32_t status = fl_run(program, in.buffers.data(), info.input_count, out.buffers.data(), info.output_count, nullptr, nullptr, error, sizeof error);
+      const int32_t status = fl_run(program(), in.buffers.data(), info().input_count, out.buffers.data(), info().output_count, nullptr, nullptr, error, sizeof error);
       const bool same = std::memcmp(out.buffers[0].data, want.buffers[0].data, out.buffers[0].bytes) == 0;
       (status == FL_OK && same ? ok : status == FL_ERROR_BUSY ? busy : bad)++;
     }
@@ -236,13 +204,13 @@ void estimate() {
   setting.clock_khz = take<uint32_t>();
   setting.bytes_per_second = take<uint64_t>();
   setting.latency_ns = take<uint32_t>();
-  std::vector<fl_layer_estimate> layers(info.layer_count);
+  std::vector<fl_layer_estimate> layers(info().layer_count);
   fl_estimate_info out{};
   out.struct_bytes = sizeof out;
-  out.layer_capacity = info.layer_count;
+  out.layer_capacity = info().layer_count;
   out.layers = layers.data();
   char error[512];
-  put(fl_estimate(program, setting.clock_khz > 0 ? &setting : nullptr, &out, error, sizeof error));
+  put(fl_estimate(program(), setting.clock_khz > 0 ? &setting : nullptr, &out, error, sizeof error));
   put_bytes(error, std::strlen(error));
   put(out.clock_khz);
   put(out.latency_ns);
@@ -262,22 +230,22 @@ void estimate() {
 void refusal() {
   const uint32_t index = take<uint32_t>();
   char text[512];
-  put(fl_core_refusal(program, index, text, sizeof text));
+  put(fl_core_refusal(program(), index, text, sizeof text));
   put_bytes(text, std::strlen(text));
 }
 
 void share() {
   char text[512];
-  put(fl_set_threads(program, take<uint32_t>(), text, sizeof text));
+  put(fl_set_threads(program(), take<uint32_t>(), text, sizeof text));
   put_bytes(text, std::strlen(text));
 }
 
 void layers() {
   std::string text;
-  for (uint32_t i = 0; i < info.layer_count; i++) {
+  for (uint32_t i = 0; i < info().layer_count; i++) {
     fl_layer_info layer{};
     layer.struct_bytes = sizeof layer;
-    fl_get_layer_info(program, i, &layer);
+    fl_get_layer_info(program(), i, &layer);
     text += std::string(layer.target == FL_TARGET_PL ? "PL " : "PS ") + layer.op + " " + layer.name + " " + std::to_string(layer.macs) + "\n";
   }
   put_bytes(text.data(), text.size());
@@ -308,9 +276,10 @@ int main() {
     else if (request == 9) refusal();
     else if (request == 10) layers();
     else if (request == 11) share();
-    else return 2;
+    else if (request == 12) slot = take<uint32_t>() % SLOTS;
+    else if (!core_request(request)) return 2;
     std::fflush(stdout);
   }
-  fl_unload(program);
+  for (fl_program *one : programs) fl_unload(one);
   return 0;
 }

@@ -17,6 +17,10 @@ export type CycleEstimate = {
 };
 export type Loaded = { status: number; text: string; inputBytes: number; outputBytes: number; layers: number };
 
+/** A run on a core; `source` and times, in nanoseconds, as fl_timing has them. */
+export type CoreRun = Outcome & { source: string; totalNs: number; inputNs: number; plNs: number; psNs: number; outputNs: number; layerNs: number[] };
+export type CoreInfo = { coreVersion: number; layoutVersion: number; clockKhz: number; lanes: [number, number, number]; programs: number; memoryBytes: number; memoryUsed: number };
+
 type Target = 'driver' | 'driver-sanitized' | 'driver-baseline';
 let machine: Machine = 'host';
 /** Whose drivers Golden.start starts from now on in this test file. Emulation has no sanitizers: there the plain driver runs, which still watches the heap. */
@@ -37,6 +41,10 @@ export class Golden {
   /** Ends the driver and gives its exit code; leaks found by the sanitizer make it other than 0. */
   async end(): Promise<{ code: number | null; stderr: string }> {
     return this.#pipe.end();
+  }
+
+  async kill(): Promise<void> {
+    await this.#pipe.kill();
   }
 
   #words(...words: number[]): void {
@@ -156,5 +164,84 @@ export class Golden {
       return Array.from({ length: count }, (_, i) => Number(bytes.readBigUInt64LE(8 * i)));
     };
     return { totals: await take(repeats), layers: await take(layers) };
+  }
+
+  // --- Of programs on a core: driver_core.cpp.
+
+  async #verdict(): Promise<{ status: number; text: string }> {
+    return { status: await this.#pipe.u32(), text: (await this.#pipe.read(await this.#pipe.u32())).toString() };
+  }
+
+  async #u64(): Promise<number> {
+    return Number((await this.#pipe.read(8)).readBigUInt64LE());
+  }
+
+  /** Which of two programs everything is about from now on. */
+  slot(slot: number): void {
+    this.#words(12, slot);
+  }
+
+  /** Maps and opens the core whose files lie in `folder`. cached: the processor's copy of its memory is brought up to date by sync alone. */
+  async openCore(folder: string, memoryAddress: number, { deadlineMs = 60_000, cached = false } = {}): Promise<{ status: number; text: string }> {
+    const name = Buffer.from(folder);
+    const deadline = BigInt(deadlineMs) * 1_000_000n;
+    this.#words(13, name.length);
+    this.#pipe.write(name);
+    this.#words(memoryAddress, Number(deadline & 0xffffffffn), Number(deadline >> 32n), 100_000, cached ? 1 : 0);
+    return this.#verdict();
+  }
+
+  /** The loaded program on the opened core, or on the golden model again. */
+  async useCore(on = true): Promise<{ status: number; text: string }> {
+    this.#words(14, on ? 1 : 0);
+    return this.#verdict();
+  }
+
+  async runOnCore(codes: Int8Array, { float = false, timeoutMs = 0, cancelAfterMs = Infinity } = {}): Promise<CoreRun> {
+    const head = Buffer.alloc(28);
+    head.writeUInt32LE(15, 0);
+    head.writeUInt32LE(float ? FP32 : INT8, 4);
+    head.writeBigUInt64LE(BigInt(timeoutMs) * 1_000_000n, 8);
+    head.writeBigUInt64LE(cancelAfterMs === Infinity ? 0xffffffffffffffffn : BigInt(cancelAfterMs) * 1_000_000n, 16);
+    head.writeUInt32LE(codes.length, 24);
+    this.#pipe.write(head);
+    this.#pipe.write(new Uint8Array(codes.buffer, codes.byteOffset, codes.length));
+    const outcome = await this.#outcome();
+    const source = (await this.#pipe.read(await this.#pipe.u32())).toString();
+    const [totalNs, inputNs, plNs, psNs, outputNs] = [await this.#u64(), await this.#u64(), await this.#u64(), await this.#u64(), await this.#u64()];
+    const layerNs: number[] = [];
+    for (let left = await this.#pipe.u32(); left > 0; left--) layerNs.push(await this.#u64());
+    return { ...outcome, source, totalNs, inputNs, plNs, psNs, outputNs, layerNs };
+  }
+
+  async closeCore(): Promise<number> {
+    this.#words(16);
+    return this.#pipe.u32();
+  }
+
+  async coreInfo(): Promise<CoreInfo> {
+    this.#words(17);
+    const u32 = (): Promise<number> => this.#pipe.u32();
+    return { coreVersion: await u32(), layoutVersion: await u32(), clockKhz: await u32(), lanes: [await u32(), await u32(), await u32()], programs: await u32(), memoryBytes: await this.#u64(), memoryUsed: await this.#u64() };
+  }
+
+  /** Both slots' programs at once, `runs` times each. */
+  async both(runs: number, codes: readonly [Int8Array, Int8Array]): Promise<{ right: number; wrong: number }> {
+    this.#words(18, runs);
+    for (const one of codes) {
+      this.#words(one.length);
+      this.#pipe.write(new Uint8Array(one.buffer, one.byteOffset, one.length));
+    }
+    return { right: await this.#pipe.u32(), wrong: await this.#pipe.u32() };
+  }
+
+  unload(): void {
+    this.#words(19);
+  }
+
+  /** Wrong calls on the opened core: a line of status and text each. */
+  async misuseCore(): Promise<string[]> {
+    this.#words(20);
+    return (await this.#pipe.read(await this.#pipe.u32())).toString().trimEnd().split('\n');
   }
 }

@@ -1,7 +1,8 @@
 /** Random small networks for the simulated core: layers that lean on one another in every way, and layers that could run at once. */
 import { NetworkBuilder, type Activation, type Network, type Source } from '../../test/bench/core/builder.ts';
 import type { Act } from '../../test/bench/core/requantise.ts';
-import { random } from '../../test/support/qdq.ts';
+import type { Activation as Codes } from '../../test/support/qdq.ts';
+import { Qdq, random } from '../../test/support/qdq.ts';
 
 const ACTS: readonly Act[] = ['none', 'relu', 'silu'];
 
@@ -64,4 +65,19 @@ export function manySmall(count: number): Network {
   const net = new NetworkBuilder('many small', count);
   const x = net.input(1, 1, 8);
   return net.build(Array.from({ length: count }, () => net.conv(x, { out: 8 })));
+}
+
+/** Convolutions with softmaxes between them and behind them: four segments, the core's and float operators in turn. */
+export function mixedFloats(): { onnx: Uint8Array; inputElements: number } {
+  const q = new Qdq();
+  const next = random(3);
+  const codes = (count: number): Int8Array => Int8Array.from({ length: count }, () => Math.floor(next() * 255) - 127);
+  const x = q.input([1, 8, 6, 6], { scale: 0.05, zeroPoint: 3 });
+  const convolved = (from: Codes): Codes => {
+    const { name, shape } = q.conv(from, codes(8 * 8 * 9), 8, new Float32Array(8).fill(0.001), new Int32Array(8), { kernel: [3, 3], pads: [1, 1, 1, 1] });
+    return q.quantised(name, shape, { scale: 0.02, zeroPoint: -4 });
+  };
+  const first = convolved(x);
+  const second = convolved(q.quantised(q.node('Softmax', [first.name], { axis: 1 }), first.shape, { scale: 1 / 256, zeroPoint: -128 }));
+  return { onnx: q.build([{ ...second, name: q.node('Softmax', [second.name], { axis: 3 }) }]), inputElements: 8 * 36 };
 }

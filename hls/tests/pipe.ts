@@ -45,6 +45,12 @@ export class Pipe {
     return (await this.read(4)).readUInt32LE();
   }
 
+  /** As a crash ends it: at once, whatever it does. */
+  async kill(): Promise<void> {
+    const closed = new Promise((resolve) => this.#child.on('close', resolve));
+    if (this.#ended === null && this.#child.kill('SIGKILL')) await closed;
+  }
+
   /** Ends the program and gives its exit code. */
   async end(): Promise<{ code: number | null; stderr: string }> {
     const closed = new Promise<number | null>((resolve) => this.#child.on('close', resolve));
