@@ -1,6 +1,6 @@
 /** See build.mjs. host: this computer; armhf: the board's processor, by a cross compiler. */
 export type Machine = 'host' | 'armhf';
 export function build(
-  name?: 'runtime' | 'driver' | 'driver-sanitized' | 'counter' | 'driver-baseline' | 'memory-check' | 'schedule-driver' | 'schedule-driver-sanitized',
+  name?: 'runtime' | 'ort-op' | 'ort-host' | 'driver' | 'driver-sanitized' | 'counter' | 'driver-baseline' | 'memory-check' | 'schedule-driver' | 'schedule-driver-sanitized',
   options?: { log?: (line: string) => void; machine?: Machine },
 ): Promise<string>;

@@ -27,9 +27,12 @@ const SANITIZED = ['-Werror', '-O1', '-g', '-fsanitize=address,undefined', '-fno
 const TARGETS = {
   /** The shared library that the agent loads. */
   runtime: { file: 'libfabriclens_runtime.so', sources: RUNTIME, flags: ['-O3', '-fPIC', '-shared', '-fvisibility=hidden', '-pthread'] },
+  /** The operator for ONNX Runtime, with the runtime in it; its calls of the runtime are its own, whatever else the process has loaded. */
+  'ort-op': { file: 'libfabriclens_ort.so', sources: [...RUNTIME, 'ort-op/fabric_conv.cpp', 'ort-op/op.cpp'], flags: ['-O3', '-fPIC', '-shared', '-fvisibility=hidden', '-Wl,-Bsymbolic', '-pthread'] },
   /** Test programs, see tests/; here a warning is an error, on a user's compiler it isn't. */
   driver: { file: 'driver', sources: [...RUNTIME, ...DRIVER_TESTS], flags: ['-O3', '-Werror', '-pthread'] },
   'driver-sanitized': { file: 'driver-sanitized', sources: [...RUNTIME, ...DRIVER_TESTS], flags: SANITIZED },
+  'ort-host': { file: 'ort-host', sources: ['tests/ort_host.cpp'], flags: ['-O1', '-Werror', '-pthread', '-ldl'] },
   'memory-check': { file: 'memory-check', sources: ['sim/memory.cpp', 'sim/memory_check.cpp'], flags: SANITIZED },
   'schedule-driver': { file: 'schedule-driver', sources: SCHEDULE_DRIVER, flags: ['-O2', '-Werror'] },
   'schedule-driver-sanitized': { file: 'schedule-driver-sanitized', sources: SCHEDULE_DRIVER, flags: SANITIZED },

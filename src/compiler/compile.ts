@@ -129,7 +129,11 @@ export type CompileOptions = Placement & {
 /** Contiguous memory that a board has at most without being set up for more; a real one had 42 MB free. */
 const MAX_CONTIGUOUS = 40e6;
 
-function prepared(onnx: Uint8Array, options: CompileOptions): { graph: QGraph; items: Item[]; targets: Targets } {
+/** A network, and who runs what of it in which order. */
+export type Prepared = { readonly graph: QGraph; readonly items: readonly Item[]; readonly targets: Targets };
+
+/** @throws CompileError as compileProgram */
+export function prepared(onnx: Uint8Array, options: CompileOptions): Prepared {
   const graph = withoutGroups(importGraph(readOnnx(onnx), options));
   const targets = new Targets(options);
   return { graph, items: partition(graph, targets), targets };
@@ -144,14 +148,10 @@ export function stageOutputs(onnx: Uint8Array, options: CompileOptions = {}): st
   return groupsOf(graph, items);
 }
 
-/**
- * @param onnx model.int8.onnx: int8 QDQ with fixed shapes, batch 1, one file
- * @returns program.bin and a report, one row a layer
- * @throws CompileError naming the node (`node`) and what would make it work; never another error for any bytes
- */
-export function compileProgram(onnx: Uint8Array, options: CompileOptions = {}): { program: Uint8Array; report: CompileReport } {
-  const { graph: own, items, targets } = prepared(onnx, options);
-  const graph = { ...own, outputs: [...own.outputs, ...extraOutputs(own, items, options.extraOutputs ?? [])] };
+type Assembled = { readonly program: Uint8Array; readonly layout: Layout; readonly arenaBytes: number; readonly floatArenaBytes: number };
+
+/** Places, lowers and writes what is prepared. */
+export function assemble({ graph, items, targets }: Prepared, modelSha256: Uint8Array): Assembled {
   const layout = layOut(graph, items, targets);
   const arena = placeTensors(graph, layout);
   const places = [...arena.places.values()];
@@ -164,7 +164,7 @@ export function compileProgram(onnx: Uint8Array, options: CompileOptions = {}): 
   }]));
   const float = writeFloat(graph, layout, tensorIndex, data);
   const program = writeProgram({
-    modelSha256: createHash('sha256').update(onnx).digest(),
+    modelSha256,
     arenaBytes: arena.bytes,
     places,
     inputs: graph.inputs,
@@ -173,14 +173,26 @@ export function compileProgram(onnx: Uint8Array, options: CompileOptions = {}): 
     float: float.parts,
     data: data.bytes(),
   });
+  return { program, layout, arenaBytes: arena.bytes, floatArenaBytes: float.parts.arenaBytes };
+}
+
+/**
+ * @param onnx model.int8.onnx: int8 QDQ with fixed shapes, batch 1, one file
+ * @returns program.bin and a report, one row a layer
+ * @throws CompileError naming the node (`node`) and what would make it work; never another error for any bytes
+ */
+export function compileProgram(onnx: Uint8Array, options: CompileOptions = {}): { program: Uint8Array; report: CompileReport } {
+  const { graph: own, items, targets } = prepared(onnx, options);
+  const graph = { ...own, outputs: [...own.outputs, ...extraOutputs(own, items, options.extraOutputs ?? [])] };
+  const { program, layout, arenaBytes, floatArenaBytes } = assemble({ graph, items, targets }, createHash('sha256').update(onnx).digest());
   const layers = rows(items, layout);
   const weights = layers.reduce((sum, l) => sum + (l.target === 'PL' ? l.weightBytes : 0), 0);
-  const contiguousBytes = layers.some((l) => l.target === 'PL' && l.descriptor !== null) ? arena.bytes + weights : 0;
+  const contiguousBytes = layers.some((l) => l.target === 'PL' && l.descriptor !== null) ? arenaBytes + weights : 0;
   return {
     program,
     report: {
-      layers, macs: layers.reduce((sum, l) => sum + l.macs, 0), arenaBytes: arena.bytes, floatArenaBytes: float.parts.arenaBytes, contiguousBytes, programBytes: program.length,
-      notes: [...graph.notes, ...memoryNotes(contiguousBytes, arena.bytes)],
+      layers, macs: layers.reduce((sum, l) => sum + l.macs, 0), arenaBytes, floatArenaBytes, contiguousBytes, programBytes: program.length,
+      notes: [...graph.notes, ...memoryNotes(contiguousBytes, arenaBytes)],
     },
   };
 }

@@ -90,9 +90,13 @@ function irVersion(opset: number): number {
   return opset <= 20 ? 9 : 10;
 }
 
+/** Operators of other domains than ONNX's own are of its version 1. */
+const domainsOf = (nodes: readonly OnnxNode[]): string[] => [...new Set(nodes.map(({ domain }) => domain))].filter((domain) => domain !== '' && domain !== 'ai.onnx').sort();
+
 /** @throws CompileError where the file would be larger than ONNX can hold */
 export function writeOnnx(model: OnnxModel, graphName = 'network'): Uint8Array<ArrayBuffer> {
-  const bytes = [...model.initializers.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
+  const tensors = [...model.initializers.values(), ...model.nodes.flatMap(({ attributes }) => [...attributes.values()].flatMap(({ t }) => t ?? []))];
+  const bytes = tensors.reduce((sum, { data }) => sum + data.byteLength, 0);
   if (bytes > MAX_BYTES - 2 ** 24) throw new CompileError(`The network's constants take ${bytes} bytes; an ONNX file holds less than 2 GiB.`);
   const writer = protobuf.Writer.create();
   integer(writer, 1, irVersion(model.opset));
@@ -105,6 +109,12 @@ export function writeOnnx(model: OnnxModel, graphName = 'network'): Uint8Array<A
     for (const output of model.outputs) inside(writer, 12, () => writeValue(writer, output));
   });
   inside(writer, 8, () => integer(writer, 2, model.opset));
+  for (const domain of domainsOf(model.nodes)) {
+    inside(writer, 8, () => {
+      text(writer, 1, domain);
+      integer(writer, 2, 1);
+    });
+  }
   // finish() makes one array of exactly the bytes, in Node out of a pool that others write to.
   const finished = writer.finish();
   return finished.byteLength === finished.buffer.byteLength ? (finished as Uint8Array<ArrayBuffer>) : new Uint8Array(finished);

@@ -5,6 +5,7 @@ import { resolveResources, rootOf, type Resources } from '../resources.ts';
 import { compile } from './compile.ts';
 import { compileModel } from './compile-model.ts';
 import { exportHls } from './export-hls.ts';
+import { exportOrt } from './export-ort.ts';
 import { infer } from './infer.ts';
 import { models } from './models.ts';
 import { HELP, parseCommand, UsageError } from './options.ts';
@@ -62,6 +63,8 @@ async function run(argv: readonly string[], resources: Resources, terminal: Term
         return await compile(command, terminal);
       case 'export-hls':
         return await exportHls(command, resources, terminal);
+      case 'export-ort':
+        return await exportOrt(command, terminal);
     }
   } catch (error) {
     if (error instanceof UsageError) {

@@ -55,7 +55,13 @@ export interface ExportHlsCommand {
   /** Undefined: the model's name with -hls behind it, here. */
   out: string | undefined;
 }
-export type Command = InferCommand | ModelsCommand | CompileCommand | CompileModelCommand | ExportHlsCommand | { command: 'help' } | { command: 'version' };
+export interface ExportOrtCommand {
+  command: 'export-ort';
+  packageDir: string;
+  /** Undefined: the model's name with -ort.onnx behind it, here. */
+  out: string | undefined;
+}
+export type Command = InferCommand | ModelsCommand | CompileCommand | CompileModelCommand | ExportHlsCommand | ExportOrtCommand | { command: 'help' } | { command: 'version' };
 
 /** The command line does not make sense; exit code 2. */
 export class UsageError extends Error {
@@ -63,7 +69,7 @@ export class UsageError extends Error {
 }
 
 /** Subcommands, for hosts that must tell them from files to open. */
-export const SUBCOMMANDS: readonly string[] = ['infer', 'models', 'compile', 'compile-program', 'export-hls'];
+export const SUBCOMMANDS: readonly string[] = ['infer', 'models', 'compile', 'compile-program', 'export-hls', 'export-ort'];
 
 const MAX_REPEATS = 200;
 const MAX_SAMPLES = 10_000;
@@ -76,7 +82,7 @@ export function parseCommand(argv: readonly string[]): Command {
   const [command, ...rest] = positionals;
   switch (command) {
     case undefined:
-      throw new UsageError('Say what to do: infer, models, compile, compile-program or export-hls.');
+      throw new UsageError('Say what to do: infer, models, compile, compile-program, export-hls or export-ort.');
     case 'infer':
       if (rest.length === 0) throw new UsageError('infer needs at least one file, folder or DICOMDIR.');
       if (values['board-token-file'] !== undefined && values.board === undefined) throw new UsageError('--board-token-file belongs to --board HOST:PORT; the virtual board has a token of its own.');
@@ -104,10 +110,11 @@ export function parseCommand(argv: readonly string[]): Command {
       if (rest.length !== 1) throw new UsageError('compile-program needs one model package folder.');
       return { command, packageDir: rest[0]! };
     case 'export-hls':
-      if (rest.length !== 1) throw new UsageError('export-hls needs one model package folder.');
+    case 'export-ort':
+      if (rest.length !== 1) throw new UsageError(`${command} needs one model package folder.`);
       return { command, packageDir: rest[0]!, out: values.out };
     default:
-      throw new UsageError(`There is no command "${command}". There are infer, models, compile, compile-program and export-hls.`);
+      throw new UsageError(`There is no command "${command}". There are infer, models, compile, compile-program, export-hls and export-ort.`);
   }
 }
 
@@ -203,6 +210,8 @@ Not for diagnostic use.
   npx fabriclens compile-program PKG_DIR     model.int8.onnx to program.bin, for the board
   npx fabriclens export-hls PKG_DIR [--out DIR]
                                              the network as a C++ project for Vitis HLS
+  npx fabriclens export-ort PKG_DIR [--out FILE]
+                                             the network as ONNX with our operator, for ONNX Runtime
 
 Options of infer
   --engine LIST     cpu-fp32, cpu-int8, board; with commas, reference first (all the model has)
