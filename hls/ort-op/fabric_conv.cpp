@@ -5,6 +5,10 @@ namespace {
 
 constexpr char PROGRAM[] = "program";
 
+// What nodes are made with, and who changes or reads it.
+Core given;
+Turns giving;
+
 // Things of theirs that are given back at the end of a scope.
 template <typename T, typename Release>
 struct Borrowed {
@@ -35,6 +39,11 @@ std::string name_of(const ort::Api *api, const ort::KernelInfo *info) {
 }
 
 }  // namespace
+
+void use_core(const Core &core) {
+  const Turn turn(giving);
+  given = core;
+}
 
 void FabricConv::refuse(ort::ErrorCode code, const std::string &why) const { throw Refused{code, "FabricConv '" + name_ + "': " + why}; }
 
@@ -83,6 +92,11 @@ void FabricConv::load(const ort::KernelInfo *info) {
   const int32_t status = fl_load(data, bytes, FL_LOAD_VERIFY_DATA, 0, &program, error, sizeof error);
   if (status != FL_OK) refuse(ort::INVALID_ARGUMENT, std::string("its program cannot be loaded (") + fl_status_name(status) + ": " + error + "); export the model again with this version");
   program_.reset(program);
+  const Turn turn(giving);
+  core_ = given;
+  if (!core_.core) return;
+  const int32_t placed = fl_use_core(program, core_.core, error, sizeof error);
+  if (placed != FL_OK) refuse(ort::FAIL, std::string("the core cannot take it (") + fl_status_name(placed) + ": " + error + ")");
 }
 
 std::vector<FabricConv::Port> FabricConv::ports(uint32_t direction, uint32_t count) const {
@@ -129,6 +143,7 @@ void FabricConv::run(ort::KernelContext *context) {
   for (size_t i = 0; i < outputs_.size(); i++) outputs.push_back(output(context, i));
   char error[512];
   const Turn turn(turns_);
+  if (core_.check && core_.check(core_.context) != 0) refuse(ort::FAIL, "the core is not ours any more; make the session again once it is");
   const int32_t status = fl_run(program_.get(), inputs.data(), uint32_t(inputs.size()), outputs.data(), uint32_t(outputs.size()), nullptr, nullptr, error, sizeof error);
   if (status != FL_OK) refuse(ort::FAIL, std::string(fl_status_name(status)) + ": " + error);
 }

@@ -10,6 +10,15 @@
 
 namespace fl {
 
+// The core that nodes run on, or nullptr: fabriclens_ort.h.
+struct Core {
+  fl_core *core = nullptr;
+  int32_t (*check)(void *context) = nullptr;
+  void *context = nullptr;
+};
+// Taken from now on by nodes that are made.
+void use_core(const Core &core);
+
 // What goes to ONNX Runtime as a Status: its code and a sentence that names the node.
 struct Refused {
   ort::ErrorCode code;
@@ -38,6 +47,7 @@ class FabricConv {
   std::string name_;
   std::unique_ptr<fl_program, Unload> program_;
   std::vector<Port> inputs_, outputs_;
+  Core core_;
   Turns turns_;
 
   [[noreturn]] void refuse(ort::ErrorCode code, const std::string &why) const;

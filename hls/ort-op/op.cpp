@@ -5,12 +5,7 @@
 #include <string>
 
 #include "fabric_conv.h"
-
-#if defined(_WIN32)
-#define FL_EXPORT extern "C" __declspec(dllexport)
-#else
-#define FL_EXPORT extern "C" __attribute__((visibility("default")))
-#endif
+#include "fabriclens_ort.h"
 
 namespace {
 
@@ -77,7 +72,7 @@ ort::Status *domain_of(const ort::Api *api, ort::CustomOpDomain **domain) {
 
 }  // namespace
 
-FL_EXPORT ort::Status *RegisterCustomOps(ort::SessionOptions *options, const ort::ApiBase *base) {
+extern "C" FL_API ort::Status *RegisterCustomOps(ort::SessionOptions *options, const ort::ApiBase *base) {
   const ort::Api *api = base->get_api(ort::API_VERSION);
   if (!api) {
     const std::string text = std::string("FabricConv needs ONNX Runtime 1.16 or later; this is ") + base->get_version_string();
@@ -87,3 +82,5 @@ FL_EXPORT ort::Status *RegisterCustomOps(ort::SessionOptions *options, const ort
   if (ort::Status *status = domain_of(api, &domain)) return status;
   return ort::add_custom_op_domain(api, options, domain);
 }
+
+void fl_ort_use_core(fl_core *core, int32_t (*check)(void *context), void *context) { fl::use_core({core, check, context}); }
