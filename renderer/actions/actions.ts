@@ -107,6 +107,8 @@ export const ACTIONS = [
   view('actualSize', 'actual', ['1'], (v) => v.actualSize()),
   view('zoomIn', 'zoomIn', ['+', '='], (v) => v.zoom(1.25)),
   view('zoomOut', 'zoomOut', ['-'], (v) => v.zoom(0.8)),
+  view('turn', 'turn', ['.'], (v) => v.turn()),
+  { ...view('mirror', 'mirror', ['x'], (v) => v.mirror()), pressed: ({ view: { presentation } }) => presentation?.mirrored ?? false },
   { ...view('invert', 'invert', ['i'], (v) => v.invert()), pressed: ({ view: { presentation } }) => presentation?.invert ?? false },
   { ...view('smooth', 'smooth', ['n'], (v) => v.toggleSmooth()), pressed: ({ view: { presentation } }) => presentation?.smooth ?? false },
   view('reset', 'reset', ['r'], (v) => v.reset()),

@@ -16,7 +16,7 @@ export function Corners(): JSX.Element | null {
   const fromFile = useView((v) => v.facts?.voiFromFile ?? true);
   if (!drawn || !presentation) return null;
   const { study, series, instance, frame, position, count } = drawn;
-  const edges = edgeLetters(instance.patientOrientation);
+  const edges = edgeLetters(instance.patientOrientation, presentation);
   const sex = ({ M: t('viewer.sex.M'), F: t('viewer.sex.F'), O: t('viewer.sex.O') } as Record<string, string>)[study.patientSex] ?? study.patientSex;
   const { voi } = presentation;
   return (
@@ -44,6 +44,9 @@ export function Corners(): JSX.Element | null {
       </div>
       <div className="corner bottom right">
         <ScaleBar />
+        {(presentation.rotation !== 0 || presentation.mirrored) && (
+          <span className="turned" data-testid="turned">{[presentation.mirrored && t('viewer.mirrored'), presentation.rotation !== 0 && t('viewer.turned', { degrees: presentation.rotation })].filter(Boolean).join(' · ')}</span>
+        )}
         {instance.lossy && <span>{t('viewer.lossy')}</span>}
         {voi?.kind === 'window' && (
           <span data-testid="window-level">{t('viewer.window', { width: windowValue(voi.width, voi.width), center: windowValue(voi.center, voi.width), units: named })}</span>

@@ -40,6 +40,8 @@ function Toolbar(): JSX.Element {
       <span className="divider" />
       <ToolButton id="view.fit" />
       <ToolButton id="view.actualSize" />
+      <ToolButton id="view.turn" />
+      <ToolButton id="view.mirror" />
       <ToolButton id="view.invert" />
       <ToolButton id="view.smooth" />
       <ToolButton id="view.reset" />

@@ -3,6 +3,8 @@ declare module 'cornerstone-core' {
   export interface CornerstoneViewport {
     scale: number;
     translation: { x: number; y: number };
+    rotation: number;
+    hflip: boolean;
   }
   export interface EnabledElement {
     element: HTMLElement;

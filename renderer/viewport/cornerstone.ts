@@ -103,10 +103,6 @@ export class CornerstoneViewport implements Viewport {
     return window.devicePixelRatio;
   }
 
-  fitZoom(): number {
-    return this.image ? this.fitOf(this.image) : 1;
-  }
-
   fromCentre(client: Point): Point {
     const box = this.element.getBoundingClientRect();
     const ratio = this.pixelRatio;
@@ -140,12 +136,12 @@ export class CornerstoneViewport implements Viewport {
     canvas.style.height = `${clientHeight}px`;
   }
 
-  private fitOf(image: ViewportImage): number {
-    return fitZoom(this.pane, { width: image.frame.columns, height: image.frame.rows }, image.aspect);
+  private fitOf(image: ViewportImage, { rotation }: Presentation): number {
+    return fitZoom(this.pane, { width: image.frame.columns, height: image.frame.rows }, image.aspect, rotation);
   }
 
   private refit(image: ViewportImage, p: Presentation): Presentation {
-    return p.fitted ? { ...p, zoom: this.fitOf(image), pan: { x: 0, y: 0 } } : p;
+    return p.fitted ? { ...p, zoom: this.fitOf(image, p), pan: { x: 0, y: 0 } } : p;
   }
 
   private resize(): void {
@@ -197,8 +193,8 @@ export class CornerstoneViewport implements Viewport {
     this.apply();
   }
 
-  private transformOf({ frame }: ViewportImage, p: Presentation): { scale: number; translation: Point } {
-    return { scale: p.zoom, translation: snapPan(p, this.pane, { width: frame.columns, height: frame.rows }) };
+  private transformOf({ frame }: ViewportImage, p: Presentation): { scale: number; translation: Point; rotation: number; hflip: boolean } {
+    return { scale: p.zoom, translation: snapPan(p, this.pane, { width: frame.columns, height: frame.rows }), rotation: p.rotation, hflip: p.mirrored };
   }
 
   private apply(): void {

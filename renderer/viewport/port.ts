@@ -33,7 +33,6 @@ export interface Viewport {
   /** The presentation now in force: resizing changes it. */
   readonly presentation: Presentation | null;
   readonly image: ViewportImage | null;
-  fitZoom(): number;
   /** Device pixels a client pixel. Zoom, and offsets in the pane, are in device pixels: at zoom 1 an image pixel is one of the screen's. */
   readonly pixelRatio: number;
   /** Position in client coordinates → offset from the pane's centre, in device pixels. */

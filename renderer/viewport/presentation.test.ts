@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Voi } from '../../src/contract/pixels.ts';
-import { asWindow, dragWindow, fitZoom, MAX_ZOOM, MIN_ZOOM, modalityRange, panBy, presets, sameVoi, snapPan, zoomAbout, type Presentation } from './presentation.ts';
+import { asWindow, dragWindow, fitZoom, fromPane, MAX_ZOOM, MIN_ZOOM, mirror, modalityRange, onPane, panBy, presets, sameVoi, snapPan, turn, zoomAbout, type Presentation } from './presentation.ts';
 
-const at = (change: Partial<Presentation> = {}): Presentation => ({ voi: null, invert: false, zoom: 1, pan: { x: 0, y: 0 }, fitted: true, smooth: true, ...change });
+const at = (change: Partial<Presentation> = {}): Presentation => ({ voi: null, invert: false, zoom: 1, pan: { x: 0, y: 0 }, fitted: true, smooth: true, mirrored: false, rotation: 0, ...change });
 const window = (center: number, width: number): Voi => ({ kind: 'window', center, width, function: 'LINEAR' });
 
 describe('zoom', () => {
@@ -47,6 +47,30 @@ describe('zoom', () => {
   });
 
   test('pans in image pixels', () => expect(panBy(at({ zoom: 2 }), 10, -4)).toMatchObject({ pan: { x: 5, y: -2 }, fitted: false }));
+});
+
+describe('turning and mirroring', () => {
+  const rotations = [0, 90, 180, 270] as const;
+  const anyView = fc.record({ rotation: fc.constantFrom(...rotations), mirrored: fc.boolean(), x: fc.integer({ min: -50, max: 50 }), y: fc.integer({ min: -50, max: 50 }) }).map(({ rotation, mirrored, x, y }) => at({ rotation, mirrored, pan: { x, y } }));
+  const plain = ({ pan, ...rest }: Presentation) => ({ ...rest, pan: { x: pan.x + 0, y: pan.y + 0 } });
+
+  test('four turns, and two mirrors, are none; between two mirrors a turn goes the other way', () => {
+    fc.assert(fc.property(anyView, (p) => {
+      expect(plain(turn(turn(turn(turn(p)))))).toEqual(plain(p));
+      expect(plain(mirror(mirror(p)))).toEqual(plain(p));
+      expect(plain(turn(mirror(turn(mirror(p)))))).toEqual(plain(p));
+    }));
+  });
+  test('on its side an image is fitted, dragged and set on whole pixels by its other measure', () => {
+    expect(fitZoom({ width: 800, height: 600 }, { width: 400, height: 200 }, 1, 90)).toBe(1.5);
+    expect(fitZoom({ width: 800, height: 600 }, { width: 400, height: 400 }, 2, 270)).toBe(1);
+    expect(panBy(at({ rotation: 90 }), 10, 10, 2).pan).toEqual({ x: 5, y: 10 });
+    expect(snapPan(at({ rotation: 90 }), { width: 11, height: 10 }, { width: 4, height: 5 })).toEqual({ x: 0, y: 0 });
+  });
+  test('a point goes to the pane and back', () => {
+    const toPane = { a: 0, b: 2, c: -3, d: 0.5, e: 7, f: -1 };
+    expect(fromPane(toPane, onPane(toPane, { x: 4, y: 9 }))).toEqual({ x: expect.closeTo(4) as number, y: expect.closeTo(9) as number });
+  });
 });
 
 describe('window by drag', () => {

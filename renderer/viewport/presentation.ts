@@ -13,6 +13,9 @@ export interface Point {
   y: number;
 }
 
+/** Degrees clockwise. */
+export type Rotation = 0 | 90 | 180 | 270;
+
 export interface Presentation {
   /** VOI in force; null for colour images. */
   voi: Voi | null;
@@ -20,6 +23,9 @@ export interface Presentation {
   invert: boolean;
   zoom: number;
   pan: Point;
+  /** The picture is mirrored, left for right, and then turned. */
+  mirrored: boolean;
+  rotation: Rotation;
   /** Keeps the image fitted while the pane is resized. */
   fitted: boolean;
   /** Interpolates between pixels when enlarged. */
@@ -53,25 +59,38 @@ export const MIN_WIDTH = 1;
 const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));
 
 /** Largest zoom at which the whole image is seen. `aspect` is the height of a pixel over its width. */
-export function fitZoom(pane: Size, image: Size, aspect = 1): number {
-  const { x, y } = stretch(aspect);
-  return clamp(Math.min(pane.width / (image.width * x), pane.height / (image.height * y)), MIN_ZOOM, MAX_ZOOM);
+export function fitZoom(pane: Size, image: Size, aspect = 1, rotation: Rotation = 0): number {
+  const { x, y } = stretch(aspect, rotation);
+  const { width, height } = turned(image, rotation);
+  return clamp(Math.min(pane.width / (width * x), pane.height / (height * y)), MIN_ZOOM, MAX_ZOOM);
 }
 
-/** Factors a pixel that is not square is drawn with: the shorter side is the unit (as cornerstone draws). */
-export const stretch = (aspect: number): Point => (aspect >= 1 ? { x: 1, y: aspect } : { x: 1 / aspect, y: 1 });
+const onItsSide = (rotation: Rotation): boolean => rotation === 90 || rotation === 270;
+const turned = (size: Size, rotation: Rotation): Size => (onItsSide(rotation) ? { width: size.height, height: size.width } : size);
+
+/** Factors across and down the screen that a pixel that is not square is drawn with: the shorter side is the unit (as cornerstone draws). */
+export function stretch(aspect: number, rotation: Rotation): Point {
+  const { x, y } = aspect >= 1 ? { x: 1, y: aspect } : { x: 1 / aspect, y: 1 };
+  return onItsSide(rotation) ? { x: y, y: x } : { x, y };
+}
+
+/** A quarter turn clockwise about the pane's centre. */
+export const turn = (p: Presentation): Presentation => ({ ...p, rotation: ((p.rotation + 90) % 360) as Rotation, pan: { x: -p.pan.y, y: p.pan.x } });
+
+/** Left for right, as it stands on the screen. */
+export const mirror = (p: Presentation): Presentation => ({ ...p, mirrored: !p.mirrored, rotation: ((360 - p.rotation) % 360) as Rotation, pan: { x: -p.pan.x, y: p.pan.y } });
 
 /** Zooms by `factor` about a point (screen pixels from the pane's centre) that stays where it is. */
 export function zoomAbout(p: Presentation, factor: number, about: Point, aspect = 1): Presentation {
   const zoom = clamp(p.zoom * factor, MIN_ZOOM, MAX_ZOOM);
   const shift = 1 / zoom - 1 / p.zoom;
-  const { x, y } = stretch(aspect);
+  const { x, y } = stretch(aspect, p.rotation);
   return { ...p, zoom, pan: { x: p.pan.x + (about.x * shift) / x, y: p.pan.y + (about.y * shift) / y }, fitted: false };
 }
 
 /** Pans by a drag in screen pixels. */
 export function panBy(p: Presentation, dx: number, dy: number, aspect = 1): Presentation {
-  const { x, y } = stretch(aspect);
+  const { x, y } = stretch(aspect, p.rotation);
   return { ...p, pan: { x: p.pan.x + dx / (p.zoom * x), y: p.pan.y + dy / (p.zoom * y) }, fitted: false };
 }
 
@@ -79,7 +98,8 @@ export function panBy(p: Presentation, dx: number, dy: number, aspect = 1): Pres
 export function snapPan(p: Presentation, pane: Size, image: Size): Point {
   if (p.zoom !== 1) return p.pan;
   const snap = (pan: number, paneSize: number, size: number): number => Math.round(paneSize / 2 + pan - size / 2) - paneSize / 2 + size / 2;
-  return { x: snap(p.pan.x, pane.width, image.width), y: snap(p.pan.y, pane.height, image.height) };
+  const { width, height } = turned(image, p.rotation);
+  return { x: snap(p.pan.x, pane.width, width), y: snap(p.pan.y, pane.height, height) };
 }
 
 /**

@@ -32,9 +32,6 @@ class Screen implements Viewport {
   setOverlay(): void {}
   setInteracting(): void {}
   readonly pixelRatio = 2;
-  fitZoom(): number {
-    return 1;
-  }
   fromCentre(): { x: number; y: number } {
     return { x: 0, y: 0 };
   }

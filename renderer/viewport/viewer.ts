@@ -9,7 +9,7 @@ import { DecodeError, isAbort, PRIORITY } from '../workers/pool.ts';
 import type { DecodedFrame, Job } from '../workers/protocol.ts';
 import { ByteCache } from './byteCache.ts';
 import type { GreyTables, Overlay, Viewport } from './port.ts';
-import { dragWindow, modalityRange, panBy, presets, zoomAbout, type Point, type Preset, type Presentation, type ToPane } from './presentation.ts';
+import { dragWindow, modalityRange, mirror, panBy, presets, turn, zoomAbout, type Point, type Preset, type Presentation, type ToPane } from './presentation.ts';
 
 const CACHE_BYTES = 384 * 2 ** 20;
 const AHEAD = 3;
@@ -176,6 +176,12 @@ export class Viewer {
   actualSize(): void {
     this.change((p) => ({ ...p, zoom: 1, fitted: false }));
   }
+  turn(): void {
+    this.change(turn);
+  }
+  mirror(): void {
+    this.change(mirror);
+  }
   invert(): void {
     this.change((p) => ({ ...p, invert: !p.invert }));
   }
@@ -222,7 +228,7 @@ export class Viewer {
   }
 }
 
-const FRESH: Omit<Presentation, 'voi'> = { invert: false, zoom: 1, pan: { x: 0, y: 0 }, fitted: true, smooth: true };
+const FRESH: Omit<Presentation, 'voi'> = { invert: false, zoom: 1, pan: { x: 0, y: 0 }, mirrored: false, rotation: 0, fitted: true, smooth: true };
 
 function factsOf(frame: Frame, modality: string): FrameFacts {
   if (frame.kind === 'colour') return { kind: 'colour', rows: frame.rows, columns: frame.columns, units: '', voi: [], voiFromFile: false, range: { low: 0, high: 255 }, presets: [] };

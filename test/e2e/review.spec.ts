@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createCodecs, decodeFrame, parseDicom, renderGrey } from '../../src/dicom/index.ts';
+import { createCodecs, decodeFrame, parseDicom, renderGrey, summarise } from '../../src/dicom/index.ts';
 import { ROOT } from '../support/data.ts';
 import { withApp } from './app.ts';
 
@@ -31,7 +31,8 @@ async function middle(page: Page, size: number): Promise<number[]> {
 }
 
 /** The same, from the file by the room that the command line uses: at 1:1 image and screen pixels coincide. */
-async function expectedMiddle(page: Page, path: string, size: number, invert = false): Promise<number[]> {
+/** `from`: the file's pixel that is seen where one of the upright image would be; of square images. */
+async function expectedMiddle(page: Page, path: string, size: number, invert = false, from = (x: number, y: number): [number, number] => [x, y]): Promise<number[]> {
   const none = createCodecs(() => Promise.reject(new Error('the samples are not compressed')));
   const frame = await decodeFrame(parseDicom(new Uint8Array(readFileSync(path))), 0, none);
   if (frame.kind !== 'grey') throw new Error('a grey sample is expected');
@@ -40,12 +41,15 @@ async function expectedMiddle(page: Page, path: string, size: number, invert = f
   const start = (paneSize: number, imageSize: number): number => Math.floor((paneSize - size) / 2) - Math.round((paneSize - imageSize) / 2);
   const left = start(pane.width, frame.columns);
   const top = start(pane.height, frame.rows);
-  return Array.from({ length: size * size }, (_, i) => greys[(top + Math.floor(i / size)) * frame.columns + left + (i % size)]!);
+  return Array.from({ length: size * size }, (_, i) => {
+    const [x, y] = from(left + (i % size), top + Math.floor(i / size));
+    return greys[y * frame.columns + x]!;
+  });
 }
 
 /** How far two pictures are apart: the number of pixels that differ. */
 const differing = (a: readonly number[], b: readonly number[]): number => a.filter((grey, i) => grey !== b[i]).length;
-const same = async (page: Page, path: string, invert = false): Promise<number> => differing(await middle(page, 60), await expectedMiddle(page, path, 60, invert));
+const same = async (page: Page, path: string, invert = false, from?: (x: number, y: number) => [number, number]): Promise<number> => differing(await middle(page, 60), await expectedMiddle(page, path, 60, invert, from));
 
 async function axe(page: Page): Promise<string[]> {
   const { violations, passes } = await new AxeBuilder({ page }).setLegacyMode(true).analyze();
@@ -212,9 +216,22 @@ describe('looking', () => {
     await page.keyboard.press('w');
   });
 
-  test('orientation letters stand at the edges', async () => {
+  test('orientation letters stand at the edges, and turn with the picture', async () => {
     const { page } = app();
     expect([await text(page, 'edge-left'), await text(page, 'edge-right'), await text(page, 'edge-top'), await text(page, 'edge-bottom')]).toEqual(['R', 'L', 'A', 'P']);
+    const letters = (): Promise<string[]> => Promise.all(['left', 'right', 'top', 'bottom'].map((side) => text(page, `edge-${side}`)));
+    const side = summarise(parseDicom(new Uint8Array(readFileSync(join(CT, 'slice-01.dcm')))), { id: 'a', fileName: 'a' }).instance.rows;
+    await page.keyboard.press('1');
+    await page.keyboard.press('.');
+    await expect.poll(letters).toEqual(['P', 'A', 'R', 'L']);
+    // The first row of the turned picture is the first column of the file, from below.
+    await expect.poll(() => same(page, join(CT, 'slice-01.dcm'), false, (x, y) => [y, side - 1 - x])).toBe(0);
+    await page.keyboard.press('x');
+    await expect.poll(letters).toEqual(['A', 'P', 'R', 'L']);
+    expect(await text(page, 'turned')).toBe('Mirrored · Turned 270°');
+    await expect.poll(() => same(page, join(CT, 'slice-01.dcm'), false, (x, y) => [y, x])).toBe(0);
+    await page.keyboard.press('r');
+    await expect.poll(letters).toEqual(['R', 'L', 'A', 'P']);
   });
 
   test('each series has its thumbnail', async () => {

@@ -32,6 +32,8 @@ const MENU: ReadonlyArray<{ label: Labels; items: ReadonlyArray<Item | 'separato
       { action: 'view.actualSize', label: text('Actual pixels', '实际像素'), shortcut: '1' },
       { action: 'view.zoomIn', label: text('Zoom in', '放大'), shortcut: 'Plus' },
       { action: 'view.zoomOut', label: text('Zoom out', '缩小'), shortcut: '-' },
+      { action: 'view.turn', label: text('Turn clockwise', '顺时针旋转'), shortcut: '.' },
+      { action: 'view.mirror', label: text('Mirror', '镜像'), shortcut: 'X' },
       { action: 'view.invert', label: text('Invert', '反相'), shortcut: 'I' },
       { action: 'view.reset', label: text('Reset the view', '重置视图'), shortcut: 'R' },
       'separator',
