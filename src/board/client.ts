@@ -1,5 +1,6 @@
 /** Client of any Open Inference Protocol v2 server over HTTP: the agent, or somebody else's. https://github.com/kserve/open-inference-protocol */
 import type { z } from 'zod';
+import { ActivatedModel, ModelStore, UploadState, type StoredFile } from '../contract/model-store.ts';
 import { CoreEstimate, ErrorResponse, ModelMetadataResponse, ModelStatistics, RepositoryIndex, ServerMetadata } from '../contract/oip.ts';
 import { BoardError } from './errors.ts';
 import { HttpConnection, type Endpoint, type HttpAnswer, type HttpRequest, type Limits } from './http.ts';
@@ -100,6 +101,32 @@ export class OipClient {
     return this.#json(CoreEstimate, { method: 'POST', path, headers: { 'content-type': 'application/json' }, body, ...call });
   }
 
+  /** Models that were sent to the server and the room for more; null where it takes none. */
+  async store(options: CallOptions = {}): Promise<ModelStore | null> {
+    if (!(await this.#extensions(options)).includes('fabriclens_store')) return null;
+    return this.#json(ModelStore, { method: 'GET', path: '/v2/store', ...options });
+  }
+
+  uploadState(sha256: string, options: CallOptions = {}): Promise<UploadState> {
+    return this.#json(UploadState, { method: 'GET', path: `/v2/store/objects/${sha256}`, ...options });
+  }
+
+  /** The next bytes of a file, at `offset`; none where all are there and only to be verified. BoardError `conflict`: ask for the state and go on from there. */
+  sendChunk({ sha256, bytes }: Omit<StoredFile, 'name'>, offset: number, chunk: Uint8Array, options: CallOptions = {}): Promise<UploadState> {
+    const span = chunk.byteLength === 0 ? '*' : `${offset}-${offset + chunk.byteLength - 1}`;
+    return this.#json(UploadState, { method: 'PUT', path: `/v2/store/objects/${sha256}`, headers: { 'content-range': `bytes ${span}/${bytes}` }, body: chunk, ...options });
+  }
+
+  /** Loads the package of these files and serves it as `model` from now on. BoardError `conflict`: one of them is not there. */
+  activate(model: string, files: readonly StoredFile[], options: CallOptions = {}): Promise<ActivatedModel> {
+    return this.#json(ActivatedModel, { method: 'PUT', path: storePath(model), headers: { 'content-type': 'application/json' }, body: Buffer.from(JSON.stringify({ files })), ...options });
+  }
+
+  /** Removes a model that was sent; what the server has of that name besides is served instead. */
+  async removeModel(model: string, options: CallOptions = {}): Promise<void> {
+    await this.#ok({ method: 'DELETE', path: storePath(model), ...options });
+  }
+
   async #repository(model: string, action: 'load' | 'unload', options: CallOptions): Promise<void> {
     if (!(await this.#extensions(options)).includes('model_repository')) throw new BoardError('bad-request', `Board ${this.address}: this server cannot ${action} models on request.`);
     await this.#ok({ method: 'POST', path: `/v2/repository/models/${encodeURIComponent(model)}/${action}`, ...options });
@@ -153,12 +180,16 @@ export class OipClient {
 const modelPath = (model: string, version?: string): string =>
   `/v2/models/${encodeURIComponent(model)}${version === undefined ? '' : `/versions/${encodeURIComponent(version)}`}`;
 
+const storePath = (model: string): string => `/v2/store/models/${encodeURIComponent(model)}`;
+
 function codeOf(status: number, path: string, said: string): BoardError['code'] {
   if (status === 401 || status === 403) return 'unauthorised';
   // Triton answers 400 for a model it does not have.
   if (path.includes('/models/') && (status === 404 || (status === 400 && /unknown model/i.test(said)))) return 'model-absent';
   if (status === 408 || status === 504) return 'timeout';
   if (status === 503) return 'busy';
+  if (status === 507) return 'board-full';
+  if (status === 409 || status === 422) return 'conflict';
   if (status >= 500) return 'server-error';
   if (status >= 400 && status !== 404 && status !== 405) return 'bad-request';
   return 'protocol';

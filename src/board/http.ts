@@ -18,7 +18,7 @@ export interface Limits {
 }
 
 export interface HttpRequest {
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   path: string;
   headers?: Record<string, string>;
   body?: Uint8Array;
@@ -71,7 +71,7 @@ export class HttpConnection {
       if (signal?.aborted) return reject(this.#cancelled());
       const headers: Record<string, string> = { accept: 'application/json, application/octet-stream', ...request.headers };
       if (this.#endpoint.token !== undefined) headers['authorization'] = `Bearer ${this.#endpoint.token}`;
-      if (request.method === 'POST') headers['content-length'] = String(body?.byteLength ?? 0);
+      if (request.method === 'POST' || request.method === 'PUT') headers['content-length'] = String(body?.byteLength ?? 0);
       const outgoing = httpRequest({ host: this.#endpoint.host, port: this.#endpoint.port, method: request.method, path: request.path, headers, agent });
 
       const timers: NodeJS.Timeout[] = [];

@@ -4,4 +4,5 @@ export { OipClient, type InferOptions, type InferResult, type OipClientOptions }
 export { BoardError, type BoardErrorCode } from './errors.ts';
 export { BoardLink, connectBoard, virtualBoardLink, type BoardLinkOptions } from './link.ts';
 export type { InferAnswer, Tensor, TensorData } from './protocol.ts';
+export { deployPackage, type Deployment, type DeployOptions, type DeployProgress } from './upload.ts';
 export { startVirtualBoard, type OpenBoard, type VirtualBoard, type VirtualBoardOptions } from './virtual.ts';
