@@ -2,11 +2,13 @@
 or why it does not ({"error"}); everything else goes to stderr."""
 
 import argparse
+import hashlib
 import ipaddress
 import json
 import os
 import re
 import signal
+import ssl
 import stat
 import sys
 import threading
@@ -24,10 +26,13 @@ from .repository import Repository
 from .runtime import Runtime, RuntimeFailure
 from .service import Service
 from .store import Store, StoreError
+from .telemetry import Telemetry
 from .turns import Turns
 from .uploads import Uploads
 
-DRAIN_S = 5.0
+STOPPING = 'the agent is stopping; try again when it has started again'
+SWEEP_S = 1.0  # of the grace: for refusing what could not be finished in it
+CERTIFICATE = re.compile('-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----', re.DOTALL)
 TOKEN = re.compile(rb'[\x21-\x7e]{16,256}\Z')
 
 
@@ -60,7 +65,9 @@ def _parser():
     parser.add_argument('--host', default='127.0.0.1', help='address to listen on (default: 127.0.0.1)')
     parser.add_argument('--port', type=int, default=0, help='TCP port (default: 0, any free one)')
     parser.add_argument('--allow-network', action='store_true',
-                        help='permit --host to be other than loopback: the connection is not encrypted')
+                        help='permit --host to be other than loopback without TLS: tensors and token can be read on the way')
+    parser.add_argument('--tls-cert', metavar='FILE', help='PEM certificate (chain): HTTPS, TLS 1.2 or later')
+    parser.add_argument('--tls-key', metavar='FILE', help='its private key, PEM without a passphrase, mode 0600')
     token = parser.add_mutually_exclusive_group(required=True)
     token.add_argument('--token-stdin', action='store_true', help='the first line of stdin is the bearer token')
     token.add_argument('--token-file', metavar='FILE', help='file of mode 0600 that holds the bearer token')
@@ -71,6 +78,8 @@ def _parser():
                         help='seconds an inference may wait and run (default: 60)')
     parser.add_argument('--client-timeout', type=float, default=10.0, metavar='S',
                         help='seconds a client may take to send a request (default: 10)')
+    parser.add_argument('--grace', type=float, default=5.0, metavar='S',
+                        help='seconds that requests under way are given at SIGTERM (default: 5)')
     pl.add_options(parser)
     return parser
 
@@ -82,27 +91,44 @@ def _serve(options):
         if not os.path.isdir(folder):
             raise StartError('model folder absent: %s; correct --models' % folder)
     _check_host(options)
+    tls, certificate = _tls(options)
     token = _token_from_stdin() if options.token_stdin else _token_from_file(options.token_file)
     runtime = Runtime(options.runtime)
     _hold_signals(True)  # a PL that was begun to be used must be put to rest
     accelerator = pl.start(options, runtime)
     try:
-        _listen(options, token, runtime, accelerator)
+        _listen(options, token, tls, certificate, runtime, accelerator)
     finally:
         accelerator.close()
 
 
-def _listen(options, token, runtime, accelerator):
+def _listen(options, token, tls, certificate, runtime, accelerator):
     turns = Turns(options.queue)
     store = Store(options.store, options.store_reserve << 20) if options.store else None
     repository = Repository(options.models, accelerator, turns, store)
-    service = Service(repository, turns, token, options.run_timeout, Uploads(store, repository) if store else None)
+    service = Service(repository, turns, Telemetry(options.board_root, turns, repository), token, options.run_timeout,
+                      Uploads(store, repository) if store else None)
     server = Server(options.host, options.port, service.route,
-                    Limits(connections=options.connections, client_s=options.client_timeout))
+                    Limits(connections=options.connections, client_s=options.client_timeout), tls)
 
-    def stop(*_):
-        service.stopping = True
-        threading.Thread(target=lambda: (server.stop(DRAIN_S), accelerator.close(), os._exit(0)), daemon=True).start()
+    def drain():
+        turns.drain(STOPPING)
+        server.drain(max(0.0, options.grace - SWEEP_S))
+        turns.end(STOPPING)
+        server.drain(min(SWEEP_S, options.grace))
+        server.close()
+        leave(0)
+
+    def leave(code):
+        accelerator.close()
+        os._exit(code)
+
+    def stop(number=None, _=None):
+        if service.stopping and number is not None:
+            threading.Thread(target=leave, args=(1,), daemon=True).start()  # told twice: somebody is in a hurry
+        if not service.stopping:
+            service.stopping = True
+            threading.Thread(target=drain, daemon=True).start()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
@@ -110,11 +136,12 @@ def _listen(options, token, runtime, accelerator):
     if options.exit_with_parent:
         threading.Thread(target=_follow_parent, args=(stop,), daemon=True).start()
     threading.Thread(target=_load, args=(repository, service), daemon=True).start()
-    print(json.dumps({'host': options.host, 'port': server.port, 'pid': os.getpid(), 'version': __version__}), flush=True)
+    print(json.dumps(dict({'host': options.host, 'port': server.port, 'pid': os.getpid(), 'version': __version__},
+                          **({'certificate_sha256': certificate} if tls else {}))), flush=True)
     print('agent %s, runtime %s, Python %s' % (__version__, runtime.version, sys.version.split()[0]), file=sys.stderr,
           flush=True)
     server.serve()
-    threading.Event().wait()  # stop() ends the process when the last request is answered
+    threading.Event().wait()  # drain() ends the process
 
 
 def _hold_signals(hold):
@@ -134,11 +161,35 @@ def _check_host(options):
         loopback = ipaddress.ip_address(options.host).is_loopback
     except ValueError:
         raise StartError('--host takes an IP address, not %r' % options.host)
-    if not loopback and not options.allow_network:
+    if not loopback and not options.tls_cert and not options.allow_network:
         raise StartError('--host %s is reachable from the network and the connection is not encrypted; use 127.0.0.1 through '
-                         'SSH, or add --allow-network' % options.host)
-    if not loopback:
-        print('warning: listening on %s without encryption' % options.host, file=sys.stderr, flush=True)
+                         'SSH, or add --tls-cert and --tls-key, or --allow-network' % options.host)
+    if not loopback and not options.tls_cert:
+        print('warning: listening on %s without encryption: tensors and token can be read on the way' % options.host,
+              file=sys.stderr, flush=True)
+
+
+def _tls(options):
+    """(ssl.SSLContext, SHA-256 of the certificate in hexadecimal), by which clients pin it; (None, '') for plain HTTP."""
+    if not options.tls_cert and not options.tls_key:
+        return None, ''
+    if not options.tls_cert or not options.tls_key:
+        raise StartError('--tls-cert and --tls-key belong together; give both')
+    try:
+        with open(options.tls_key, 'rb') as stream:
+            if _others_can_read(stream):
+                raise StartError('TLS key %s can be read by others; chmod 600 it' % options.tls_key)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.options |= ssl.OP_NO_RENEGOTIATION
+        # A passphrase would be asked for on the terminal; an empty one fails instead.
+        context.load_cert_chain(options.tls_cert, options.tls_key, password='')
+        with open(options.tls_cert, encoding='ascii', errors='replace') as stream:
+            first = CERTIFICATE.search(stream.read())
+        return context, hashlib.sha256(ssl.PEM_cert_to_DER_cert(first.group(0))).hexdigest()
+    except (OSError, ValueError) as error:
+        raise StartError('TLS certificate %s or key %s cannot be used (%s); make both anew' %
+                         (options.tls_cert, options.tls_key, error.strerror if type(error) is FileNotFoundError else error))
 
 
 def _checked(token, where):
@@ -161,11 +212,15 @@ def _token_from_stdin():
 def _token_from_file(path):
     try:
         with open(path, 'rb') as stream:
-            if os.name == 'posix' and stat.S_IMODE(os.fstat(stream.fileno()).st_mode) & 0o077:
+            if _others_can_read(stream):
                 raise StartError('token file %s can be read by others; chmod 600 it' % path)
             return _checked(stream.read(300).strip(), path)
     except OSError as error:
         raise StartError('token file %s cannot be read: %s' % (path, error.strerror))
+
+
+def _others_can_read(stream):
+    return os.name == 'posix' and stat.S_IMODE(os.fstat(stream.fileno()).st_mode) & 0o077 != 0
 
 
 def _follow_parent(stop):

@@ -1,31 +1,23 @@
-"""A small HTTP/1.1 server: keep-alive, a thread a connection, bounded in connections, bytes and time.
+"""A small HTTP/1.1 server: keep-alive, a thread a connection, bounded in connections, bytes and time; plain or inside TLS.
 
 Own work and not http.server: that one parses headers with the e-mail package (milliseconds on a Cortex-A9), writes a response in
-pieces, and bounds neither a body nor a slow client. RFC 9112 is followed strictly: what is ambiguous is refused and the
-connection closed. No Date header: the board's clock is not one to be quoted (RFC 9110, 6.6.1).
+pieces, and bounds neither a body nor a slow client. No Date header: the board's clock is not one to be quoted (RFC 9110, 6.6.1).
 """
 
-import json
+import ipaddress
 import re
 import socket
+import ssl
 import sys
 import threading
 import time
-from urllib.parse import unquote, urlsplit
 
 from .departures import Departures
 from .errors import ClientGone, RequestError, busy
+from .http_messages import EventStream, Reader, body_length, json_response, parse_head, render
 
-HEAD_BYTES = 16 << 10
-HEADER_LINES = 64
-REASONS = {200: 'OK', 400: 'Bad Request', 401: 'Unauthorized', 404: 'Not Found', 405: 'Method Not Allowed',
-           408: 'Request Timeout', 409: 'Conflict', 411: 'Length Required', 413: 'Content Too Large', 415: 'Unsupported Media Type',
-           417: 'Expectation Failed', 422: 'Unprocessable Content', 431: 'Request Header Fields Too Large', 500: 'Internal Server Error',
-           503: 'Service Unavailable', 504: 'Gateway Timeout', 505: 'HTTP Version Not Supported',
-           507: 'Insufficient Storage'}
-
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
-_REQUEST_LINE = re.compile(r'([A-Z]{1,16}) ([!-~]+) HTTP/([0-9])\.([0-9])\Z')
+SMALL = 16 << 10  # bytes worth copying to make one TLS record of them
+_CLIENT = re.compile(r'[!-~]{1,64}\Z')
 
 
 class Limits:
@@ -38,28 +30,6 @@ class Limits:
         self.client_s = client_s
         self.slowest_rate = slowest_rate
         self.bytes_in_flight = bytes_in_flight
-
-
-class Head:
-    """A request before its body: method, path as decoded segments, headers by lower-case name."""
-
-    def __init__(self, method, segments, headers, keep_alive):
-        self.method = method
-        self.segments = segments
-        self.headers = headers
-        self.keep_alive = keep_alive
-
-
-class Response:
-    def __init__(self, status, body=b'', headers=(('Content-Type', 'application/json'),)):
-        self.status = status
-        self.body = body
-        self.headers = headers
-
-
-def json_response(value, status=200, headers=()):
-    return Response(status, json.dumps(value, separators=(',', ':')).encode('utf-8'),
-                    (('Content-Type', 'application/json'),) + tuple(headers))
 
 
 class Route:
@@ -75,12 +45,23 @@ class Route:
 class Exchange:
     """A whole request: its head, body, the time (perf_counter_ns) at which its last byte was read, and who sent it."""
 
-    def __init__(self, server, connection, head, body):
+    def __init__(self, server, connection, peer, head, body):
         self.head = head
         self.body = body
         self.received_ns = time.perf_counter_ns()
         self._server = server
         self._connection = connection
+        self._peer = peer
+
+    @property
+    def client(self):
+        """Whose request it is, as far as turns are concerned: who it says it is (Fabriclens-Client), or the machine it comes from.
+        Through loopback come several (each tunnel ends there): there a connection is a client."""
+        named = self.head.headers.get('fabriclens-client', '')
+        if _CLIENT.match(named):
+            return named
+        host = self._peer[0].partition('%')[0]
+        return self._peer[:2] if ipaddress.ip_address(host).is_loopback else host
 
     def on_departure(self, callback):
         """callback(), on another thread, when the client leaves before the response."""
@@ -91,13 +72,15 @@ class Exchange:
 
 
 class Server:
-    """route: function(Head) -> Route, or raises RequestError; it is asked before a byte of the body is read or room for it made."""
+    """route: function(Head) -> Route, or raises RequestError; it is asked before a byte of the body is read or room for it made.
+    tls: an ssl.SSLContext, None for plain HTTP."""
 
-    def __init__(self, host, port, route, limits):
+    def __init__(self, host, port, route, limits, tls=None):
         self.route = route
         self.limits = limits
         self.departures = Departures()
-        self.stopping = False
+        self._tls = tls
+        self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._idle_or_done = threading.Condition(self._lock)
         self._connections = 0
@@ -111,12 +94,12 @@ class Server:
         return self._listener.getsockname()[1]
 
     def serve(self):
-        """Accepts until stop()."""
-        while not self.stopping:
+        """Accepts until close()."""
+        while True:
             try:
-                connection, _ = self._listener.accept()
+                connection, peer = self._listener.accept()
             except OSError:
-                if self.stopping:
+                if self._listener.fileno() < 0:
                     return
                 time.sleep(0.05)  # out of file descriptors: wait for some to be closed
                 continue
@@ -124,35 +107,42 @@ class Server:
                 full = self._connections >= self.limits.connections
                 self._connections += 0 if full else 1
             if full:
-                _turn_away(connection, busy('%d connections are open already; close some or try again later' %
-                                            self.limits.connections))
+                self._turn_away(connection, busy('%d connections are open already; close some or try again later' %
+                                                 self.limits.connections))
                 continue
             try:
-                threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+                threading.Thread(target=self._converse, args=(connection, peer), daemon=True).start()
             except RuntimeError as error:  # out of threads or memory: those that are served go on
                 with self._lock:
                     self._connections -= 1
-                _turn_away(connection, busy('the agent cannot take more connections now (%s); try again later' % error))
+                self._turn_away(connection, busy('the agent cannot take more connections now (%s); try again later' % error))
 
-    def stop(self, grace_s):
-        """No new connections; waits up to grace_s seconds for the answers of the requests that are being worked on."""
-        self.stopping = True
+    def drain(self, grace_s):
+        """Requests go on being answered, each as its connection's last, and streams of events end. Returns when no request is being
+        worked on, or after grace_s seconds."""
+        self._stopping.set()
+        with self._idle_or_done:
+            self._idle_or_done.wait_for(lambda: self._working == 0, grace_s)
+
+    def close(self):
+        """No new connections."""
         try:
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
         except OSError:
             pass
         self._listener.close()
-        with self._idle_or_done:
-            self._idle_or_done.wait_for(lambda: self._working == 0, grace_s)
 
-    def _converse(self, connection):
+    def _converse(self, connection, peer):
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            reader = _Reader(connection)
-            while self._exchange(connection, reader):
+            if self._tls:
+                connection.settimeout(self.limits.client_s)
+                connection = self._tls.wrap_socket(connection, server_side=True)  # the handshake
+            reader = Reader(connection)
+            while self._exchange(connection, peer, reader):
                 pass
         except (OSError, ClientGone):
-            pass  # the client left, or was too slow to take its answer
+            pass  # the client left, speaks no TLS, or was too slow to take its answer
         except Exception as error:  # a defect of ours must not take the agent down, nor show the client our insides
             print('connection failed: %s: %s' % (type(error).__name__, error), file=sys.stderr, flush=True)
         finally:
@@ -160,23 +150,27 @@ class Server:
             with self._lock:
                 self._connections -= 1
 
-    def _exchange(self, connection, reader):
+    def _exchange(self, connection, peer, reader):
         """One request and its response; True to go on with the connection."""
-        if not reader.wait(self.limits.idle_s) or self.stopping:
+        if not reader.wait(self.limits.idle_s):
             return False
         with self._lock:
             self._working += 1
         try:
-            response, keep, without_body = self._answer(connection, reader)
-            connection.settimeout(self.limits.client_s + len(response.body) / self.limits.slowest_rate)
-            connection.sendall(_render(response, keep, int(self.limits.idle_s), without_body))
+            response, keep, without_body = self._answer(connection, peer, reader)
+            if isinstance(response, EventStream):
+                self._stream(connection, response, without_body)
+                return False
+            keep = keep and not self._stopping.is_set()
+            buffers = render(response, keep, int(self.limits.idle_s), without_body)
+            _send(connection, buffers, self.limits.client_s + response.length / self.limits.slowest_rate)
             return keep
         finally:
             with self._idle_or_done:
                 self._working -= 1
                 self._idle_or_done.notify_all()
 
-    def _answer(self, connection, reader):
+    def _answer(self, connection, peer, reader):
         """(Response to the request that begins, whether the connection stays, whether only the head is wanted)."""
         reserved = 0
         keep = False
@@ -185,7 +179,7 @@ class Server:
             head = parse_head(reader.head(self.limits.client_s))
             without_body = head.method == 'HEAD'
             route = self.route(head)
-            length = body_length(head, route)
+            length = body_length(head, route.body_limit, route.length_required)
             self._reserve(length)
             reserved = length
             if 'expect' in head.headers:
@@ -194,7 +188,7 @@ class Server:
                 connection.sendall(b'HTTP/1.1 100 Continue\r\n\r\n')
             body = reader.body(length, self.limits.client_s + length / self.limits.slowest_rate)
             keep = head.keep_alive
-            response = route.handler(Exchange(self, connection, head, body))
+            response = route.handler(Exchange(self, connection, peer, head, body))
         except RequestError as error:
             response = json_response({'error': error.message}, error.status, error.headers)
         except (OSError, ClientGone):
@@ -205,175 +199,71 @@ class Server:
         finally:
             with self._lock:
                 self._bytes -= reserved
-        return response, keep and not self.stopping, without_body
+        return response, keep, without_body
 
     def _reserve(self, length):
+        if length > self.limits.bytes_in_flight:
+            raise RequestError(413, 'the body has %d bytes, the most this agent holds is %d; send fewer tensors at once' %
+                               (length, self.limits.bytes_in_flight))
         with self._lock:
             if self._bytes + length > self.limits.bytes_in_flight:
                 raise busy('requests of %d MiB are being worked on, the most this agent holds; try again later' %
                            (self._bytes >> 20))
             self._bytes += length
 
-
-def parse_head(lines):
-    """Request line and headers (RFC 9112); raises RequestError."""
-    match = _REQUEST_LINE.match(lines[0])
-    if not match:
-        raise RequestError(400, 'the request line is malformed')
-    method, target, major, minor = match.groups()
-    if major != '1':
-        raise RequestError(505, 'HTTP/%s.%s is not spoken here; use HTTP/1.1' % (major, minor))
-    if len(lines) > HEADER_LINES + 1:
-        raise RequestError(431, 'more than %d header lines' % HEADER_LINES)
-    headers = {}
-    for line in lines[1:]:
-        name, colon, value = line.partition(':')
-        if not colon or not _TOKEN.match(name):
-            raise RequestError(400, 'a header line is malformed')
-        name = name.lower()
-        if name in headers and name in ('content-length', 'transfer-encoding', 'host', 'authorization',
-                                        'inference-header-content-length'):
-            raise RequestError(400, 'header %s is given twice' % name)
-        headers[name] = value.strip(' \t')
-    if minor != '0' and 'host' not in headers:
-        raise RequestError(400, 'header Host is missing')
-    try:
-        path = (target if target.startswith('/') else urlsplit(target).path).partition('?')[0]
-        segments = [unquote(segment, errors='strict') for segment in path.strip('/').split('/')]
-    except ValueError:
-        raise RequestError(400, 'the request target is no URL, or its path not UTF-8')
-    options = [option.strip() for option in headers.get('connection', '').lower().split(',')]
-    keep_alive = 'close' not in options and (minor != '0' or 'keep-alive' in options)
-    return Head(method, segments, headers, keep_alive)
-
-
-def body_length(head, route):
-    """Bytes of the body that follows, checked against the route's limit before anything is allocated."""
-    if 'transfer-encoding' in head.headers:
-        raise RequestError(411, 'chunked bodies are not taken; send Content-Length')
-    if head.headers.get('content-encoding', 'identity').lower() != 'identity':
-        raise RequestError(415, 'compressed bodies are not taken; send the body as it is')
-    text = head.headers.get('content-length')
-    if text is None:
-        if route.length_required:
-            raise RequestError(411, 'Content-Length is missing')
-        return 0
-    if not (text.isascii() and text.isdigit()):
-        raise RequestError(400, 'Content-Length is not a number')
-    length = int(text) if len(text) < 19 else 1 << 63
-    if length > route.body_limit:
-        raise RequestError(413, 'the body is announced with %s bytes, at most %d are taken here' % (text[:20], route.body_limit))
-    return length
-
-
-class _Reader:
-    """Bytes of one connection; what came too early (pipelining) waits for the next request."""
-
-    def __init__(self, connection):
-        self._connection = connection
-        self._early = bytearray()
-
-    def _receive(self, deadline):
-        remaining = deadline - time.monotonic()
-        if remaining <= 0:
-            raise RequestError(408, 'the request was sent too slowly')
-        self._connection.settimeout(remaining)
+    def _stream(self, connection, stream, without_body):
+        """Events until the client leaves or takes them too slowly, or the agent stops; the end of the connection is theirs."""
         try:
-            data = self._connection.recv(65536)
-        except socket.timeout:
-            raise RequestError(408, 'the request was sent too slowly')
-        if not data:
-            raise ClientGone()
-        return data
+            _send(connection, render(stream, False, 0, True), self.limits.client_s)
+            while not without_body and not self._stopping.is_set():
+                _send(connection, [stream.event()], self.limits.client_s)
+                self._stopping.wait(stream.seconds)
+        finally:
+            stream.close()
 
-    def wait(self, seconds):
-        """True when a request begins; False when the client leaves or stays silent."""
-        while True:
-            while self._early[:2] == b'\r\n':  # RFC 9112, 2.2: an empty line before the request line is passed over
-                del self._early[:2]
-            if self._early and self._early != b'\r':
-                return True
-            self._connection.settimeout(seconds)
-            try:
-                data = self._connection.recv(65536)
-            except socket.timeout:
-                return False
-            if not data:
-                return False
-            self._early += data
-
-    def head(self, seconds):
-        """The lines of a request's head."""
-        deadline = time.monotonic() + seconds
-        searched = 0
-        while True:
-            end = self._early.find(b'\r\n\r\n', searched)
-            if end >= 0 and end <= HEAD_BYTES:
-                break
-            if len(self._early) > HEAD_BYTES:
-                raise RequestError(431, 'the request head is longer than %d bytes' % HEAD_BYTES)
-            searched = max(0, len(self._early) - 3)
-            self._early += self._receive(deadline)
-        text = self._early[:end].decode('latin-1')
-        del self._early[:end + 4]
-        lines = text.split('\r\n')
-        if any(character in line for line in lines for character in '\r\n\0'):
-            raise RequestError(400, 'the request head holds a bare CR, LF or NUL')
-        return lines
-
-    def body(self, length, seconds):
-        """bytearray of exactly `length` bytes."""
-        deadline = time.monotonic() + seconds
-        body = bytearray(length)
-        filled = min(length, len(self._early))
-        body[:filled] = self._early[:filled]
-        del self._early[:filled]
-        view = memoryview(body)
-        while filled < length:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                raise RequestError(408, 'the body was sent too slowly: %d of %d bytes came' % (filled, length))
-            self._connection.settimeout(remaining)
-            try:
-                count = self._connection.recv_into(view[filled:])
-            except socket.timeout:
-                continue
-            if count == 0:
-                raise ClientGone()
-            filled += count
-        return body
+    def _turn_away(self, connection, error):
+        """Answers without reading on, and without making the listener wait."""
+        try:
+            connection.setblocking(False)
+            if not self._tls:  # there the handshake would have to come first
+                response = json_response({'error': error.message}, error.status, error.headers)
+                connection.sendall(b''.join(render(response, False, 0, False)))
+                connection.shutdown(socket.SHUT_WR)
+                connection.recv(65536)
+        except OSError:
+            pass
+        connection.close()
 
 
-def _render(response, keep, idle_s, without_body):
-    lines = ['HTTP/1.1 %d %s' % (response.status, REASONS[response.status]), 'Content-Length: %d' % len(response.body)]
-    lines += ['%s: %s' % header for header in response.headers]
-    lines += ['Connection: keep-alive', 'Keep-Alive: timeout=%d' % idle_s] if keep else ['Connection: close']
-    head = ('\r\n'.join(lines) + '\r\n\r\n').encode('latin-1')
-    return head if without_body else head + response.body
-
-
-def _turn_away(connection, error):
-    """Answers without reading on, and without making the listener wait."""
-    try:
-        connection.setblocking(False)
-        connection.sendall(_render(json_response({'error': error.message}, error.status, error.headers), False, 0, False))
-        connection.shutdown(socket.SHUT_WR)
-        connection.recv(65536)
-    except OSError:
-        pass
-    connection.close()
+def _send(connection, buffers, seconds):
+    """All of the bytes-like `buffers`, without making one of large ones."""
+    deadline = time.monotonic() + seconds
+    views = [memoryview(buffer).cast('B') for buffer in buffers if len(buffer)]
+    gather = hasattr(connection, 'sendmsg') and not isinstance(connection, ssl.SSLSocket)
+    if not gather and sum(map(len, views)) <= SMALL:
+        views = [memoryview(b''.join(views))]
+    while views:
+        connection.settimeout(max(0.001, deadline - time.monotonic()))
+        sent = connection.sendmsg(views[:64]) if gather else connection.send(views[0])
+        while views and sent >= len(views[0]):
+            sent -= len(views.pop(0))
+        if sent:
+            views[0] = views[0][sent:]
 
 
 def _close(connection):
     """Closes so that the response arrives: bytes of the client still unread would turn the close into a reset, which discards
     it. They are thrown away for at most a second."""
+    deadline = time.monotonic() + 1.0
     try:
+        if isinstance(connection, ssl.SSLSocket):
+            connection.settimeout(1.0)
+            connection = connection.unwrap()  # says that this is the end, which a cut connection does not
         connection.shutdown(socket.SHUT_WR)
-        deadline = time.monotonic() + 1.0
         while time.monotonic() < deadline:
             connection.settimeout(max(0.01, deadline - time.monotonic()))
             if not connection.recv(65536):
                 break
-    except OSError:
+    except (OSError, ValueError):
         pass
     connection.close()

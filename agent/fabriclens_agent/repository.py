@@ -19,11 +19,13 @@ class Statistics:
     def __init__(self):
         self._lock = threading.Lock()
         self.last_ms = 0
+        self.inferences = 0  # a batch counts as many as it holds; each is an execution of its own
         self.durations = {kind: [0, 0] for kind in
                           ('success', 'fail', 'queue', 'compute_input', 'compute_infer', 'compute_output', 'cancel')}
 
-    def add(self, **nanoseconds):
+    def add(self, inferences=0, **nanoseconds):
         with self._lock:
+            self.inferences += inferences
             self.last_ms = int(time.time() * 1000)
             for kind, value in nanoseconds.items():
                 self.durations[kind][0] += 1
@@ -31,10 +33,9 @@ class Statistics:
 
     def describe(self, name, version):
         with self._lock:
-            done = self.durations['success'][0]
             return {
                 'name': name, 'version': version, 'last_inference': self.last_ms,
-                'inference_count': done, 'execution_count': done,
+                'inference_count': self.inferences, 'execution_count': self.inferences,
                 'inference_stats': {kind: {'count': count, 'ns': ns} for kind, (count, ns) in self.durations.items()},
                 'batch_stats': [],
             }

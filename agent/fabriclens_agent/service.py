@@ -1,19 +1,25 @@
-"""Routes of the Open Inference Protocol v2, its model-repository and statistics extensions and our own, fabriclens_estimate,
-onto the repository."""
+"""Routes of the Open Inference Protocol v2, its model-repository and statistics extensions and our own (EXTENSIONS) onto the
+repository."""
 
 import hmac
+import json
 import math
 import threading
 import time
 
 from . import __version__, layout, oip
-from .errors import ClientGone, PackageError, RequestError
-from .http_server import Response, Route, json_response
+from .errors import ClientGone, PackageError, RequestError, busy
+from .http_messages import EventStream, Response, json_response
+from .http_server import Route
 from .runtime import ARGUMENT, CANCELLED, DEADLINE, DEVICE, MEMORY, RuntimeFailure
+from .trace import Trace
 from .turns import Job
 
-EXTENSIONS = ['binary_tensor_data', 'model_repository', 'statistics', 'fabriclens_estimate']
+EXTENSIONS = ['binary_tensor_data', 'model_repository', 'statistics', 'fabriclens_estimate', 'fabriclens_trace',
+              'fabriclens_telemetry']
 SMALL_BODY = 64 << 10
+STREAMS = 8
+EVENT_S = 1.0
 PLATFORM = 'fabriclens_program_v%d' % layout.LAYOUT_VERSION
 
 
@@ -21,11 +27,14 @@ class Service:
     """token: str, wanted as a bearer on everything but health/live. run_timeout_s: the longest a request may wait and run. uploads:
     Uploads where there is a store."""
 
-    def __init__(self, repository, turns, token, run_timeout_s, uploads=None):
+    def __init__(self, repository, turns, telemetry, token, run_timeout_s, uploads=None):
         self.loaded = False  # set when the packages found at the start have been tried
         self.stopping = False
         self._repository = repository
         self._turns = turns
+        self._telemetry = telemetry
+        self._trace = Trace()
+        self._streams = threading.Semaphore(STREAMS)
         self._token = token.encode('utf-8')
         self._run_timeout_s = run_timeout_s
         self._uploads = uploads
@@ -48,6 +57,10 @@ class Service:
             return self._get(head, self._all_statistics)
         if rest[:1] == ['models'] and len(rest) >= 2:
             return self._model_route(head, rest[1], rest[2:])
+        if rest == ['fabriclens', 'trace']:
+            return self._get(head, lambda exchange: json_response(self._trace.describe()))
+        if rest == ['fabriclens', 'telemetry']:
+            return self._get(head, self._tell)
         if rest == ['repository', 'index']:
             return self._post(head, self._index)
         if rest[:2] == ['repository', 'models'] and len(rest) == 4 and rest[3] in ('load', 'unload'):
@@ -103,8 +116,7 @@ class Service:
         self._check_pl()
         if self.loaded and not self.stopping:
             return json_response({'ready': True})
-        raise RequestError(503, 'the agent is %s' % ('stopping' if self.stopping else 'loading its models'),
-                           (('Retry-After', '1'),))
+        raise busy('the agent is %s' % ('stopping' if self.stopping else 'loading its models'))
 
     def _model_ready(self, name, version):
         with self._repository.use(name, version) as model:
@@ -119,13 +131,15 @@ class Service:
 
     def _metadata(self, name, version):
         with self._repository.use(name, version) as model:
-            inputs = [{'name': tensor.name, 'datatype': 'FP32', 'shape': list(tensor.shape),
+            batch = oip.max_batch(model.program)
+            inputs = [{'name': tensor.name, 'datatype': 'FP32', 'shape': oip.described_shape(tensor.shape, batch),
                        'parameters': {'accepts': 'FP32,INT8', 'scale': tensor.scale, 'zero_point': tensor.zero_point}}
                       for tensor in model.program.inputs]
-            outputs = [{'name': tensor.name, 'datatype': tensor.datatype, 'shape': list(tensor.shape)}
+            outputs = [{'name': tensor.name, 'datatype': tensor.datatype, 'shape': oip.described_shape(tensor.shape, batch)}
                        for tensor in model.program.outputs]
             return json_response({'name': model.name, 'versions': [model.version], 'platform': PLATFORM, 'inputs': inputs,
-                                  'outputs': outputs, 'parameters': dict(model.program.describe(), program_sha256=model.sha256)})
+                                  'outputs': outputs,
+                                  'parameters': dict(model.program.describe(), program_sha256=model.sha256, max_batch_size=batch)})
 
     def _statistics(self, name, version):
         with self._repository.use(name, version) as model:
@@ -176,58 +190,89 @@ class Service:
                 raise RequestError(400, str(error))
         return Response(200)
 
+    def _tell(self, exchange):
+        """Telemetry once, or for who accepts text/event-stream every second until they leave."""
+        if 'text/event-stream' not in exchange.head.headers.get('accept', ''):
+            return json_response(self._telemetry.read())
+        if not self._streams.acquire(blocking=False):
+            raise busy('%d streams of telemetry are open already; close one or ask for it without text/event-stream' % STREAMS)
+        return EventStream(lambda: b'data: %s\n\n' % json.dumps(self._telemetry.read(), separators=(',', ':')).encode('utf-8'),
+                           EVENT_S, self._streams.release)
+
     def _infer(self, exchange, name, version):
+        began_s = time.monotonic()
+        entry = {'id': self._trace.begin(), 'request_bytes': len(exchange.body), 'status': 500}
         with self._repository.use(name, version) as model:
+            entry.update(model=model.name, version=model.version)
             try:
-                return self._run(exchange, model)
+                return self._run(exchange, model, entry)
             except ClientGone:
+                entry['status'] = 0
                 model.statistics.add(cancel=time.perf_counter_ns() - exchange.received_ns)
                 raise
-            except RequestError:
+            except RequestError as error:
+                entry['status'] = error.status
                 model.statistics.add(fail=time.perf_counter_ns() - exchange.received_ns)
                 raise
+            finally:
+                entry['total_ns'] = time.perf_counter_ns() - exchange.received_ns
+                self._trace.add(dict(entry, uptime_s=self._telemetry.uptime_s(began_s)))
 
-    def _run(self, exchange, model):
+    def _run(self, exchange, model, entry):
         request = oip.decode_infer(exchange.body, _header_length(exchange.head), model.program)
+        entry['batch'] = request.batch
         allowed_s = min(self._run_timeout_s, request.timeout_us / 1e6) if request.timeout_us else self._run_timeout_s
         deadline = time.monotonic() + allowed_s
         wanted = [False] * len(model.program.outputs)
         for index, _ in request.outputs:
             wanted[index] = True
-        job = Job()
+        job = Job(exchange.client, request.batch)
         exchange.on_departure(job.cancel)
         try:
-            queued_ns = time.perf_counter_ns()
-            self._turns.take(job, deadline)
-            started_ns = time.perf_counter_ns()
-            try:
-                timeout_ns = max(1, math.ceil((deadline - time.monotonic()) * 1e9))
-                results, timing = model.program.run(request.inputs, wanted, timeout_ns, job.flag)
-            finally:
-                self._turns.give_back()
+            results, timings, queue_ns = self._in_turns(job, request, model, wanted, deadline)
         except RuntimeFailure as failure:
-            raise _answer(failure, allowed_s)
+            raise _answer(failure, job, allowed_s)
         finally:
             exchange.end_departure()
         outputs, chunks = oip.encode_outputs(request, model.program, results)
-        queue_ns = started_ns - queued_ns
+        input_ns, pl_ns, ps_ns, output_ns = (sum(getattr(timing, part) for timing in timings)
+                                             for part in ('input_ns', 'pl_ns', 'ps_ns', 'output_ns'))
+        source = timings[0].source
         # src/contract/oip.ts names these; what the processor does around the PL (quantise, rearrange) counts as ps.
         parameters = {
-            'timing_source': timing.source, 'timing_queue_ns': queue_ns, 'timing_pl_ns': timing.pl_ns,
-            'timing_ps_ns': timing.ps_ns + timing.input_ns + timing.output_ns,
-            'timing_total_ns': time.perf_counter_ns() - exchange.received_ns,
+            'timing_source': source, 'timing_queue_ns': queue_ns, 'timing_pl_ns': pl_ns, 'timing_ps_ns': ps_ns + input_ns + output_ns,
+            'timing_total_ns': time.perf_counter_ns() - exchange.received_ns, 'trace_id': entry['id'],
             'backend': model.program.backend, 'program_sha256': model.sha256, 'agent_version': __version__,
         }
         if model.program.overlay_sha256:
             parameters['overlay_sha256'] = model.program.overlay_sha256
-        if timing.source == 'host' and model.pl_ns is not None:
+        if source == 'host' and model.pl_ns is not None:
             # The golden model computes what the core would, in a time that says nothing of it: the cycle model's is told instead.
-            parameters.update(timing_pl_ns=model.pl_ns, timing_pl_source='model')
+            parameters.update(timing_pl_ns=request.batch * model.pl_ns, timing_pl_source='model')
         headers, body = oip.encode_infer(request.id, model.name, model.version, parameters, outputs, chunks)
-        model.statistics.add(success=time.perf_counter_ns() - exchange.received_ns, queue=queue_ns,
-                             compute_input=timing.input_ns, compute_infer=timing.pl_ns + timing.ps_ns,
-                             compute_output=timing.output_ns)
-        return Response(200, body, headers)
+        response = Response(200, body, headers)
+        entry.update(status=200, response_bytes=response.length, source=source, queue_ns=queue_ns,
+                     pl_ns=parameters['timing_pl_ns'], pl_source=parameters.get('timing_pl_source', source),
+                     ps_ns=parameters['timing_ps_ns'])
+        model.statistics.add(request.batch, success=time.perf_counter_ns() - exchange.received_ns, queue=queue_ns,
+                             compute_input=input_ns, compute_infer=pl_ns + ps_ns, compute_output=output_ns)
+        return response
+
+    def _in_turns(self, job, request, model, wanted, deadline):
+        """(results, timings, nanoseconds waited) of the inferences of a batch, one after the other; others may come in between."""
+        results, timings, queue_ns = [], [], 0
+        for index in range(request.batch):
+            queued_ns = time.perf_counter_ns()
+            self._turns.take(job, deadline)
+            queue_ns += time.perf_counter_ns() - queued_ns
+            try:
+                timeout_ns = max(1, math.ceil((deadline - time.monotonic()) * 1e9))
+                result, timing = model.program.run(oip.inputs_of(request, index), wanted, timeout_ns, job.flag)
+            finally:
+                self._turns.give_back()
+            results.append(result)
+            timings.append(timing)
+        return results, timings, queue_ns
 
 
 def _setting(wanted):
@@ -250,15 +295,15 @@ def _header_length(head):
     return int(text)
 
 
-def _answer(failure, allowed_s):
+def _answer(failure, job, allowed_s):
     if failure.status == CANCELLED:
-        return ClientGone()
+        return job.ended()
     if failure.status == DEADLINE:
         return RequestError(504, 'the inference did not end within %.3g s; allow more time' % allowed_s)
     if failure.status == ARGUMENT:
         return RequestError(400, 'the runtime refused the input (%s)' % failure)
     if failure.status == MEMORY:
-        return RequestError(503, 'the board is out of memory (%s)' % failure, (('Retry-After', '1'),))
+        return busy('the board is out of memory (%s)' % failure)
     if failure.status == DEVICE:
         return RequestError(503, 'the programmable logic failed (%s)' % failure, (('Retry-After', '1'),) if failure.again else ())
     return RequestError(500, 'the runtime failed (%s)' % failure)

@@ -144,10 +144,10 @@ def read_all(connection):
 
 
 class AgentTest(unittest.TestCase):
-    """Tests that share one agent; OPTIONS go on its command line, SLOW adds the model `slow`."""
+    """Tests that share one agent; OPTIONS go on its command line, SLOW adds the model `slow` of so many layers."""
 
     OPTIONS = ()
-    SLOW = False
+    SLOW = 0
 
     @classmethod
     def setUpClass(cls):
@@ -155,7 +155,7 @@ class AgentTest(unittest.TestCase):
         cls.program, cls.weight_at = tiny_program()
         write_package(cls.models, 'tiny', cls.program, SHAPE, version='1.2.0')
         if cls.SLOW:
-            write_package(cls.models, 'slow', slow_program(), SLOW_SHAPE)
+            write_package(cls.models, 'slow', slow_program(cls.SLOW), SLOW_SHAPE)
         cls.agent = Agent(cls.models, *cls.OPTIONS)
         assert cls.agent.port, cls.agent.first_line
 

@@ -20,7 +20,8 @@ class Protocol(AgentTest):
     def test_server_and_health(self):
         status, server = self.agent.get('/v2')
         self.assertEqual((status, server['name']), (200, 'fabriclens-agent'))
-        self.assertEqual(server['extensions'], ['binary_tensor_data', 'model_repository', 'statistics', 'fabriclens_estimate'])
+        self.assertEqual(server['extensions'], ['binary_tensor_data', 'model_repository', 'statistics', 'fabriclens_estimate',
+                                                'fabriclens_trace', 'fabriclens_telemetry'])
         self.assertEqual(server['parameters'], {'backend': 'golden', 'queue_depth': 0})
         self.assertEqual(self.agent.get('/v2/health/live', token=None), (200, {'live': True}))
         self.assertEqual(self.agent.get('/v2/health/ready'), (200, {'ready': True}))
@@ -29,10 +30,11 @@ class Protocol(AgentTest):
         status, model = self.agent.get('/v2/models/tiny')
         self.assertEqual(status, 200)
         self.assertEqual(model['versions'], ['1.2.0'])
-        self.assertEqual([(t['name'], t['datatype'], t['shape']) for t in model['inputs']], [('image', 'FP32', SHAPE)])
+        self.assertEqual([(t['name'], t['datatype'], t['shape']) for t in model['inputs']], [('image', 'FP32', [-1, 1, 8, 8])])
         self.assertEqual(model['inputs'][0]['parameters'], {'accepts': 'FP32,INT8', 'scale': SCALE, 'zero_point': ZERO_POINT})
         self.assertEqual([(t['name'], t['datatype'], t['shape']) for t in model['outputs']],
-                         [('logits', 'FP32', [1, 2]), ('features', 'FP32', [1, 4, 8, 8])])
+                         [('logits', 'FP32', [-1, 2]), ('features', 'FP32', [-1, 4, 8, 8])])
+        self.assertEqual(model['parameters']['max_batch_size'], 64)
         self.assertEqual(self.agent.get('/v2/models/tiny/versions/1.2.0'), (200, model))
         self.assertEqual(self.agent.get('/v2/models/tiny/ready'), (200, {'name': 'tiny', 'ready': True}))
         status, answer = self.agent.get('/v2/models/tiny/versions/9')

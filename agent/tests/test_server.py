@@ -15,7 +15,7 @@ class ServerTest(unittest.TestCase):
         serving = threading.Thread(target=server.serve)
         serving.start()
         self.addCleanup(serving.join)
-        self.addCleanup(server.stop, 0)
+        self.addCleanup(server.close)
         with mock.patch.object(http_server.threading, 'Thread', side_effect=RuntimeError("can't start new thread")):
             with socket.create_connection(('127.0.0.1', server.port), timeout=30) as connection:
                 self.assertIn(b' 503 ', read_all(connection))
