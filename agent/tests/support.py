@@ -25,11 +25,13 @@ SLOW_SHAPE = [1, 16, 128, 128]
 class Agent:
     """The process; `port` once it listens. stop() ends it. environment: more variables; before(): called in it before it begins."""
 
+    COMMAND = ['-m', 'fabriclens_agent']
+
     def __init__(self, models, *options, token=TOKEN, wait=True, environment=None, before=None):
         self.log = tempfile.TemporaryFile(mode='w+b')
         self.process = subprocess.Popen(
-            [sys.executable, '-B', '-m', 'fabriclens_agent', '--models', models, '--runtime', RUNTIME, '--token-stdin',
-             '--exit-with-parent'] + list(options),
+            [sys.executable, '-B'] + self.COMMAND + ['--models', models, '--runtime', RUNTIME, '--token-stdin',
+                                                     '--exit-with-parent'] + list(options),
             cwd=AGENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, preexec_fn=before,
             env=dict(os.environ, **(environment or {})))
         self.process.stdin.write(token.encode() + b'\n')

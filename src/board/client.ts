@@ -1,7 +1,7 @@
 /** Client of any Open Inference Protocol v2 server over HTTP: the agent, or somebody else's. https://github.com/kserve/open-inference-protocol */
 import type { z } from 'zod';
 import { ActivatedModel, ModelStore, UploadState, type StoredFile } from '../contract/model-store.ts';
-import { CoreEstimate, ErrorResponse, ModelMetadataResponse, ModelStatistics, RepositoryIndex, ServerMetadata } from '../contract/oip.ts';
+import { CoreEstimate, ErrorResponse, ModelMetadataResponse, ModelStatistics, RepositoryIndex, RequestTrace, ServerMetadata, Telemetry } from '../contract/oip.ts';
 import { BoardError } from './errors.ts';
 import { HttpConnection, type Endpoint, type HttpAnswer, type HttpRequest, type Limits } from './http.ts';
 import { decodeInfer, encodeInfer, HEADER_LENGTH, issueOf, parseJson, ProtocolViolation, type InferAnswer, type Tensor } from './protocol.ts';
@@ -32,8 +32,8 @@ export class OipClient {
   readonly #http: HttpConnection;
   #server: ServerMetadata | undefined;
 
-  constructor({ host, port, token, ...limits }: OipClientOptions) {
-    this.#http = new HttpConnection({ host, port, token }, { ...DEFAULTS, ...limits });
+  constructor({ host, port, token, certificateSha256, ...limits }: OipClientOptions) {
+    this.#http = new HttpConnection({ host, port, token, certificateSha256 }, { ...DEFAULTS, ...limits });
   }
 
   /** host:port. */
@@ -125,6 +125,18 @@ export class OipClient {
   /** Removes a model that was sent; what the server has of that name besides is served instead. */
   async removeModel(model: string, options: CallOptions = {}): Promise<void> {
     await this.#ok({ method: 'DELETE', path: storePath(model), ...options });
+  }
+
+  /** How the board is now; null where the server has no such extension. */
+  async telemetry(options: CallOptions = {}): Promise<Telemetry | null> {
+    if (!(await this.#extensions(options)).includes('fabriclens_telemetry')) return null;
+    return this.#json(Telemetry, { method: 'GET', path: '/v2/fabriclens/telemetry', ...options });
+  }
+
+  /** The last requests for an inference, whoever sent them; null where the server has no such extension. */
+  async trace(options: CallOptions = {}): Promise<RequestTrace | null> {
+    if (!(await this.#extensions(options)).includes('fabriclens_trace')) return null;
+    return this.#json(RequestTrace, { method: 'GET', path: '/v2/fabriclens/trace', ...options });
   }
 
   async #repository(model: string, action: 'load' | 'unload', options: CallOptions): Promise<void> {

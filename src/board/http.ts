@@ -1,13 +1,17 @@
-/** One HTTP/1.1 request to a board over a kept-alive connection: bounded in time and bytes, cancellable, failing only with BoardError. */
+/** One HTTP/1.1 request to a board over a kept-alive connection, plain or inside TLS: bounded in time and bytes, cancellable, failing only with BoardError. */
+import { randomUUID } from 'node:crypto';
 import { Agent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { BoardError } from './errors.ts';
+import { pinnedAgent, WrongCertificate } from './tls.ts';
 
 export interface Endpoint {
   host: string;
   port: number;
   /** Bearer token; servers of others may want none. */
   token?: string | undefined;
+  /** SHA-256 of the board's certificate, in hexadecimal: TLS, and nothing is sent to whoever shows another one. Plain HTTP without. */
+  certificateSha256?: string | undefined;
 }
 
 export interface Limits {
@@ -40,12 +44,15 @@ export class HttpConnection {
   readonly address: string;
   readonly #endpoint: Endpoint;
   readonly #limits: Limits;
-  readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 4, scheduling: 'lifo' });
+  readonly #agent: Agent;
+  /** By which a board knows the connections of one client, and gives each client its turn. */
+  readonly #client = randomUUID();
 
   constructor(endpoint: Endpoint, limits: Limits) {
     this.address = addressOf(endpoint);
     this.#endpoint = endpoint;
     this.#limits = limits;
+    this.#agent = this.#newAgent(true);
   }
 
   /** Answers of any status. A kept connection that the board closed at the same moment is tried once more on a new one. */
@@ -55,7 +62,7 @@ export class HttpConnection {
       return await this.#once(request, started, this.#agent);
     } catch (error) {
       // Not from the pool: all that it keeps may be stale.
-      if (error instanceof StaleConnection) return this.#once(request, started, false);
+      if (error instanceof StaleConnection) return this.#once(request, started, this.#newAgent(false));
       throw error;
     }
   }
@@ -64,12 +71,17 @@ export class HttpConnection {
     this.#agent.destroy();
   }
 
-  #once(request: HttpRequest, started: number, agent: Agent | false): Promise<HttpAnswer> {
+  #newAgent(keepAlive: boolean): Agent {
+    const options = { keepAlive, maxFreeSockets: 4, scheduling: 'lifo' } as const;
+    return this.#endpoint.certificateSha256 === undefined ? new Agent(options) : pinnedAgent(this.#endpoint.certificateSha256, options);
+  }
+
+  #once(request: HttpRequest, started: number, agent: Agent): Promise<HttpAnswer> {
     const { signal, body } = request;
     const timeoutMs = request.timeoutMs ?? this.#limits.requestTimeoutMs;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(this.#cancelled());
-      const headers: Record<string, string> = { accept: 'application/json, application/octet-stream', ...request.headers };
+      const headers: Record<string, string> = { accept: 'application/json, application/octet-stream', 'fabriclens-client': this.#client, ...request.headers };
       if (this.#endpoint.token !== undefined) headers['authorization'] = `Bearer ${this.#endpoint.token}`;
       if (request.method === 'POST' || request.method === 'PUT') headers['content-length'] = String(body?.byteLength ?? 0);
       const outgoing = httpRequest({ host: this.#endpoint.host, port: this.#endpoint.port, method: request.method, path: request.path, headers, agent });
@@ -140,6 +152,8 @@ export class HttpConnection {
 
   #explain(error: NodeJS.ErrnoException): BoardError {
     const code = error.code ?? '';
+    if (error instanceof WrongCertificate) return this.#error('unauthorised', error.message, error);
+    if (code === 'EPROTO' || code.startsWith('ERR_SSL')) return this.#error('protocol', `does not speak TLS as it should (${code}); check that its agent was started with --tls-cert`, error);
     if (code.startsWith('HPE_')) return this.#error('protocol', `answered with something that is not HTTP (${error.message}); check that address and port are those of the agent`, error);
     const words: Record<string, string> = {
       ECONNREFUSED: 'refuses connections; start its agent or correct the port',

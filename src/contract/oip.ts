@@ -16,14 +16,16 @@ export const Parameters = z.record(z.string(), z.union([z.string(), z.number(), 
 export const ServerMetadata = z.object({ name: z.string(), version: z.string(), extensions: z.array(z.string()).default([]), parameters: Parameters.optional() });
 export type ServerMetadata = z.infer<typeof ServerMetadata>;
 
-/** `parameters` is ours, on inputs: `accepts` (datatypes, comma between), `scale` and `zero_point` of its INT8 form. */
+/** A shape's -1 is for the client to choose. `parameters` is ours, on inputs: `accepts` (datatypes, comma between), `scale` and `zero_point` of its INT8 form. */
 export const TensorMetadata = z.object({ name: z.string(), datatype: Datatype, shape: z.array(z.number().int()), parameters: Parameters.optional() });
+/** `parameters` is ours: `program_sha256`, `max_batch_size` (the most that a first dimension of -1 may be). */
 export const ModelMetadataResponse = z.looseObject({
   name: z.string(),
   versions: z.array(z.string()).optional(),
   platform: z.string(),
   inputs: z.array(TensorMetadata),
   outputs: z.array(TensorMetadata),
+  parameters: Parameters.optional(),
 });
 export type ModelMetadataResponse = z.infer<typeof ModelMetadataResponse>;
 
@@ -91,6 +93,61 @@ export const CoreEstimate = z.looseObject({
 export type CoreEstimate = z.infer<typeof CoreEstimate>;
 
 /**
+ * Our extension `fabriclens_trace`: GET of v2/fabriclens/trace, the last requests for an inference, the newest first. Nothing of what was in them. Bytes are those
+ * of bodies; times in nanoseconds, by `source`. What a refused request (`status` 400 and above) or one whose client left (0) never came to is missing.
+ */
+export const RequestTrace = z.looseObject({
+  limit: Count,
+  requests: z.array(z.looseObject({
+    id: Count,
+    /** Of the agent, when the request had come. */
+    uptime_s: z.number(),
+    model: z.string(),
+    version: z.string(),
+    status: Count,
+    batch: Count.optional(),
+    request_bytes: Count,
+    response_bytes: Count.optional(),
+    source: z.string().optional(),
+    pl_source: z.string().optional(),
+    queue_ns: Count.optional(),
+    pl_ns: Count.optional(),
+    ps_ns: Count.optional(),
+    total_ns: Count,
+  })),
+});
+export type RequestTrace = z.infer<typeof RequestTrace>;
+
+/**
+ * Our extension `fabriclens_telemetry`: GET of v2/fabriclens/telemetry; who accepts text/event-stream is told every second. What the board cannot
+ * tell is null, and `absent` says why.
+ */
+export const Telemetry = z.looseObject({
+  agent_version: z.string(),
+  agent_uptime_s: z.number(),
+  agent_memory_bytes: Count.nullable(),
+  /** `golden`, `rtl` or `hardware`; empty before the first run. */
+  backend: z.string(),
+  queue_depth: Count,
+  queue_limit: Count,
+  models: z.array(z.string()),
+  machine: z.string(),
+  board_name: z.string().nullable(),
+  board_model: z.string().nullable(),
+  image: z.string().nullable(),
+  boot_id: z.string().nullable(),
+  uptime_s: z.number().nullable(),
+  temperature_c: z.number().nullable(),
+  memory_total_bytes: Count.nullable(),
+  memory_available_bytes: Count.nullable(),
+  cma_total_bytes: Count.nullable(),
+  cma_free_bytes: Count.nullable(),
+  pl_clock_khz: Count.nullable(),
+  absent: z.record(z.string(), z.string()),
+});
+export type Telemetry = z.infer<typeof Telemetry>;
+
+/**
  * Names of our parameters in an infer response (all optional: another server has none of them).
  * Times in nanoseconds, by `timing_source` (a TimingSource).
  */
@@ -110,4 +167,6 @@ export const IDENTITY_PARAMETERS = {
   programSha256: 'program_sha256',
   overlaySha256: 'overlay_sha256',
   agentVersion: 'agent_version',
+  /** `id` of the request in the trace. */
+  traceId: 'trace_id',
 } as const;
