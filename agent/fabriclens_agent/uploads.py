@@ -4,7 +4,8 @@ import re
 
 from . import oip
 from .errors import PackageError, RequestError
-from .http_server import Route, json_response
+from .http_messages import json_response
+from .http_server import Route
 from .manifest import FILE_BYTES, SHA256, parse_manifest
 from .packages import NAME
 from .store import DamagedFile, StoredPackage

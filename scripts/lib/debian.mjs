@@ -14,7 +14,7 @@ export const ARM_BUILD = ['g++-arm-linux-gnueabihf'];
 export const ARM = [...ARM_BUILD, 'qemu-user'];
 /** Real peers of the link to a board: the tests start their programs on ports of their own. Where systemd runs, installing them starts services. */
 const SERVICES = ['openssh-server', 'haproxy'];
-export const TESTING = [...SERVICES, 'openssh-client', 'xvfb', 'xauth', 'dcmtk', 'dicom3tools', 'fonts-wqy-microhei', ...CORE, ...ARM];
+export const TESTING = [...SERVICES, 'openssh-client', 'xvfb', 'xauth', 'dcmtk', 'dicom3tools', 'fonts-wqy-microhei', 'openssl', ...CORE, ...ARM];
 
 const isDebian = () => existsSync('/etc/debian_version') && onPath('dpkg-query');
 

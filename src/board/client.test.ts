@@ -30,7 +30,7 @@ describe('OipClient with the agent', () => {
     expect(await client.serverMetadata()).toMatchObject({ name: 'fabriclens-agent', parameters: { backend: 'golden' } });
     const model = await client.modelMetadata('tiny');
     expect(model).toMatchObject({ name: 'tiny', versions: ['1.2.0'] });
-    expect(model.inputs).toEqual([{ name: 'image', datatype: 'FP32', shape: [1, 1, 8, 8], parameters: { accepts: 'FP32,INT8', scale: 0.03125, zero_point: 3 } }]);
+    expect(model.inputs).toEqual([{ name: 'image', datatype: 'FP32', shape: [-1, 1, 8, 8], parameters: { accepts: 'FP32,INT8', scale: 0.03125, zero_point: 3 } }]);
     expect(await client.modelMetadata('tiny', { version: '1.2.0' })).toEqual(model);
   });
 
@@ -79,6 +79,25 @@ describe('OipClient with the agent', () => {
     await client.infer('tiny', [image()]);
     expect((await client.statistics('tiny'))?.model_stats[0]).toMatchObject({ name: 'tiny', inference_count: 1 });
     await expect(client.load('nothing')).rejects.toMatchObject({ code: 'bad-request', message: expect.stringContaining('nothing') as string });
+  });
+
+  test('a batch comes back stacked', async () => {
+    const [one, other] = [image(), image(codes.map((code) => code >> 1))];
+    const alone = [await client.infer('tiny', [one]), await client.infer('tiny', [other])];
+    const both = await client.infer('tiny', [{ ...one, shape: [2, 1, 8, 8], data: Int8Array.of(...(one.data as Int8Array), ...(other.data as Int8Array)) }]);
+    expect(both.outputs.get('logits')).toMatchObject({ shape: [2, 2] });
+    for (const name of ['logits', 'features']) {
+      expect(Array.from(both.outputs.get(name)!.data as Float32Array)).toEqual(alone.flatMap(({ outputs }) => Array.from(outputs.get(name)!.data as Float32Array)));
+    }
+  });
+
+  test('telemetry and the trace of what was asked', async () => {
+    const { parameters } = await client.infer('tiny', [image()]);
+    const trace = await client.trace();
+    expect(trace?.requests[0]).toMatchObject({ id: parameters['trace_id'], model: 'tiny', status: 200, batch: 1, source: 'host' });
+    const telemetry = await client.telemetry();
+    expect(telemetry).toMatchObject({ backend: 'golden', queue_depth: 0, pl_clock_khz: null });
+    expect(telemetry?.absent['pl_clock_khz']).toContain('golden model');
   });
 
   test('the core\'s cycles, for the default clock and another', async () => {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Agent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { BoardError } from './errors.ts';
-import { pinnedAgent, WrongCertificate } from './tls.ts';
+import { PinnedAgent, WrongCertificate } from './tls.ts';
 
 export interface Endpoint {
   host: string;
@@ -73,7 +73,7 @@ export class HttpConnection {
 
   #newAgent(keepAlive: boolean): Agent {
     const options = { keepAlive, maxFreeSockets: 4, scheduling: 'lifo' } as const;
-    return this.#endpoint.certificateSha256 === undefined ? new Agent(options) : pinnedAgent(this.#endpoint.certificateSha256, options);
+    return this.#endpoint.certificateSha256 === undefined ? new Agent(options) : new PinnedAgent(this.#endpoint.certificateSha256, this.#limits.connectTimeoutMs, options);
   }
 
   #once(request: HttpRequest, started: number, agent: Agent): Promise<HttpAnswer> {

@@ -8,7 +8,7 @@
 import type { BoardStatus } from '../contract/ipc.ts';
 import { OipClient, type OipClientOptions } from './client.ts';
 import { BoardError } from './errors.ts';
-import { addressOf } from './http.ts';
+import { addressOf, type Endpoint } from './http.ts';
 import { startVirtualBoard, type OpenBoard, type VirtualBoardOptions } from './virtual.ts';
 
 export interface BoardLinkOptions {
@@ -147,7 +147,7 @@ export class BoardLink {
 
   /** Until the board ends by itself (its reason) or the round is aborted. Throws what needs somebody's help: a wrong token. */
   async #watch(board: OpenBoard, round: AbortSignal): Promise<string> {
-    this.#client = new OipClient({ ...this.#options.client, host: board.host, port: board.port, token: board.token });
+    this.#client = new OipClient({ ...this.#options.client, host: board.host, port: board.port, token: board.token, certificateSha256: board.certificateSha256 });
     let ended: string | undefined;
     const death = new AbortController();
     void board.exited.then((reason) => {
@@ -205,11 +205,11 @@ export function virtualBoardLink(options: VirtualBoardOptions & Pick<BoardLinkOp
 }
 
 /** A link to an agent (or another OIP server) that somebody else started, not started yet. */
-export function connectBoard({ host, port, token, pollMs, client }: { host: string; port: number; token?: string | undefined } & Pick<BoardLinkOptions, 'pollMs' | 'client'>): BoardLink {
+export function connectBoard({ host, port, token, certificateSha256, pollMs, client }: Endpoint & Pick<BoardLinkOptions, 'pollMs' | 'client'>): BoardLink {
   const address = addressOf({ host, port });
   return new BoardLink({
     id: address, name: address, virtual: false,
-    open: () => Promise.resolve({ host, port, token, close: () => Promise.resolve(), exited: new Promise<string>(() => {}) }),
+    open: () => Promise.resolve({ host, port, token, certificateSha256, close: () => Promise.resolve(), exited: new Promise<string>(() => {}) }),
     ...(pollMs === undefined ? {} : { pollMs }), ...(client ? { client } : {}),
   });
 }

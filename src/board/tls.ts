@@ -15,25 +15,29 @@ export class WrongCertificate extends Error {
 
 const plain = (hash: string): string => hash.replaceAll(':', '').toLowerCase();
 
-/** A pool of connections that hands one out only when the certificate is the one of that SHA-256: nothing is sent before. */
-export function pinnedAgent(sha256: string, options: AgentOptions): Agent {
-  return new PinnedAgent(plain(sha256), options);
-}
-
-class PinnedAgent extends Agent {
+/** A pool of connections that hands one out only when the certificate is the one of that SHA-256, hexadecimal: nothing is sent before. */
+export class PinnedAgent extends Agent {
   readonly #sha256: string;
+  readonly #timeoutMs: number;
 
-  constructor(sha256: string, options: AgentOptions) {
+  /** @param timeoutMs for connection and handshake */
+  constructor(sha256: string, timeoutMs: number, options: AgentOptions) {
     super(options);
-    this.#sha256 = sha256;
+    this.#sha256 = plain(sha256);
+    this.#timeoutMs = timeoutMs;
   }
 
   override createConnection(options: ConnectionOptions, done?: (error: Error | null, stream: Duplex) => void): Duplex | null | undefined {
     // No session is resumed: each handshake shows the certificate.
     const socket = connect({ host: options.host!, port: options.port!, rejectUnauthorized: false, minVersion: 'TLSv1.2', session: undefined });
-    const failed = (error: Error): void => done?.(error, socket);
+    const timer = setTimeout(() => socket.destroy(Object.assign(new Error('no TLS handshake'), { code: 'ETIMEDOUT' })), this.#timeoutMs);
+    const failed = (error: Error): void => {
+      clearTimeout(timer);
+      done?.(error, socket);
+    };
     socket.once('error', failed);
     socket.once('secureConnect', () => {
+      clearTimeout(timer);
       const shown = plain(socket.getPeerCertificate().fingerprint256 ?? '');
       socket.removeListener('error', failed);
       if (shown === this.#sha256) return done?.(null, socket);
