@@ -28,7 +28,7 @@ class FloatOutputs(unittest.TestCase):
         status, model = self.agent.get('/v2/models/tail')
         self.assertEqual(status, 200)
         self.assertEqual([(t['name'], t['datatype'], t['shape']) for t in model['outputs']],
-                         [('features', 'FP32', [1, 4, 8, 8]), ('scores', 'FP32', [1, 2, 2, 8, 8])])
+                         [('features', 'FP32', [-1, 4, 8, 8]), ('scores', 'FP32', [-1, 2, 2, 8, 8])])
 
     def test_they_are_what_the_operators_make_of_the_codes(self):
         status, head, values = self.agent.infer(CODES, 'tail', outputs=('features', 'scores'))
