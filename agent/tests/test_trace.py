@@ -69,7 +69,7 @@ class Told(AgentTest):
         self.assertGreater(said['memory_total_bytes'], said['agent_memory_bytes'])
         for name, value in said.items():
             self.assertEqual(value is None, name in said['absent'], name)
-        self.assertIn('golden model', said['absent']['pl_clock_khz'])
+        self.assertIn('processor', said['absent']['pl_clock_khz'])
         with open('/proc/sys/kernel/random/boot_id') as stream:
             self.assertEqual(said['boot_id'], stream.read().strip())
 
@@ -85,7 +85,7 @@ class Told(AgentTest):
                 os.makedirs(os.path.dirname(os.path.join(root, path)), exist_ok=True)
                 with open(os.path.join(root, path), 'w') as stream:
                     stream.write(text)
-            agent = Agent(self.models, '--system-root', root)
+            agent = Agent(self.models, '--board-root', root)
             self.addCleanup(agent.stop)
             said = agent.get(self.PATH)[1]
         self.assertEqual((said['board_name'], said['board_model'], said['image'], said['temperature_c']),

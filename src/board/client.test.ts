@@ -97,7 +97,7 @@ describe('OipClient with the agent', () => {
     expect(trace?.requests[0]).toMatchObject({ id: parameters['trace_id'], model: 'tiny', status: 200, batch: 1, source: 'host' });
     const telemetry = await client.telemetry();
     expect(telemetry).toMatchObject({ backend: 'golden', queue_depth: 0, pl_clock_khz: null });
-    expect(telemetry?.absent['pl_clock_khz']).toContain('golden model');
+    expect(telemetry?.absent['pl_clock_khz']).toContain('processor');
   });
 
   test('the core\'s cycles, for the default clock and another', async () => {
