@@ -1,10 +1,11 @@
 /**
- * Runs the agent's own tests (Python, agent/tests) against the real runtime library and reports each of them here.
+ * Runs the agent's own tests (Python, agent/tests) against the real runtime library and, where a board has its core, the Verilated one, and reports each of them here.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
 import { build } from '../hls/build.mjs';
+import { buildBoard } from '../hls/sim/sources.mjs';
 
 interface Outcome {
   name: string;
@@ -19,7 +20,8 @@ let errors = '';
 
 beforeAll(async () => {
   const library = await build('runtime');
-  const child = spawn('python3', ['-B', '-m', 'tests'], { cwd: AGENT, env: { ...process.env, FABRICLENS_RUNTIME: library }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const board = await buildBoard({ asserts: true });
+  const child = spawn('python3', ['-B', '-m', 'tests'], { cwd: AGENT, env: { ...process.env, FABRICLENS_RUNTIME: library, FABRICLENS_SIMULATED_BOARD: board }, stdio: ['ignore', 'pipe', 'pipe'] });
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
@@ -28,7 +30,7 @@ beforeAll(async () => {
     const outcome = JSON.parse(line) as Outcome;
     outcomes.set(outcome.name, outcome);
   }
-}, 600_000);
+}, 1_200_000);
 
 test('the list is not empty', () => expect(names.length).toBeGreaterThan(40));
 
