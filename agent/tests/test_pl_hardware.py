@@ -47,11 +47,11 @@ class HardwareTest(Case):
             self.assertEqual(code, status, answer)
             ready = agent.get('/v2/health/ready')
             self.assertEqual((ready[0], agent.get('/v2/models/tiny/ready')[0]), (status, status))
-            self.assertIn('theirs.bin changed', self.told(agent)['pl_refusal'])
+            self.assertIn('(/lib/firmware changed)', self.told(agent)['pl_refusal'])
             if status == 200:
                 self.assertEqual((answer['parameters']['backend'], self.told(agent)['backend']), ('ps', 'ps'))
             else:
-                self.assertIn('theirs.bin changed', answer['error'])
+                self.assertIn('(/lib/firmware changed)', answer['error'])
             self.end(agent)
             with open(board.root + '/dev/mem/f8000000', 'rb') as stream:
                 stream.seek(0x240)

@@ -47,13 +47,13 @@ class ManagerTest(unittest.TestCase):
         self.assertIn('has no FPGA manager', board.python(LOAD))
 
     def test_another_load_is_noticed(self):
-        for change, text in (('open(root + "/lib/firmware/mine.bin", "wb")', 'mine.bin changed'), ('os.utime(root + "/lib/firmware/base.bin")', 'base.bin changed'),
+        for change, text in (('open(root + "/lib/firmware/mine.bin", "wb")', '(/lib/firmware changed)'), ('os.utime(root + "/lib/firmware/base.bin")', '(/lib/firmware/base.bin changed)'),
                              ('open(root + "%sstate", "w").write("write init error")' % MANAGER, "says 'write init error'"),
                              ('os.remove(root + "/lib/firmware/" + found.stem + ".bin")', 'changed'),
-                             ('os.makedirs(p); open(p + "/global_pl_state.json", "w")', 'global_pl_state.json changed')):
+                             ('open(p + "/_current_metadata.pkl", "w")', 'pl_server changed'), ('open(p + "/global_pl_state.json", "w").write("{}")', 'global_pl_state.json changed')):
             board = Board(self)
             said = board.python(LOAD + 'import os\np = root + "/usr/local/share/pynq-venv/lib/python3.10/site-packages/pynq/pl_server"\n'
-                                'loads = fpga_manager.Loads(root, found)\nloads.check()\n%s\nloads.check()' % change)
+                                'os.makedirs(p)\nopen(p + "/global_pl_state.json", "w")\nloads = fpga_manager.Loads(root)\nloads.check()\n%s\nloads.check()' % change)
             self.assertIn(text, said)
 
 

@@ -72,12 +72,22 @@ class Backend:
 
     def _place(self, placed):
         try:
-            if not self.given_up:
+            if self._check():
                 placed.program.use_core(self._device.core)
             placed.on_core = True
             self._placed.append(placed)
         except RuntimeFailure as failure:
             placed.refusal = str(failure)
+
+    def _check(self):
+        """Whether the core may be used now; if not, it is given up."""
+        if not self.given_up:
+            try:
+                self._device.check()
+            except PlRefusal as refusal:
+                self._ours = False
+                self._give_up(str(refusal))
+        return not self.given_up
 
     def run(self, placed, *arguments):
         if placed.on_core:
@@ -91,13 +101,8 @@ class Backend:
 
     def _usable(self, placed):
         """Whether the core may have the job; False where the processor takes it. RuntimeFailure."""
-        if not self.given_up:
-            try:
-                self._device.check()
-                return True
-            except PlRefusal as refusal:
-                self._ours = False
-                self._give_up(str(refusal))
+        if self._check():
+            return True
         if not self._instead:
             raise RuntimeFailure(DEVICE, self.given_up)
         self._take_back(placed)

@@ -91,13 +91,15 @@ def _write_firmware(root, name, data):
 
 class Loads:
     """Notices what others load: Linux does not tell which firmware is in the PL, but whoever loads one writes it to /lib/firmware first,
-    and pynq writes down what it loaded."""
+    and pynq writes down what it loaded. A file that is new changes its folder, one that is written over itself."""
 
-    STATES = '/usr/local/share/pynq-venv/lib/python3*/site-packages/pynq/pl_server/global_pl_state*.json'
+    STATES = '/usr/local/share/pynq-venv/lib/python3*/site-packages/pynq/pl_server'
 
-    def __init__(self, root, overlay):
+    def __init__(self, root):
         self._root = root
-        self._own = overlay.stem + '.bin'
+        folders = [at(root, FIRMWARE)] + glob.glob(at(root, self.STATES))
+        self._paths = folders + [path for folder in folders for ending in ('*.bin', 'global_pl_state*.json')
+                                 for path in glob.glob(os.path.join(glob.escape(folder), ending))]
         self._seen = self._look()
 
     def check(self):
@@ -105,29 +107,18 @@ class Loads:
         found = state(self._root)
         if found != OPERATING:
             raise PlRefusal('the FPGA manager says %r, no longer %r; restart the agent' % (found, OPERATING))
-        now = self._look()
-        if now != self._seen:
-            changed = sorted(path for path in set(now) | set(self._seen) if now.get(path) != self._seen.get(path))
+        changed = [path for path, before, now in zip(self._paths, self._seen, self._look()) if before != now]
+        if changed:
             raise PlRefusal('another program loaded the PL or is about to (%s changed); stop it (Jupyter, /boot/boot.py) and restart '
-                            'the agent' % os.path.basename(changed[0]))
+                            'the agent' % changed[-1][len(self._root.rstrip('/')):])
 
     def _look(self):
-        found = {}
-        for path in glob.glob(at(self._root, self.STATES)):
-            _note(found, path)
-        try:
-            with os.scandir(at(self._root, FIRMWARE)) as entries:
-                for entry in entries:
-                    if entry.name.endswith('.bin'):
-                        _note(found, entry.path)
-        except OSError:
-            pass
-        return found
+        return [_stamp(path) for path in self._paths]
 
 
-def _note(found, path):
+def _stamp(path):
     try:
         entry = os.stat(path)
-        found[path] = (entry.st_mtime_ns, entry.st_size, entry.st_ino)
+        return entry.st_mtime_ns, entry.st_size, entry.st_ino
     except OSError:
-        pass
+        return None

@@ -40,7 +40,7 @@ class Hardware:
         self._held.append(self._marker)
         self._clocks.set_fclk0(self.overlay.clock_khz)
         fpga_manager.load(root, self.overlay)
-        self._loads = fpga_manager.Loads(root, self.overlay)
+        self._loads = fpga_manager.Loads(root)
         self._loads.check()
         self._clocks.check(self.overlay.clock_khz)
         self._marker.say('first access to 0x%08X' % self.overlay.address)
@@ -63,7 +63,7 @@ class Hardware:
               (self.overlay.stem, self.overlay.clock_khz / 1000, self._buffer.size >> 20, self._buffer.address), file=sys.stderr, flush=True)
 
     def check(self):
-        """Before each job, some microseconds: PlRefusal where the PL is not, or may not be, as we left it. Registers of the processor and
+        """Before each job: PlRefusal where the PL is not, or may not be, as we left it. Registers of the processor and
         the kernel's word come first; only then the core's own identity."""
         self._loads.check()
         self._clocks.check(self.overlay.clock_khz)
