@@ -8,7 +8,6 @@ from .board import ADDRESS, BOOT_ID, MANAGER, Board, bit_file, configuration, wr
 
 LOAD = '''
 from fabriclens_agent.pl import fpga_manager, overlay
-fpga_manager.LOAD_S = 2
 found = overlay.read(folder)
 fpga_manager.load(root, found)
 print('loaded')
@@ -32,7 +31,7 @@ class ManagerTest(unittest.TestCase):
     def test_the_kernel_refuses(self):
         for load, change, text in (('', 'found = found._replace(firmware=bytes(1000))', '(state: write init error): the kernel refused its content'),
                                    ('timeout', '', '(state: write complete error): the PL did not answer'),
-                                   ('hang', '', 'within 2 s (state: write); restart the board')):
+                                   ('hang', 'fpga_manager.LOAD_S = 2', 'within 2 s (state: write); restart the board')):
             board = Board(self)
             said = board.python(LOAD.replace('fpga_manager.load', change + '\nfpga_manager.load'), LOAD=load)
             self.assertIn(text, said)
@@ -59,7 +58,6 @@ class ManagerTest(unittest.TestCase):
 
 TOUCH = '''
 from fabriclens_agent.pl import guards, overlay
-guards.TOUCH_S = 3
 guards.first_touch(root, overlay.read(folder))
 print('ours')
 '''
@@ -74,7 +72,7 @@ class GuardsTest(unittest.TestCase):
         self.assertEqual(board.python(TOUCH), 'ours')
 
     def test_a_bus_that_hangs_takes_a_child_and_not_the_agent(self):
-        self.assertIn('did not return within 3 s: the PL does not answer', Board(self).python(TOUCH, BUS='hang'))
+        self.assertIn('did not return within 3 s: the PL does not answer', Board(self).python(TOUCH.replace('guards.first', 'guards.TOUCH_S = 3\nguards.first'), BUS='hang'))
 
     def test_a_bus_error(self):
         self.assertIn('failed (exit -7)', Board(self).python(TOUCH, BUS='error'))
