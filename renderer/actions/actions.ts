@@ -111,6 +111,7 @@ export const ACTIONS = [
   { ...view('mirror', 'mirror', ['x'], (v) => v.mirror()), pressed: ({ view: { presentation } }) => presentation?.mirrored ?? false },
   { ...view('invert', 'invert', ['i'], (v) => v.invert()), pressed: ({ view: { presentation } }) => presentation?.invert ?? false },
   { ...view('smooth', 'smooth', ['n'], (v) => v.toggleSmooth()), pressed: ({ view: { presentation } }) => presentation?.smooth ?? false },
+  { ...view('planes', 'planes', ['v'], (v) => v.togglePlanes()), possible: (now) => hasImage(now) && (now.view.facts?.planes ?? 0) > 0, pressed: ({ view: { presentation } }) => presentation?.planes ?? false },
   view('reset', 'reset', ['r'], (v) => v.reset()),
   stack('next', ['PageDown', 'ArrowDown', 'ArrowRight'], (s) => s.scrollBy(1)),
   stack('previous', ['PageUp', 'ArrowUp', 'ArrowLeft'], (s) => s.scrollBy(-1)),

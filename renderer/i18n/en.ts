@@ -17,7 +17,7 @@ export const en = {
     workspace: { review: 'Review', models: 'Models', boards: 'Boards', settings: 'Settings' },
     tool: { window: 'Window', pan: 'Pan', zoom: 'Zoom', scroll: 'Scroll', length: 'Length', angle: 'Angle', cobb: 'Cobb angle', rectangle: 'Rectangle', ellipse: 'Ellipse', probe: 'Value', arrow: 'Arrow' },
     measure: { undo: 'Undo', redo: 'Redo', remove: 'Delete the selected', clear: 'Delete all on this image', export: 'Export as CSV' },
-    view: { fit: 'Fit', actualSize: '1:1', zoomIn: 'Zoom in', zoomOut: 'Zoom out', turn: 'Turn', mirror: 'Mirror', invert: 'Invert', smooth: 'Smooth', reset: 'Reset' },
+    view: { fit: 'Fit', actualSize: '1:1', zoomIn: 'Zoom in', zoomOut: 'Zoom out', turn: 'Turn', mirror: 'Mirror', invert: 'Invert', smooth: 'Smooth', planes: 'Overlays', reset: 'Reset' },
     stack: { next: 'Next image', previous: 'Previous image', first: 'First image', last: 'Last image' },
     series: { next: 'Next series', previous: 'Previous series' },
     compare: { run: 'Run comparison', cancel: 'Cancel comparison', export: 'Export comparison' },

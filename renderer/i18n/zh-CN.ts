@@ -17,7 +17,7 @@ export const zhCN = {
     workspace: { review: '阅片', models: '模型', boards: '开发板', settings: '设置' },
     tool: { window: '调窗', pan: '平移', zoom: '缩放', scroll: '滚动', length: '长度', angle: '角度', cobb: 'Cobb 角', rectangle: '矩形', ellipse: '椭圆', probe: '像素值', arrow: '箭头' },
     measure: { undo: '撤销', redo: '重做', remove: '删除所选', clear: '删除此图像上的全部', export: '导出为 CSV' },
-    view: { fit: '适应', actualSize: '1:1', zoomIn: '放大', zoomOut: '缩小', turn: '旋转', mirror: '镜像', invert: '反相', smooth: '平滑', reset: '复位' },
+    view: { fit: '适应', actualSize: '1:1', zoomIn: '放大', zoomOut: '缩小', turn: '旋转', mirror: '镜像', invert: '反相', smooth: '平滑', planes: '叠加层', reset: '复位' },
     stack: { next: '下一幅', previous: '上一幅', first: '第一幅', last: '最后一幅' },
     series: { next: '下一序列', previous: '上一序列' },
     compare: { run: '运行对比', cancel: '取消对比', export: '导出对比' },

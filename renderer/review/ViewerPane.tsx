@@ -29,6 +29,7 @@ export function ViewerPane(): JSX.Element {
 
 function Toolbar(): JSX.Element {
   const { t } = useTranslation();
+  const planes = useView((v) => (v.facts?.planes ?? 0) > 0);
   const detects = useAppState((s) => modelOf(s)?.metadata.fabriclens.task === 'detection');
   return (
     <div className="toolbar" role="toolbar" aria-label={t('viewer.tools')}>
@@ -44,6 +45,7 @@ function Toolbar(): JSX.Element {
       <ToolButton id="view.mirror" />
       <ToolButton id="view.invert" />
       <ToolButton id="view.smooth" />
+      {planes && <ToolButton id="view.planes" />}
       <ToolButton id="view.reset" />
       <span className="divider" />
       <Presets />

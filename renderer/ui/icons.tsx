@@ -27,6 +27,7 @@ const PATHS = {
   fit: 'M4 9V4h5 M15 4h5v5 M20 15v5h-5 M9 20H4v-5 M9 9h6v6H9z',
   actual: 'M6 8l2-1.5V17 M16 8l2-1.5V17 M12 10v.5 M12 14v.5',
   invert: 'M4 4h16v16H4z M4 20L20 4 M14 15h4 M6 9h4 M8 7v4',
+  planes: 'M12 4l9 5-9 5-9-5z M3 13.5l9 5 9-5',
   turn: 'M19 12a7 7 0 1 1-2.5-5.4 M19 4v4.5h-4.5',
   mirror: 'M12 3v18 M9 7L3.5 17H9z M15 7l5.5 10H15z',
   smooth: 'M3 15c3 0 3-7 6-7s3 9 6 9 3-5 6-5',

@@ -4,6 +4,7 @@
  */
 import type { CornerstoneImage, EnabledElement } from 'cornerstone-core';
 import * as cornerstone from 'cornerstone-core';
+import type { OverlayPlane } from '../../src/contract/pixels.ts';
 import { paintGrey, sample } from './paint.ts';
 import type { GreyTables, Overlay, Viewport, ViewportImage } from './port.ts';
 import { fitZoom, sameVoi, snapPan, type Point, type Presentation, type Size } from './presentation.ts';
@@ -11,6 +12,8 @@ import { fitZoom, sameVoi, snapPan, type Point, type Presentation, type Size } f
 /** Above this enlargement pixels may be shown as squares. */
 const SQUARES_FROM = 2;
 const SETTLE_MS = 140;
+/** ABGR, as a little endian word: a green that no grey is, on black and on white. */
+const PLANE_COLOUR = 0xff5affb6;
 
 export class CornerstoneViewport implements Viewport {
   onDrawn: Viewport['onDrawn'] = null;
@@ -26,6 +29,7 @@ export class CornerstoneViewport implements Viewport {
   /** Asked for, but its greys are still in the making. */
   private pending: { image: ViewportImage; presentation: Presentation } | null = null;
   private overlay: Overlay | null = null;
+  private readonly masks = new WeakMap<OverlayPlane, HTMLCanvasElement>();
   private interacting = false;
   private settle: ReturnType<typeof setTimeout> | undefined;
 
@@ -226,6 +230,21 @@ export class CornerstoneViewport implements Viewport {
     };
   }
 
+  /** A plane's set pixels in the overlay colour, the others clear. */
+  private maskOf(plane: OverlayPlane): HTMLCanvasElement {
+    const known = this.masks.get(plane);
+    if (known) return known;
+    const canvas = document.createElement('canvas');
+    canvas.width = plane.columns;
+    canvas.height = plane.rows;
+    const raster = new ImageData(plane.columns, plane.rows);
+    const words = new Uint32Array(raster.data.buffer);
+    for (let i = 0; i < words.length; i++) if (plane.bits[i] === 1) words[i] = PLANE_COLOUR;
+    canvas.getContext('2d')!.putImageData(raster, 0, 0);
+    this.masks.set(plane, canvas);
+    return canvas;
+  }
+
   private draw(enabled: EnabledElement): void {
     if (!this.shown) return;
     const start = performance.now();
@@ -242,6 +261,12 @@ export class CornerstoneViewport implements Viewport {
     context.imageSmoothingQuality = this.interacting || presentation.zoom > 1 ? 'low' : 'medium';
     // A row or column that the stride does not divide reaches over the edge by less than a screen pixel.
     context.drawImage(this.pixels, 0, 0, this.pixels.width * this.stride, this.pixels.height * this.stride);
+    if (presentation.planes) {
+      for (const plane of image.planes) {
+        context.imageSmoothingEnabled = false;
+        context.drawImage(this.maskOf(plane), plane.left, plane.top);
+      }
+    }
     if (this.overlay?.key === image.key) {
       const { rect, opacity } = this.overlay;
       context.save();

@@ -1,5 +1,5 @@
 /** What the window needs of a viewer. cornerstone-core is one way to do it (cornerstone.ts) and can be replaced behind this. */
-import type { Frame, Voi } from '../../src/contract/pixels.ts';
+import type { Frame, OverlayPlane, Voi } from '../../src/contract/pixels.ts';
 import type { GreyTable } from './paint.ts';
 import type { Point, Presentation, ToPane } from './presentation.ts';
 import type { Rect } from './heatMap.ts';
@@ -8,6 +8,8 @@ export interface ViewportImage {
   /** Instance and frame; two images with one key are the same picture. */
   key: string;
   frame: Frame;
+  /** Of the file, drawn over it where the presentation wants them. */
+  planes: readonly OverlayPlane[];
   /** Height of a pixel over its width; 1 where the file gives no spacing. */
   aspect: number;
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Voi } from '../../src/contract/pixels.ts';
 import { asWindow, dragWindow, fitZoom, fromPane, MAX_ZOOM, MIN_ZOOM, mirror, modalityRange, onPane, panBy, presets, sameVoi, snapPan, turn, zoomAbout, type Presentation } from './presentation.ts';
 
-const at = (change: Partial<Presentation> = {}): Presentation => ({ voi: null, invert: false, zoom: 1, pan: { x: 0, y: 0 }, fitted: true, smooth: true, mirrored: false, rotation: 0, ...change });
+const at = (change: Partial<Presentation> = {}): Presentation => ({ voi: null, invert: false, zoom: 1, pan: { x: 0, y: 0 }, fitted: true, smooth: true, mirrored: false, rotation: 0, planes: true, ...change });
 const window = (center: number, width: number): Voi => ({ kind: 'window', center, width, function: 'LINEAR' });
 
 describe('zoom', () => {

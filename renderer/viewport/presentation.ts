@@ -28,6 +28,8 @@ export interface Presentation {
   rotation: Rotation;
   /** Keeps the image fitted while the pane is resized. */
   fitted: boolean;
+  /** The file's overlay planes are seen. */
+  planes: boolean;
   /** Interpolates between pixels when enlarged. */
   smooth: boolean;
 }

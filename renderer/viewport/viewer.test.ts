@@ -55,11 +55,11 @@ describe('fast scrolling', () => {
     viewer.show(at('s', 0), []);
     viewer.show(at('s', 1), []);
     viewer.show(at('s', 2), []);
-    decode.get('c/0')!.resolve({ frame: frameOf(), decodeMs: 1 });
+    decode.get('c/0')!.resolve({ overlays: [], frame: frameOf(), decodeMs: 1 });
     await settle();
     expect([screen.image?.key, viewer.view.get().drawn?.instance.id]).toEqual(['c/0', 'c']);
-    decode.get('a/0')!.resolve({ frame: frameOf(), decodeMs: 1 });
-    decode.get('b/0')!.resolve({ frame: frameOf(), decodeMs: 1 });
+    decode.get('a/0')!.resolve({ overlays: [], frame: frameOf(), decodeMs: 1 });
+    decode.get('b/0')!.resolve({ overlays: [], frame: frameOf(), decodeMs: 1 });
     await settle();
     expect([screen.image?.key, viewer.view.get().drawn?.instance.id]).toEqual(['c/0', 'c']);
   });
@@ -79,7 +79,7 @@ describe('fast scrolling', () => {
     try {
       const { viewer, screen, decode } = setUp();
       viewer.show(at('s', 0), []);
-      decode.get('a/0')!.resolve({ frame: frameOf(), decodeMs: 1 });
+      decode.get('a/0')!.resolve({ overlays: [], frame: frameOf(), decodeMs: 1 });
       await vi.advanceTimersByTimeAsync(0);
       viewer.show(at('s', 1), []);
       expect(viewer.view.get().drawn?.instance.id).toBe('a');
@@ -93,8 +93,8 @@ describe('fast scrolling', () => {
   test('decoded once, shown at once when come back to', async () => {
     const { viewer, screen, decode } = setUp();
     viewer.show(at('s', 0), [at('s', 1)]);
-    decode.get('a/0')!.resolve({ frame: frameOf(), decodeMs: 1 });
-    decode.get('b/0')!.resolve({ frame: frameOf(), decodeMs: 1 });
+    decode.get('a/0')!.resolve({ overlays: [], frame: frameOf(), decodeMs: 1 });
+    decode.get('b/0')!.resolve({ overlays: [], frame: frameOf(), decodeMs: 1 });
     await settle();
     decode.clear();
     viewer.show(at('s', 1), [at('s', 0)]);
@@ -106,7 +106,7 @@ describe('fast scrolling', () => {
 describe('what the reader set', () => {
   async function shown(viewer: Viewer, decode: ReturnType<typeof setUp>['decode'], seriesUid: string, position: number, frame = frameOf()): Promise<void> {
     viewer.show(at(seriesUid, position), []);
-    decode.get(`${at(seriesUid, position).instance.id}/0`)!.resolve({ frame, decodeMs: 1 });
+    decode.get(`${at(seriesUid, position).instance.id}/0`)!.resolve({ overlays: [], frame, decodeMs: 1 });
     await settle();
   }
 
@@ -158,7 +158,7 @@ describe('what the reader set', () => {
     expect(viewer.view.get()).toMatchObject({ status: 'error', error: { message: 'cut short' }, drawn: null });
     decode.clear();
     viewer.retry();
-    decode.get('a/0')!.resolve({ frame: frameOf(), decodeMs: 1 });
+    decode.get('a/0')!.resolve({ overlays: [], frame: frameOf(), decodeMs: 1 });
     await settle();
     expect([viewer.view.get().status, screen.image?.key]).toEqual(['shown', 'a/0']);
   });

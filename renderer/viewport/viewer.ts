@@ -25,6 +25,8 @@ export interface FrameFacts {
   voiFromFile: boolean;
   range: { low: number; high: number };
   presets: readonly Preset[];
+  /** Overlay planes of the file. */
+  planes: number;
 }
 
 export interface View {
@@ -79,7 +81,7 @@ export class Viewer {
         toPane,
         drawMs,
         ...(drawn && this.wanted && sliceKey(drawn) === sliceKey(this.wanted) ? { status: 'shown', error: null } : {}),
-        ...(!same && decoded && drawn ? { facts: factsOf(decoded.frame, drawn.instance.modality), decodeMs: decoded.decodeMs } : {}),
+        ...(!same && decoded && drawn ? { facts: factsOf(decoded, drawn.instance.modality), decodeMs: decoded.decodeMs } : {}),
       });
     };
     const again = this.wanted;
@@ -185,6 +187,9 @@ export class Viewer {
   invert(): void {
     this.change((p) => ({ ...p, invert: !p.invert }));
   }
+  togglePlanes(): void {
+    this.change((p) => ({ ...p, planes: !p.planes }));
+  }
   toggleSmooth(): void {
     this.change((p) => ({ ...p, smooth: !p.smooth }));
   }
@@ -203,20 +208,20 @@ export class Viewer {
 
   private async load(slice: Slice, priority: number, signal: AbortSignal): Promise<DecodedFrame> {
     const decoded = await this.source.run({ kind: 'frame', instanceId: slice.instance.id, frame: slice.frame }, priority, signal);
-    this.cache.set(sliceKey(slice), decoded, decoded.frame.kind === 'grey' ? decoded.frame.pixels.byteLength : decoded.frame.rgba.byteLength);
+    this.cache.set(sliceKey(slice), decoded, bytesOf(decoded));
     return decoded;
   }
 
   private put(shown: Shown, decoded: DecodedFrame): void {
     clearTimeout(this.blank);
-    const { frame } = decoded;
+    const { frame, overlays } = decoded;
     const before = this.view.get();
     const sameSeries = before.drawn?.series.uid === shown.series.uid ? (this.viewport?.presentation ?? before.presentation) : null;
     const sameSize = before.facts?.rows === frame.rows && before.facts.columns === frame.columns;
     const base = sameSeries ? (sameSize ? sameSeries : { ...sameSeries, fitted: true }) : FRESH;
     const own = this.ownVoi?.seriesUid === shown.series.uid ? this.ownVoi.voi : null;
     this.viewport?.show(
-      { key: sliceKey(shown), frame, aspect: shown.instance.pixelAspect },
+      { key: sliceKey(shown), frame, planes: overlays, aspect: shown.instance.pixelAspect },
       { ...base, voi: frame.kind === 'grey' ? (own ?? frame.voi[0]!) : null },
     );
   }
@@ -228,10 +233,13 @@ export class Viewer {
   }
 }
 
-const FRESH: Omit<Presentation, 'voi'> = { invert: false, zoom: 1, pan: { x: 0, y: 0 }, mirrored: false, rotation: 0, fitted: true, smooth: true };
+const FRESH: Omit<Presentation, 'voi'> = { invert: false, zoom: 1, pan: { x: 0, y: 0 }, mirrored: false, rotation: 0, planes: true, fitted: true, smooth: true };
 
-function factsOf(frame: Frame, modality: string): FrameFacts {
-  if (frame.kind === 'colour') return { kind: 'colour', rows: frame.rows, columns: frame.columns, units: '', voi: [], voiFromFile: false, range: { low: 0, high: 255 }, presets: [] };
+const bytesOf = ({ frame, overlays }: DecodedFrame): number => overlays.reduce((sum, { bits }) => sum + bits.byteLength, frame.kind === 'grey' ? frame.pixels.byteLength : frame.rgba.byteLength);
+
+function factsOf({ frame, overlays }: DecodedFrame, modality: string): FrameFacts {
+  const planes = overlays.length;
+  if (frame.kind === 'colour') return { kind: 'colour', rows: frame.rows, columns: frame.columns, units: '', voi: [], voiFromFile: false, range: { low: 0, high: 255 }, presets: [], planes };
   const range = modalityRange(frame);
-  return { kind: 'grey', rows: frame.rows, columns: frame.columns, units: frame.units, voi: frame.voi, voiFromFile: frame.voiFromFile, range, presets: presets(modality, frame, range) };
+  return { kind: 'grey', rows: frame.rows, columns: frame.columns, units: frame.units, voi: frame.voi, voiFromFile: frame.voiFromFile, range, presets: presets(modality, frame, range), planes };
 }

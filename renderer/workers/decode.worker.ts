@@ -1,7 +1,7 @@
 /** Decodes one frame at a time with the same room as the host (src/dicom), or makes grey tables. */
 import { instanceUrl } from '../../src/contract/ipc.ts';
 import type { Frame, GreyFrame } from '../../src/contract/pixels.ts';
-import { createCodecs, decodeFrame, DicomError, greyTable, parseDicom, renderGrey, type DicomFile } from '../../src/dicom/index.ts';
+import { createCodecs, decodeFrame, DicomError, greyTable, overlaysOf, parseDicom, renderGrey, type DicomFile } from '../../src/dicom/index.ts';
 import { fitWithin } from './fit.ts';
 import type { DecodedFrame, TableRequest, TableResult, WorkerReply, WorkerRequest } from './protocol.ts';
 import { loadWasm } from './wasm.ts';
@@ -35,7 +35,7 @@ async function fileOf(instanceId: string): Promise<DicomFile> {
 async function decode(instanceId: string, frame: number): Promise<DecodedFrame> {
   const file = await fileOf(instanceId);
   const start = performance.now();
-  return { frame: await decodeFrame(file, frame, codecs), decodeMs: performance.now() - start };
+  return { frame: await decodeFrame(file, frame, codecs), overlays: overlaysOf(file, frame), decodeMs: performance.now() - start };
 }
 
 async function thumb(frame: Frame, size: number): Promise<ImageBitmap> {
@@ -75,8 +75,8 @@ async function answer(request: WorkerRequest): Promise<{ value: DecodedFrame | I
     const value = await thumb(decoded.frame, request.size);
     return { value, transfer: [value] };
   }
-  const { frame } = decoded;
-  return { value: decoded, transfer: [frame.kind === 'grey' ? frame.pixels.buffer as ArrayBuffer : frame.rgba.buffer] };
+  const { frame, overlays } = decoded;
+  return { value: decoded, transfer: [frame.kind === 'grey' ? frame.pixels.buffer as ArrayBuffer : frame.rgba.buffer, ...overlays.map(({ bits }) => bits.buffer as ArrayBuffer)] };
 }
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;

@@ -1,5 +1,5 @@
 /** Page ⇄ decoding worker. Pixels are transferred, never copied. */
-import type { Frame, GreyFrame, Voi } from '../../src/contract/pixels.ts';
+import type { Frame, GreyFrame, OverlayPlane, Voi } from '../../src/contract/pixels.ts';
 
 /** A grey frame without its pixels: all that a grey table depends on. */
 export type GreyHeader = Omit<GreyFrame, 'pixels'> & { pixelType: PixelType };
@@ -12,6 +12,7 @@ export type Job =
 
 export interface DecodedFrame {
   frame: Frame;
+  overlays: OverlayPlane[];
   /** This computer's clock, without the fetch. */
   decodeMs: number;
 }

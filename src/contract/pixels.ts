@@ -46,3 +46,16 @@ export interface ColourFrame {
 }
 
 export type Frame = GreyFrame | ColourFrame;
+
+/** An overlay plane (PS3.3 C.9.2): a bitmap over an image. */
+export interface OverlayPlane {
+  rows: number;
+  columns: number;
+  /** Of its first pixel in the image; it may begin outside. */
+  left: number;
+  top: number;
+  /** rows × columns of 0 and 1. */
+  bits: Uint8Array;
+  /** Overlay Label or Description; '' without. */
+  label: string;
+}

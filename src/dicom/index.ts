@@ -12,5 +12,6 @@ export type { Codecs } from './codecs.ts';
 export { WASM_FILES } from './wasm.ts';
 export type { WasmName } from './wasm.ts';
 export { decodeFrame } from './frame.ts';
+export { overlaysOf } from './overlays.ts';
 export { applyModality, applyVoi, greyTable, greyUnit, luma, renderGrey } from './grey.ts';
 export type { GreyTable } from './grey.ts';

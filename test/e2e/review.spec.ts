@@ -7,6 +7,7 @@ import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCodecs, decodeFrame, parseDicom, renderGrey, summarise } from '../../src/dicom/index.ts';
 import { ROOT } from '../support/data.ts';
+import { writeDicom } from '../support/dicom-writer.ts';
 import { withApp } from './app.ts';
 
 const SAMPLES = join(ROOT, 'models/samples');
@@ -237,6 +238,29 @@ describe('looking', () => {
   test('each series has its thumbnail', async () => {
     const { page } = app();
     await expect.poll(() => page.locator('.series .thumb[data-state=done]').count()).toBe(await page.getByTestId('series').count());
+  });
+});
+
+describe('overlay planes of a file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'fabriclens-planes-'));
+  const path = join(folder, 'planes.dcm');
+  // Every second column of 64 × 64 is set.
+  writeFileSync(path, writeDicom({ pixels: new Uint16Array(64 * 64), elements: {
+    '00280010': ['US', 64], '00280011': ['US', 64], '60000010': ['US', 64], '60000011': ['US', 64], '60000040': ['CS', 'G'], '60000050': ['SS', [1, 1]], '60000100': ['US', 1], '60000102': ['US', 0], '60003000': ['OB', new Uint8Array(512).fill(0x55)],
+  } }));
+  const app = withApp({ args: [path] });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('lie over it, pixel on pixel, until they are put away', async () => {
+    const { page } = app();
+    await shown(page);
+    await page.keyboard.press('1');
+    const columns = async (): Promise<number> => (await middle(page, 40)).filter((red) => red === 0xb6).length;
+    await expect.poll(columns).toBe(40 * 20);
+    await page.getByTestId('action-view.planes').click();
+    await expect.poll(columns).toBe(0);
+    await page.keyboard.press('v');
+    await expect.poll(columns).toBe(40 * 20);
   });
 });
 
