@@ -88,7 +88,7 @@ function StatusBar(): JSX.Element {
       {running > 0 && <span className="board-state" data-testid="running-count"><Icon name="clock" size={14} />{t('status.running', { count: running })}</span>}
       {boards.map((board) => (
         <span key={board.id} className={`board-state state-${board.state}`}>
-          <Icon name={board.state === 'ready' ? 'check' : board.state === 'starting' || board.state === 'connecting' ? 'clock' : 'warning'} size={14} />
+          <Icon name={board.state === 'ready' || board.state === 'busy' ? 'check' : board.state === 'starting' || board.state === 'connecting' ? 'clock' : 'warning'} size={14} />
           {textOf(`boards.name.${board.id}`, board.name)}: {t(`boards.state.${board.state}`)}
         </span>
       ))}

@@ -507,7 +507,7 @@ export const en = {
     restart: 'Restart',
     reconnect: 'Reconnect',
     name: { virtual: 'Virtual board' },
-    state: { starting: 'Starting', connecting: 'Connecting', ready: 'Ready', lost: 'Lost', absent: 'Absent' },
+    state: { starting: 'Starting', connecting: 'Connecting', ready: 'Ready', busy: 'Busy', degraded: 'Degraded', lost: 'Lost', absent: 'Absent' },
     unknown: 'not known yet',
     backends: {
       golden: 'Golden model (C++): the accelerator’s arithmetic, bit for bit, without its timing',

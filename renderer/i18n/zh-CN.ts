@@ -507,7 +507,7 @@ export const zhCN = {
     restart: '重新启动',
     reconnect: '重新连接',
     name: { virtual: '虚拟开发板' },
-    state: { starting: '启动中', connecting: '连接中', ready: '就绪', lost: '连接丢失', absent: '不存在' },
+    state: { starting: '启动中', connecting: '连接中', ready: '就绪', busy: '繁忙', degraded: '性能下降', lost: '连接丢失', absent: '不存在' },
     unknown: '尚不清楚',
     backends: {
       golden: '黄金模型（C++）：与加速器算术逐位一致，不含其时序',

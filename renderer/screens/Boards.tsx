@@ -5,7 +5,7 @@ import type { BoardStatus } from '../../src/contract/ipc.ts';
 import { useApp, useAppState, useTextOf } from '../ui/app.ts';
 import { Icon, type IconName } from '../ui/icons.tsx';
 
-const STATE_ICONS: Record<BoardStatus['state'], IconName> = { starting: 'clock', connecting: 'clock', ready: 'check', lost: 'warning', absent: 'error' };
+const STATE_ICONS: Record<BoardStatus['state'], IconName> = { starting: 'clock', connecting: 'clock', ready: 'check', busy: 'check', degraded: 'warning', lost: 'warning', absent: 'error' };
 
 export function Boards(): JSX.Element {
   const { t } = useTranslation();

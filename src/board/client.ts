@@ -32,8 +32,8 @@ export class OipClient {
   readonly #http: HttpConnection;
   #server: ServerMetadata | undefined;
 
-  constructor({ host, port, token, certificateSha256, ...limits }: OipClientOptions) {
-    this.#http = new HttpConnection({ host, port, token, certificateSha256 }, { ...DEFAULTS, ...limits });
+  constructor({ host, port, token, certificateSha256, connect, ...limits }: OipClientOptions) {
+    this.#http = new HttpConnection({ host, port, token, certificateSha256, connect }, { ...DEFAULTS, ...limits });
   }
 
   /** host:port. */
@@ -62,7 +62,7 @@ export class OipClient {
   async infer(model: string, inputs: readonly Tensor[], options: InferOptions = {}): Promise<InferResult> {
     const binary = (await this.#extensions(options)).includes('binary_tensor_data');
     const { headers, body } = encodeInfer(inputs, options.outputs, binary);
-    const answer = await this.#ok({ method: 'POST', path: `${modelPath(model, options.version)}/infer`, headers, body, ...options });
+    const answer = await this.#ok({ method: 'POST', path: `${modelPath(model, options.version)}/infer`, headers, body, idempotent: true, ...options });
     const headerLength = answer.headers[HEADER_LENGTH];
     return this.#valid(() => ({
       ...decodeInfer(answer.body, Array.isArray(headerLength) ? headerLength.join() : headerLength, options.outputs),
@@ -73,7 +73,7 @@ export class OipClient {
   /** What the server could serve, and why something is not served; null where it has no model-repository extension. */
   async repositoryIndex(options: CallOptions = {}): Promise<RepositoryIndex | null> {
     if (!(await this.#extensions(options)).includes('model_repository')) return null;
-    return this.#json(RepositoryIndex, { method: 'POST', path: '/v2/repository/index', ...options });
+    return this.#json(RepositoryIndex, { method: 'POST', path: '/v2/repository/index', idempotent: true, ...options });
   }
 
   /** Loads a model, or loads it anew. */
@@ -98,7 +98,7 @@ export class OipClient {
     const path = `${modelPath(model)}/estimate`;
     if (setting === undefined) return this.#json(CoreEstimate, { method: 'GET', path, ...call });
     const body = Buffer.from(JSON.stringify({ clock_khz: setting.clockKhz, bytes_per_second: setting.bytesPerSecond, latency_ns: setting.latencyNs }));
-    return this.#json(CoreEstimate, { method: 'POST', path, headers: { 'content-type': 'application/json' }, body, ...call });
+    return this.#json(CoreEstimate, { method: 'POST', path, headers: { 'content-type': 'application/json' }, body, idempotent: true, ...call });
   }
 
   /** Models that were sent to the server and the room for more; null where it takes none. */

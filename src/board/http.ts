@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { Agent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { BoardError } from './errors.ts';
 import { PinnedAgent, WrongCertificate } from './tls.ts';
 
@@ -12,6 +13,8 @@ export interface Endpoint {
   token?: string | undefined;
   /** SHA-256 of the board's certificate, in hexadecimal: TLS, and nothing is sent to whoever shows another one. Plain HTTP without. */
   certificateSha256?: string | undefined;
+  /** How to get a stream to it: through SSH. By default TCP to host and port. Rejects with BoardError. */
+  connect?: (() => Promise<Duplex>) | undefined;
 }
 
 export interface Limits {
@@ -26,6 +29,8 @@ export interface HttpRequest {
   path: string;
   headers?: Record<string, string>;
   body?: Uint8Array;
+  /** Sending it twice does what sending it once does: it is sent again, once, when the connection broke before the answer was there. Every GET is. */
+  idempotent?: boolean;
   signal?: AbortSignal | undefined;
   timeoutMs?: number | undefined;
 }
@@ -61,9 +66,10 @@ export class HttpConnection {
     try {
       return await this.#once(request, started, this.#agent);
     } catch (error) {
+      const again = error instanceof StaleConnection || (error instanceof BrokenConnection && (request.idempotent ?? request.method === 'GET'));
+      if (!again || request.signal?.aborted) throw error;
       // Not from the pool: all that it keeps may be stale.
-      if (error instanceof StaleConnection) return this.#once(request, started, this.#newAgent(false));
-      throw error;
+      return this.#once(request, started, this.#newAgent(false));
     }
   }
 
@@ -73,7 +79,9 @@ export class HttpConnection {
 
   #newAgent(keepAlive: boolean): Agent {
     const options = { keepAlive, maxFreeSockets: 4, scheduling: 'lifo' } as const;
-    return this.#endpoint.certificateSha256 === undefined ? new Agent(options) : new PinnedAgent(this.#endpoint.certificateSha256, this.#limits.connectTimeoutMs, options);
+    const { connect, certificateSha256 } = this.#endpoint;
+    if (connect) return new StreamAgent(connect, options);
+    return certificateSha256 === undefined ? new Agent(options) : new PinnedAgent(certificateSha256, this.#limits.connectTimeoutMs, options);
   }
 
   #once(request: HttpRequest, started: number, agent: Agent): Promise<HttpAnswer> {
@@ -113,7 +121,7 @@ export class HttpConnection {
       });
       outgoing.on('error', (error: NodeJS.ErrnoException) => {
         if (outgoing.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE')) return fail(new StaleConnection());
-        fail(this.#explain(error));
+        fail(error instanceof BoardError ? error : this.#explain(error));
       });
       outgoing.on('response', (response) => {
         this.#collect(response).then(
@@ -138,7 +146,7 @@ export class HttpConnection {
         chunks.push(chunk);
       });
       response.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, total)));
-      const broken = (): void => reject(this.#error('board-unreachable', 'closed the connection in the middle of its answer; restart it if this stays'));
+      const broken = (): void => reject(this.#broken('closed the connection in the middle of its answer; restart it if this stays'));
       response.on('close', () => {
         if (!response.complete) broken();
       });
@@ -155,10 +163,9 @@ export class HttpConnection {
     if (error instanceof WrongCertificate) return this.#error('unauthorised', error.message, error);
     if (code === 'EPROTO' || code.startsWith('ERR_SSL')) return this.#error('protocol', `does not speak TLS as it should (${code}); check that its agent was started with --tls-cert`, error);
     if (code.startsWith('HPE_')) return this.#error('protocol', `answered with something that is not HTTP (${error.message}); check that address and port are those of the agent`, error);
+    if (code === 'ECONNRESET' || code === 'EPIPE') return this.#broken('closed the connection before it answered; restart it if this stays', error);
     const words: Record<string, string> = {
       ECONNREFUSED: 'refuses connections; start its agent or correct the port',
-      ECONNRESET: 'closed the connection before it answered; restart it if this stays',
-      EPIPE: 'closed the connection before it answered; restart it if this stays',
       ENOTFOUND: 'has a name that no name server knows; correct it or use the IP address',
       EAI_AGAIN: 'has a name that could not be looked up now; use the IP address',
       EHOSTUNREACH: 'cannot be reached from here; check cable and address',
@@ -168,6 +175,10 @@ export class HttpConnection {
     return this.#error('board-unreachable', words[code] ?? `cannot be reached (${error.message})`, error);
   }
 
+  #broken(what: string, cause?: unknown): BoardError {
+    return new BrokenConnection('board-unreachable', `Board ${this.address}: ${what}.`, { cause });
+  }
+
   #error(code: BoardError['code'], what: string, cause?: unknown): BoardError {
     return new BoardError(code, `Board ${this.address}: ${what}.`, { cause });
   }
@@ -175,3 +186,18 @@ export class HttpConnection {
 
 /** A kept-alive connection was closed by the other side just when it was used again; no byte of an answer came. */
 class StaleConnection extends Error {}
+/** The connection was there and ended before the whole answer was. */
+class BrokenConnection extends BoardError {}
+
+class StreamAgent extends Agent {
+  readonly #connect: () => Promise<Duplex>;
+
+  constructor(connect: () => Promise<Duplex>, options: ConstructorParameters<typeof Agent>[0]) {
+    super(options);
+    this.#connect = connect;
+  }
+
+  override createConnection(_options: unknown, callback?: (error: Error | null, stream: Duplex) => void): undefined {
+    this.#connect().then((stream) => callback?.(null, stream), (error: Error) => callback?.(error, undefined as never));
+  }
+}

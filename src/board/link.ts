@@ -4,11 +4,15 @@
  *
  *   starting ─ open() ─ connecting ─ healthy ─ ready ─ no answer ─ lost ─ healthy ─ ready
  *      └────────────────────┴── cannot be had without somebody's help ── absent ─ reconnect() ─ starting
+ *
+ * `busy` (others' requests wait there) and `degraded` (it answers slowly, or let one look go by) are ready too.
  */
 import type { BoardStatus } from '../contract/ipc.ts';
 import { OipClient, type OipClientOptions } from './client.ts';
 import { BoardError } from './errors.ts';
 import { addressOf, type Endpoint } from './http.ts';
+import type { SshConnection, SshOptions } from './ssh/connection.ts';
+import { SshTunnel } from './tunnel.ts';
 import { startVirtualBoard, type OpenBoard, type VirtualBoardOptions } from './virtual.ts';
 
 export interface BoardLinkOptions {
@@ -28,6 +32,16 @@ const BACKOFF_MS = [250, 500, 1_000, 2_000, 5_000, 10_000] as const;
 /** Between looks at a board that answers, but is still loading its models. */
 const LOADING_MS = 100;
 const HEALTH_TIMEOUT_MS = 5_000;
+/** A look that takes longer makes a board on the network degraded. */
+const SLOW_MS = 2_000;
+/** So many inferences waiting or running make it busy. */
+const BUSY_DEPTH = 4;
+/** What goes by itself: a board that is off, or still booting. The rest needs somebody's help. */
+const PASSING: ReadonlySet<unknown> = new Set(['board-unreachable', 'timeout', 'busy']);
+const NEEDS_HELP: ReadonlySet<unknown> = new Set(['unauthorised', 'host-key']);
+
+/** Does a board in this state take requests? */
+export const isUsable = (state: BoardStatus['state']): boolean => state === 'ready' || state === 'busy' || state === 'degraded';
 /** A virtual board that dies so often in a row without having been ready for STABLE_MS is not started again. */
 const MAX_DEATHS = 5;
 const STABLE_MS = 30_000;
@@ -70,7 +84,7 @@ export class BoardLink {
     return new Promise((resolve, reject) => {
       const look = (): void => {
         const { state, message } = this.#status;
-        if (state === 'ready' && this.#client) settle(() => resolve(this.#client!));
+        if (isUsable(state) && this.#client) settle(() => resolve(this.#client!));
         else if (state === 'absent') settle(() => reject(this.#absence ?? new BoardError('board-absent', message)));
       };
       const settle = (act: () => void): void => {
@@ -108,13 +122,15 @@ export class BoardLink {
 
   async #loop(): Promise<void> {
     let deaths = 0;
+    let misses = 0;
     while (!this.#end.signal.aborted) {
       this.#round = new AbortController();
       const round = this.#round.signal;
       let board: OpenBoard | undefined;
       try {
-        this.#begin(deaths === 0 ? '' : this.#status.message);
+        if (misses === 0) this.#begin(deaths === 0 ? '' : this.#status.message);
         board = await this.#options.open(round);
+        misses = 0;
         const began = performance.now();
         const reason = await this.#watch(board, round);
         if (round.aborted) deaths = 0;
@@ -125,10 +141,14 @@ export class BoardLink {
           await pause(BACKOFF_MS[deaths - 1] ?? 10_000, round);
         }
       } catch (error) {
-        if (!round.aborted) {
+        if (!round.aborted && !this.#options.virtual && error instanceof BoardError && PASSING.has(error.code)) {
+          this.#set({ message: error.message });
+          await pause(BACKOFF_MS[misses++] ?? 10_000, round);
+        } else if (!round.aborted) {
           this.#absence = error instanceof BoardError ? error : new BoardError('board-absent', messageOf(error), { cause: error });
           this.#set({ state: 'absent', message: this.#absence.message, models: [] });
           await aborted(round);
+          misses = 0;
         }
         deaths = 0;
       } finally {
@@ -147,7 +167,7 @@ export class BoardLink {
 
   /** Until the board ends by itself (its reason) or the round is aborted. Throws what needs somebody's help: a wrong token. */
   async #watch(board: OpenBoard, round: AbortSignal): Promise<string> {
-    this.#client = new OipClient({ ...this.#options.client, host: board.host, port: board.port, token: board.token, certificateSha256: board.certificateSha256 });
+    this.#client = new OipClient({ ...this.#options.client, host: board.host, port: board.port, token: board.token, certificateSha256: board.certificateSha256, connect: board.connect });
     let ended: string | undefined;
     const death = new AbortController();
     void board.exited.then((reason) => {
@@ -161,29 +181,34 @@ export class BoardLink {
     while (!signal.aborted) {
       let wait = this.#options.pollMs ?? 2_000;
       try {
-        const seen = await this.#look(this.#client, signal);
-        this.#set({ state: 'ready', message: '', ...seen });
+        this.#set(await this.#look(this.#client, signal));
         wasReady = true;
         misses = 0;
       } catch (error) {
         if (signal.aborted) break;
         const code = error instanceof BoardError ? error.code : undefined;
-        if (code === 'unauthorised') throw error;
+        if (NEEDS_HELP.has(code)) throw error;
         wait = code === 'busy' ? LOADING_MS : (BACKOFF_MS[misses++] ?? 10_000);
-        this.#set({ state: wasReady ? 'lost' : 'connecting', message: messageOf(error) });
+        const state = !wasReady ? 'connecting' : code === 'busy' ? 'busy' : code === 'timeout' && misses === 1 ? 'degraded' : 'lost';
+        this.#set({ state, message: messageOf(error) });
       }
       await pause(wait, signal);
     }
     return ended ?? '';
   }
 
-  async #look(client: OipClient, signal: AbortSignal): Promise<Pick<BoardStatus, 'backend' | 'models'>> {
+  async #look(client: OipClient, signal: AbortSignal): Promise<Pick<BoardStatus, 'state' | 'message' | 'backend' | 'models'>> {
     const options = { signal, timeoutMs: HEALTH_TIMEOUT_MS };
+    const began = performance.now();
     await client.ready(options);
     const { parameters } = await client.serverMetadata(options);
-    const index = await client.repositoryIndex(options);
-    const models = (index ?? []).filter(({ state }) => state === 'READY').map(({ name }) => name);
-    return { backend: String(parameters?.['backend'] ?? ''), models };
+    const index = (await client.repositoryIndex(options)) ?? [];
+    const took = performance.now() - began;
+    const models = index.filter(({ state }) => state === 'READY').map(({ name }) => name);
+    const seen = { backend: String(parameters?.['backend'] ?? ''), models };
+    if (took > SLOW_MS && !this.#options.virtual) return { ...seen, state: 'degraded', message: `Board ${client.address} takes ${(took / 1000).toFixed(1)} s to say how it is; it may be overloaded.` };
+    const depth = Number(parameters?.['queue_depth'] ?? 0);
+    return { ...seen, state: depth >= BUSY_DEPTH ? 'busy' : 'ready', message: '' };
   }
 
   #set(change: Partial<BoardStatus>): void {
@@ -204,13 +229,43 @@ export function virtualBoardLink(options: VirtualBoardOptions & Pick<BoardLinkOp
   });
 }
 
+type Watching = Pick<BoardLinkOptions, 'pollMs' | 'client'>;
+
 /** A link to an agent (or another OIP server) that somebody else started, not started yet. */
-export function connectBoard({ host, port, token, certificateSha256, pollMs, client }: Endpoint & Pick<BoardLinkOptions, 'pollMs' | 'client'>): BoardLink {
+export function connectBoard({ host, port, token, certificateSha256, ...watching }: Omit<Endpoint, 'connect'> & Watching): BoardLink {
   const address = addressOf({ host, port });
   return new BoardLink({
-    id: address, name: address, virtual: false,
+    ...watching, id: address, name: address, virtual: false,
     open: () => Promise.resolve({ host, port, token, certificateSha256, close: () => Promise.resolve(), exited: new Promise<string>(() => {}) }),
-    ...(pollMs === undefined ? {} : { pollMs }), ...(client ? { client } : {}),
+  });
+}
+
+export interface SshBoardOptions extends Watching {
+  id: string;
+  name: string;
+  ssh: Omit<SshOptions, 'signal'>;
+  /** Of the agent, on the board's loopback. */
+  port: number;
+  /** Reads the agent's token over the connection; it stays in memory. */
+  readToken: (ssh: SshConnection) => Promise<string | undefined>;
+}
+
+/** A link to the agent of a real board through one SSH connection, not started yet. */
+export function sshBoardLink({ id, name, ssh, port, readToken, ...watching }: SshBoardOptions): BoardLink {
+  return new BoardLink({
+    ...watching, id, name, virtual: false,
+    open: async (signal) => {
+      const tunnel = new SshTunnel(ssh);
+      const close = (): Promise<void> => tunnel.close();
+      signal.addEventListener('abort', () => void close(), { once: true });
+      try {
+        const token = await readToken(await tunnel.connection());
+        return { host: ssh.host, port, token, connect: () => tunnel.stream(port), close, exited: new Promise<string>(() => {}) };
+      } catch (error) {
+        await close();
+        throw error;
+      }
+    },
   });
 }
 

@@ -42,8 +42,9 @@ export const BoardStatus = z.object({
   virtual: z.boolean(),
   /** host:port. */
   address: z.string(),
-  state: z.enum(['starting', 'connecting', 'ready', 'lost', 'absent']),
-  /** Why it is not ready, and the mend. */
+  /** `busy` and `degraded` are ready too. */
+  state: z.enum(['starting', 'connecting', 'ready', 'busy', 'degraded', 'lost', 'absent']),
+  /** Why it is not ready, or what is not as it should be, and the mend. */
   message: z.string(),
   /** `golden`, `ps`, `rtl`, `hardware` or '' while unknown. */
   backend: z.string(),

@@ -255,6 +255,8 @@ function explain(error: Error & { level?: string; code?: string }, { user, key, 
     return fault('unauthorised', `does not let '${user}' in (tried: ${tried || 'nothing'}); correct the user or the password, or install a key`, error);
   }
   if (level === 'client-timeout') return fault('timeout', 'did not answer in time; check that it is switched on and has booted', error);
+  // A board that is booting takes connections before its SSH server does.
+  if (/lost before handshake/.test(message)) return fault('board-unreachable', 'closed the connection before it said anything; wait until it has booted, or check address and port', error);
   if (level === 'handshake' || level === 'protocol') return fault('protocol', `is no SSH server that we can speak with (${message}); check address and port`, error);
   const words: Record<string, string> = {
     ECONNREFUSED: 'refuses connections; check the port, or wait until it has booted',

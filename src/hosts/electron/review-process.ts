@@ -1,6 +1,6 @@
 /** Utility process: opened studies, engines and the link to the board, off the main process's event loop. */
 import { resolveResources } from '../resources.ts';
-import { virtualBoardLink } from '../../board/index.ts';
+import { isUsable, virtualBoardLink } from '../../board/index.ts';
 import { createCodecs } from '../../dicom/index.ts';
 import { createReview } from '../../review/index.ts';
 import { deploy } from '../deploy.ts';
@@ -67,7 +67,7 @@ const calls: { [N in ReviewCallName]: (request: ReviewRequest<N>, signal: AbortS
   'models.list': () => review.models(),
   'models.deploy': ({ id }, signal) => deploy(board, id, signal),
   'models.unload': async ({ id }) => {
-    if (board.status.state === 'ready' && board.status.models.includes(id)) await (await board.ready()).unload(id);
+    if (isUsable(board.status.state) && board.status.models.includes(id)) await (await board.ready()).unload(id);
     return {};
   },
   'boards.list': () => ({ boards: [board.status] }),
