@@ -4,6 +4,7 @@ import { EngineError } from '../../engines/index.ts';
 import { resolveResources, rootOf, type Resources } from '../resources.ts';
 import { compile } from './compile.ts';
 import { compileModel } from './compile-model.ts';
+import { deploy } from './deploy.ts';
 import { exportHls } from './export-hls.ts';
 import { exportOrt } from './export-ort.ts';
 import { infer } from './infer.ts';
@@ -61,6 +62,8 @@ async function run(argv: readonly string[], resources: Resources, terminal: Term
         return await compileModel(command, resources, terminal, signal);
       case 'compile-program':
         return await compile(command, terminal);
+      case 'deploy':
+        return await deploy(command, terminal, signal);
       case 'export-hls':
         return await exportHls(command, resources, terminal);
       case 'export-ort':

@@ -20,6 +20,12 @@ describe('parseCommand', () => {
     });
   });
 
+  test('deploy', () => {
+    expect(parseCommand(['deploy', 'p', '--board', '192.168.2.99:8600', '--board-token-file', 't', '--json'])).toEqual({
+      command: 'deploy', packageDir: 'p', board: { host: '192.168.2.99', port: 8600 }, boardTokenFile: 't', json: true, progress: undefined,
+    });
+  });
+
   test.each([
     [[], 'Say what to do'],
     [['look'], 'There is no command "look"'],
@@ -35,6 +41,9 @@ describe('parseCommand', () => {
     [['infer', 'a', '--board-token-file', 't'], '--board-token-file belongs to --board'],
     [['models', 'x'], '--models DIR'],
     [['compile-program'], 'one model package folder'],
+    [['deploy', '--board', 'x:1'], 'deploy needs one model package folder'],
+    [['deploy', 'p', 'q', '--board', 'x:1'], 'deploy needs one model package folder'],
+    [['deploy', 'p'], '--board HOST:PORT'],
     [['compile', '--calibrate', 'd', '--out', 'o'], 'one ONNX file'],
     [['compile', 'm.onnx', '--out', 'o'], '--calibrate DIR'],
     [['compile', 'm.onnx', '--calibrate', 'd'], '--out PKG'],

@@ -61,7 +61,15 @@ export interface ExportOrtCommand {
   /** Undefined: the model's name with -ort.onnx behind it, here. */
   out: string | undefined;
 }
-export type Command = InferCommand | ModelsCommand | CompileCommand | CompileModelCommand | ExportHlsCommand | ExportOrtCommand | { command: 'help' } | { command: 'version' };
+export interface DeployCommand {
+  command: 'deploy';
+  packageDir: string;
+  board: { host: string; port: number };
+  boardTokenFile: string | undefined;
+  json: boolean;
+  progress: boolean | undefined;
+}
+export type Command = InferCommand | ModelsCommand | CompileCommand | CompileModelCommand | DeployCommand | ExportHlsCommand | ExportOrtCommand | { command: 'help' } | { command: 'version' };
 
 /** The command line does not make sense; exit code 2. */
 export class UsageError extends Error {
@@ -69,7 +77,7 @@ export class UsageError extends Error {
 }
 
 /** Subcommands, for hosts that must tell them from files to open. */
-export const SUBCOMMANDS: readonly string[] = ['infer', 'models', 'compile', 'compile-program', 'export-hls', 'export-ort'];
+export const SUBCOMMANDS: readonly string[] = ['infer', 'models', 'compile', 'compile-program', 'deploy', 'export-hls', 'export-ort'];
 
 const MAX_REPEATS = 200;
 const MAX_SAMPLES = 10_000;
@@ -82,7 +90,7 @@ export function parseCommand(argv: readonly string[]): Command {
   const [command, ...rest] = positionals;
   switch (command) {
     case undefined:
-      throw new UsageError('Say what to do: infer, models, compile, compile-program, export-hls or export-ort.');
+      throw new UsageError('Say what to do: infer, models, compile, compile-program, deploy, export-hls or export-ort.');
     case 'infer':
       if (rest.length === 0) throw new UsageError('infer needs at least one file, folder or DICOMDIR.');
       if (values['board-token-file'] !== undefined && values.board === undefined) throw new UsageError('--board-token-file belongs to --board HOST:PORT; the virtual board has a token of its own.');
@@ -109,12 +117,18 @@ export function parseCommand(argv: readonly string[]): Command {
     case 'compile-program':
       if (rest.length !== 1) throw new UsageError('compile-program needs one model package folder.');
       return { command, packageDir: rest[0]! };
+    case 'deploy': {
+      const address = board(values.board);
+      if (rest.length !== 1) throw new UsageError('deploy needs one model package folder.');
+      if (address === undefined) throw new UsageError('deploy needs a board: --board HOST:PORT. The virtual board serves the packages of its folder as they are.');
+      return { command, packageDir: rest[0]!, board: address, boardTokenFile: values['board-token-file'], json: values.json ?? false, progress: values.progress };
+    }
     case 'export-hls':
     case 'export-ort':
       if (rest.length !== 1) throw new UsageError(`${command} needs one model package folder.`);
       return { command, packageDir: rest[0]!, out: values.out };
     default:
-      throw new UsageError(`There is no command "${command}". There are infer, models, compile, compile-program, export-hls and export-ort.`);
+      throw new UsageError(`There is no command "${command}". There are infer, models, compile, compile-program, deploy, export-hls and export-ort.`);
   }
 }
 
@@ -208,6 +222,8 @@ Not for diagnostic use.
   npx fabriclens compile MODEL.onnx --calibrate DIR --out PKG [options]
                                              an ONNX model, fp32 or quantised, to a model package
   npx fabriclens compile-program PKG_DIR     model.int8.onnx to program.bin, for the board
+  npx fabriclens deploy PKG_DIR --board HOST:PORT [options]
+                                             a model package to a board, which then serves it
   npx fabriclens export-hls PKG_DIR [--out DIR]
                                              the network as a C++ project for Vitis HLS
   npx fabriclens export-ort PKG_DIR [--out FILE]
@@ -238,12 +254,17 @@ Options of compile
   --json            one JSON object on stdout: docs/cli.md describes it
   --progress        as above
 
+Options of deploy
+  --board, --board-token-file, --json, --progress
+                    as above
+
   --help  --version
 
 Exit codes
-  0  every image was read and every engine answered; the package is written
+  0  every image was read and every engine answered; the package is written, or served
   1  some file could not be read or some engine failed; all other results are printed;
-     or the model could not be compiled: nothing is written
+     or the model could not be compiled: nothing is written;
+     or the board does not take it: it serves what it served
   2  the command line makes no sense, or nothing to do (no image, no usable model)
   130  interrupted; what was done by then is printed
 
