@@ -4,12 +4,15 @@
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compileProgram } from '../../src/compiler/compile.ts';
 import { BinaryFunction, FloatOperator, UnaryFunction } from '../../src/contract/layout.ts';
 import { inputCodes } from '../../test/support/random-network.ts';
 import { random } from '../../test/support/qdq.ts';
+import { MEMORY_ADDRESS, SimulatedBoard } from '../sim/board.ts';
 import { hasArmhf } from '../tests/armhf.ts';
 import { FloatProgram, unaryOf } from '../tests/float-program.ts';
-import { BUILD_TIMEOUT, Golden, useMachine } from '../tests/golden.ts';
+import { BUILD_TIMEOUT, Golden, Status, useMachine } from '../tests/golden.ts';
+import { mixedFloats } from '../tests/network.ts';
 
 useMachine('armhf');
 if (!hasArmhf) it.skip('the runtime built for armhf is tested under qemu-arm', () => {});
@@ -37,6 +40,21 @@ else describe('armhf', () => {
         expect(await there.run(codes)).toEqual(want);
       }
     });
+
+    it('drives a core as this computer does', async () => {
+      const board = await SimulatedBoard.start();
+      const { program } = compileProgram(mixedFloats().onnx);
+      const codes = inputCodes((await here.load(program)).inputBytes, 5);
+      expect(await there.openCore(board.folder, MEMORY_ADDRESS, { cached: true })).toEqual({ status: Status.OK, text: '' });
+      await there.load(program);
+      expect(await there.useCore()).toEqual({ status: Status.OK, text: '' });
+      const run = await there.runOnCore(codes);
+      expect(run).toMatchObject({ status: Status.OK, text: '', source: 'rtl' });
+      expect(new Int8Array(run.bytes.buffer)).toEqual(await here.run(codes));
+      expect(await there.useCore(false)).toEqual({ status: Status.OK, text: '' });
+      expect(await there.closeCore()).toBe(Status.OK);
+      expect(await board.end()).toEqual({ code: 0, stderr: '' });
+    }, BUILD_TIMEOUT);
 
     it('quantises alike, ties, ends and NaN included', async () => {
       const next = random(5);
