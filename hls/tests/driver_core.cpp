@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -49,8 +50,8 @@ void *map_file(const std::string &path, uint64_t &bytes) {
 int32_t synchronise(void *, uint32_t direction, uint64_t offset, uint64_t bytes) {
   const uint64_t first = offset / LINE * LINE, end = std::min((offset + bytes + LINE - 1) / LINE * LINE, device.memory_bytes);
   if (offset + bytes > device.memory_bytes) return -1;
-  if (direction == FL_SYNC_TO_CORE) std::memcpy(shared + first, copy_start + first, end - first);
-  else std::memcpy(copy_start + first, shared + first, end - first);
+  if (direction == FL_SYNC_TO_CORE) std::memcpy(shared + first, copy_start + first, size_t(end - first));
+  else std::memcpy(copy_start + first, shared + first, size_t(end - first));
   return 0;
 }
 
@@ -67,7 +68,7 @@ void open_core() {
   shared = static_cast<uint8_t *>(map_file(path + "/memory", device.memory_bytes));
   device.memory = shared;
   if (take<uint32_t>()) {
-    copy.assign(device.memory_bytes + 4096, 0xa5);
+    copy.assign(size_t(device.memory_bytes) + 4096, 0xa5);
     copy_start = copy.data() + (4096 - reinterpret_cast<uintptr_t>(copy.data()) % 4096);
     device.memory = copy_start;
     device.sync = synchronise;
