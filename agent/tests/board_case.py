@@ -60,21 +60,21 @@ class Case(unittest.TestCase):
         return self.agent('--board-root', board.root, '--overlay', board.overlay, *options, **fakes)
 
     def board(self, **options):
-        """With a core in its PL."""
+        """With a core in its PL, whose memory the processor caches."""
         board = Board(self, **options)
         folder = os.path.dirname(board.root)
         core = Core(self, folder, os.path.getsize(board.memory))
-        for name, path in (('registers', board.registers), ('memory', board.memory)):
-            os.remove(path)
-            os.link(os.path.join(folder, name), path)
+        os.remove(board.registers)
+        os.link(os.path.join(folder, 'registers'), board.registers)
+        os.link(os.path.join(folder, 'memory'), board.root + '/dram')
         board.core = core
         return board
 
     def told(self, agent):
         return agent.get('/v2')[1]['parameters']
 
-    def contents(self, board):
-        with open(board.memory, 'rb') as stream:
+    def contents(self, path):
+        with open(path, 'rb') as stream:
             return stream.read().strip(b'\0')
 
     def golden(self):

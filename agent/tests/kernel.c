@@ -1,6 +1,7 @@
 /* A board's kernel and bus for a process that believes to run on one, put before its C library by LD_PRELOAD. What the files of a fake root cannot do:
  * writes to the FPGA manager's `firmware` load what lies in lib/firmware, as linux-xlnx's fpga-mgr.c and zynq-fpga.c do; ioctls of the render node are
- * zocl's; the first access to the PL may hang or fail. FAKE_LOAD=hang|timeout, FAKE_BUS=hang|error. Syncs are noted in <root>/syncs, a line each. */
+ * zocl's; the first access to the PL may hang or fail. FAKE_LOAD=hang|timeout, FAKE_BUS=hang|error. Syncs are noted in <root>/syncs, a line each. Where
+ * there is a <root>/dram, which the core sees, the node is the processor's cache of it: nothing but a sync brings one up to date with the other. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -99,6 +100,22 @@ struct sync { uint32_t handle, direction; uint64_t offset, size; };
 struct info { uint32_t handle, flags; uint64_t size, address; };
 static uint64_t allocated;
 
+static int bring_up_to_date(const char *root, const struct sync *sync) {
+  char cache[4200], dram[4200];
+  snprintf(cache, sizeof cache, "%s%s", root, NODE);
+  snprintf(dram, sizeof dram, "%s/dram", root);
+  int from = open(sync->direction ? dram : cache, O_RDONLY), to = open(sync->direction ? cache : dram, O_WRONLY);
+  unsigned char *data = malloc(sync->size);
+  if (from >= 0 && to >= 0) {
+    ssize_t length = pread(from, data, sync->size, (off_t)sync->offset);
+    if (length > 0) length = pwrite(to, data, (size_t)length, (off_t)sync->offset);
+  }
+  free(data);
+  close(from);
+  close(to);
+  return 0;
+}
+
 static int refuse(int error) {
   errno = error;
   return -1;
@@ -134,7 +151,7 @@ static int zocl(const char *root, unsigned long request, void *argument) {
       if (sync->handle != 1 || sync->direction > 1 || sync->offset > allocated || sync->size > allocated - sync->offset) return refuse(EINVAL);
       snprintf(line, sizeof line, "%u %llu %llu\n", sync->direction, (unsigned long long)sync->offset, (unsigned long long)sync->size);
       put(root, "/syncs", 0, line, strlen(line), O_APPEND);
-      return 0;
+      return bring_up_to_date(root, sync);
     }
     case _IOWR('d', 0x40 + 5, struct info): {
       struct info *info = argument;

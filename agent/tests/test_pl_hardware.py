@@ -30,9 +30,10 @@ class HardwareTest(Case):
         self.assertTrue(board.read('/syncs'))
         second = self.on_board(board)
         self.assertIn('another agent on this board uses the PL', self.told(second)['pl_refusal'])
-        self.assertTrue(self.contents(board))
+        memories = board.memory, board.root + '/dram'
+        self.assertTrue(all(map(self.contents, memories)))
         self.end(agent)
-        self.assertFalse(self.contents(board))
+        self.assertFalse(any(map(self.contents, memories)))
         self.assertFalse(board.exists(MARKER))
         self.assertEqual(self.told(self.on_board(board))['backend'], 'hardware')
 
@@ -95,7 +96,7 @@ class HardwareTest(Case):
         self.assertEqual(agent.infer(CODES)[0], 200)
         agent.process.kill()
         agent.process.wait(10)
-        Agent.until(lambda: not self.contents(board), 30)  # what held a tensor is zeroed by who is left
+        Agent.until(lambda: not self.contents(board.memory), 30)  # what held a tensor is zeroed by who is left
         again = self.on_board(board, BUS='hang')
         self.assertIn('was in use (in use) when the agent last ended without a word; the board runs on since', self.told(again)['pl_refusal'])
         self.end(again)
@@ -110,7 +111,7 @@ class HardwareTest(Case):
         Agent.until(lambda: self.word(board, layout.REGISTER_STATUS) & layout.STATUS_BIT_BUSY)  # its trial at the start
         agent.process.kill()
         agent.process.wait(10)
-        Agent.until(lambda: not self.contents(board), 30)
+        Agent.until(lambda: not self.contents(board.memory), 30)
         self.assertFalse(self.word(board, layout.REGISTER_STATUS) & layout.STATUS_BIT_BUSY)
 
     def word(self, board, offset):

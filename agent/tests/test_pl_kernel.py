@@ -75,7 +75,12 @@ class GuardsTest(unittest.TestCase):
         self.assertIn('did not return within 3 s: the PL does not answer', Board(self).python(TOUCH.replace('guards.first', 'guards.TOUCH_S = 3\nguards.first'), BUS='hang'))
 
     def test_a_bus_error(self):
-        self.assertIn('failed (exit -7)', Board(self).python(TOUCH, BUS='error'))
+        self.assertIn('got a bus error: the PL has nothing at this address', Board(self).python(TOUCH, BUS='error'))
+
+    def test_memory_that_cannot_be_mapped(self):
+        board = Board(self)
+        os.remove(board.registers)
+        self.assertIn('ended with 1 and no answer; the log says why', board.python(TOUCH))
 
     def test_one_at_a_time(self):
         board = Board(self)

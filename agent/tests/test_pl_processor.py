@@ -74,7 +74,7 @@ class ProcessorTest(Case):
 
     def test_a_bus_error_and_a_foreign_design_are_refused_and_forgotten(self):
         board = Board(self)
-        for fakes, text in (({'BUS': 'error'}, 'a bus error or not at all'), ({}, 'this bitstream holds another design')):
+        for fakes, text in (({'BUS': 'error'}, 'got a bus error'), ({}, 'this bitstream holds another design')):
             agent = self.on_board(board, **fakes)
             self.assertIn(text, self.told(agent)['pl_refusal'])
             self.end(agent)

@@ -147,17 +147,19 @@ class Backend:
         running = self._running
         if running is not None:
             running.value = 1
-        if not self._device or not self._lock.acquire(timeout=CLOSE_S):
+        if not self._lock.acquire(timeout=CLOSE_S):
             return
         self.given_up = self.given_up or 'the agent is stopping'
         try:
             for placed in list(self._placed):
                 self._take_back(placed)
-            self._device.close(self._ours)
+            device, self._device = self._device, None
+            if device:
+                device.close(self._ours)
         except (RuntimeFailure, OSError) as error:
             print('the PL was not put to rest: %s' % error, file=sys.stderr, flush=True)
-        self._device = None
-        self._lock.release()
+        finally:
+            self._lock.release()
 
 
 class Placed:

@@ -7,6 +7,7 @@ UncleanEnd: a marker, on the card, while the PL is in use. A board that hung is 
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 
@@ -101,10 +102,13 @@ def first_touch(root, overlay):
         child.kill()  # without waiting: a process on a hung bus never ends
         raise PlHang('the first access to 0x%08X did not return within %g s: the PL does not answer at this address. Switch the board '
                         'off for 5 s, and build the overlay again' % (overlay.address, TOUCH_S))
+    if child.returncode == -signal.SIGBUS:
+        raise PlRefusal('the first access to 0x%08X got a bus error: the PL has nothing at this address; build the overlay again' %
+                        overlay.address)
     text = output.decode('ascii', 'replace').strip()
     if child.returncode != 0 or not text.isdigit():
-        raise PlRefusal('the first access to 0x%08X failed (exit %s): the PL answers with a bus error or not at all; build the overlay '
-                        'again' % (overlay.address, child.returncode))
+        raise PlRefusal('the process for the first access to 0x%08X ended with %d and no answer; the log says why' %
+                        (overlay.address, child.returncode))
     if int(text) != layout.CORE_ID:
         raise PlRefusal('0x%08X answers 0x%08X, our core 0x%08X: this bitstream holds another design; build the overlay again with '
                         'hls/vivado/build.tcl' % (overlay.address, int(text), layout.CORE_ID))
