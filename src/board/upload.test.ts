@@ -132,7 +132,8 @@ describe('deployPackage', () => {
     expect([seen[0], seen.at(-2), seen.at(-1)]).toEqual([`sending 0 of ${total}`, `sending ${total} of ${total}`, `activating ${total} of ${total}`]);
 
     const { inputs } = await agent.client.modelMetadata('pneumonia');
-    const image = { name: inputs[0]!.name, datatype: 'INT8' as const, shape: inputs[0]!.shape, data: Int8Array.from({ length: inputs[0]!.shape.reduce((a, b) => a * b) }, (_, i) => (i * 37) % 256 - 128) };
+    const shape = inputs[0]!.shape.map((extent) => (extent === -1 ? 1 : extent)); // the batch's
+    const image = { name: inputs[0]!.name, datatype: 'INT8' as const, shape, data: Int8Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => (i * 37) % 256 - 128) };
     expect((await agent.client.infer('pneumonia', [image])).outputs).toEqual((await origin.client.infer('pneumonia', [image])).outputs);
 
     expect(await deployPackage(agent.client, dir)).toEqual({ ...deployment, sentBytes: 0 });
