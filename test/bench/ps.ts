@@ -1,29 +1,35 @@
 /**
- * `npm run bench:ps [-- --json]`: instructions that one inference takes on the board's processor alone, counted under qemu-arm by a plugin of our own
- * (ps/count.c): the golden model as g++ compiles it for the Cortex-A9, and the NEON kernels. Instructions, not time: nothing here knows the A9's pipeline.
+ * `npm run bench:ps [-- --peer] [-- --json]`: instructions that one inference takes on the board's processor alone, counted under qemu-arm by a plugin of our own
+ * (ps/count.c): the golden model as g++ compiles it for the Cortex-A9, the NEON kernels, and with --peer the same networks in int8 by ncnn, which is fetched.
+ * Instructions, not time: nothing here knows the A9's pipeline.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from '../../hls/build.mjs';
 import { emulated, hasArmhf } from '../../hls/tests/armhf.ts';
+import { Golden } from '../../hls/tests/golden.ts';
 import { compileProgram } from '../../src/compiler/compile.ts';
 import { writeProgram } from '../../src/compiler/write.ts';
 import { ROOT } from '../support/data.ts';
 import { mobilenetv2 } from './core/mobilenetv2.ts';
 import { inputOf } from './core/networks.ts';
+import { ncnnModel } from './ps/ncnn.ts';
+import { ncnnPeer, Unavailable, type Peer } from './ps/peers.ts';
+import { macsOf, stepsOf, type Shape, type Steps } from './ps/steps.ts';
 
-type Benched = { readonly name: string; readonly program: Uint8Array; readonly macs: number; readonly codes: Int8Array };
+type Benched = { readonly name: string; readonly program: Uint8Array; readonly macs: number; readonly input: Shape; readonly codes: Int8Array };
 
 function networks(): Benched[] {
   const { program, report } = compileProgram(readFileSync(join(ROOT, 'models/pneumonia/model.int8.onnx')), { psOnly: true });
   const [channels = 0, height = 0, width = 0] = report.layers[0]?.input ?? [];
+  const input: Shape = [height, width, channels];
   const mobile = mobilenetv2();
   const onProcessor = writeProgram({ ...mobile.parts, descriptors: mobile.parts.descriptors.map((d) => ({ ...d, target: 'PS' as const })) });
   return [
-    { name: 'pneumonia classifier', program, macs: report.macs, codes: inputOf({ input: [height, width, channels] }, 1) },
-    { name: 'MobileNetV2-224', program: onProcessor, macs: mobile.macs, codes: inputOf(mobile, 1) },
+    { name: 'pneumonia classifier', program, macs: report.macs, input, codes: inputOf({ input }, 1) },
+    { name: 'MobileNetV2-224', program: onProcessor, macs: mobile.macs, input: mobile.input, codes: inputOf(mobile, 1) },
   ];
 }
 
@@ -37,12 +43,81 @@ function requests({ program, codes }: Benched, repeats: number): Buffer {
   return Buffer.concat([head, program, time, new Uint8Array(codes.buffer, codes.byteOffset, codes.length)]);
 }
 
-function instructions(driver: string, plugin: string, input: Buffer): number {
-  const [program, ...args] = emulated(driver, ['-plugin', plugin]);
-  const { status, stderr } = spawnSync(program, args, { input, maxBuffer: 1 << 26 });
-  const counted = /^instructions (\d+)$/m.exec(stderr.toString());
-  if (status !== 0 || counted === null) throw new Error(`${driver} under qemu-arm ended with ${status}: ${stderr.toString()}`);
-  return Number(counted[1]);
+/** Of a whole process, and what it wrote. */
+function counted(plugin: string, program: string, args: readonly string[], options: readonly string[], input?: Buffer): { instructions: number; output: Buffer } {
+  const [qemu, ...before] = emulated(program, [...options, '-plugin', plugin]);
+  const { status, stdout, stderr } = spawnSync(qemu, [...before, ...args], { ...(input !== undefined && { input }), maxBuffer: 1 << 26 });
+  const line = /^instructions (\d+)$/m.exec(stderr.toString());
+  if (status !== 0 || line === null) throw new Error(`${program} under qemu-arm ended with ${status}: ${stderr.toString()}`);
+  return { instructions: Number(line[1]), output: stdout };
+}
+
+/** Of one inference: the difference of two runs. Start, load and what else a program does are in both. */
+function each(count: (repeats: number) => number): number {
+  const once = count(1);
+  return count(2) - once;
+}
+
+/** How alike two networks' outputs are: Pearson's r. */
+function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, v) => sum + v, 0) / values.length;
+  const [ma, mb] = [mean(a), mean(b)];
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    const [x, y] = [a[i]! - ma, b[i]! - mb];
+    ab += x * y;
+    aa += x * x;
+    bb += y * y;
+  }
+  return ab / Math.sqrt(aa * bb);
+}
+
+/** Our codes, output by output. */
+async function outputsOf({ program, codes }: Benched, { tensors, outputs }: Steps): Promise<Int8Array[]> {
+  const golden = await Golden.start('driver', 'host');
+  try {
+    await golden.load(program, false);
+    const all = await golden.run(codes);
+    let at = 0;
+    return outputs.map((tensor) => {
+      const elements = tensors[tensor]!.shape.reduce((product, n) => product * n, 1);
+      return all.slice(at, (at += elements));
+    });
+  } finally {
+    await golden.end();
+  }
+}
+
+type Beside = { readonly instructions: number; readonly correlation: number };
+
+/** The same network by ncnn. That it is the same shows in its widest output, which 7 to 8 bits of other rounding change a little. */
+async function byNcnn(peer: Peer, plugin: string, folder: string, network: Benched): Promise<Beside> {
+  const steps = stepsOf(network.program);
+  const macs = steps.steps.reduce((sum, step) => sum + macsOf(step), 0);
+  if (macs !== network.macs) throw new Error(`${network.name}: the peer is given ${macs} MAC of ${network.macs}`);
+  const model = ncnnModel(steps);
+  const [height, width, channels] = network.input;
+  const values = Float32Array.from({ length: network.codes.length }, (_, i) => {
+    const [channel, pixel] = [Math.floor(i / (height * width)), i % (height * width)];
+    return (network.codes[pixel * channels + channel]! - model.input.centre) * model.input.unit;
+  });
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'network.param'), model.param);
+  writeFileSync(join(folder, 'network.bin'), model.bin);
+  writeFileSync(join(folder, 'input.f32'), new Uint8Array(values.buffer));
+  let output = Buffer.alloc(0);
+  const instructions = each((repeats) => {
+    const run = counted(plugin, peer.program, [...peer.args, folder, `${width}`, `${height}`, `${channels}`, `${repeats}`, ...model.outputs], peer.options);
+    output = run.output;
+    return run.instructions;
+  });
+  const ours = await outputsOf(network, steps);
+  const theirs = new Float32Array(output.buffer.slice(output.byteOffset, output.byteOffset + output.length));
+  const widest = ours.reduce((best, list) => (list.length > best.length ? list : best));
+  const at = ours.slice(0, ours.indexOf(widest)).reduce((sum, list) => sum + list.length, 0);
+  const alike = correlation(widest, theirs.subarray(at, at + widest.length));
+  if (!(alike > 0.5)) throw new Error(`${network.name}: ${peer.name} computes something else (r = ${alike})`);
+  return { instructions, correlation: alike };
 }
 
 if (!hasArmhf) throw new Error('Missing for this bench: apt-get install g++-arm-linux-gnueabihf qemu-user');
@@ -51,18 +126,29 @@ try {
   const plugin = join(folder, 'count.so');
   execFileSync('gcc', ['-O2', '-shared', '-fPIC', join(ROOT, 'test/bench/ps/count.c'), '-o', plugin]);
   const [portable, neon] = [await build('driver-baseline', { machine: 'armhf' }), await build('driver', { machine: 'armhf' })];
-  const rows = networks().map((network) => {
-    // The difference of two runs: start, load and the driver's own work are in both.
-    const [one, two] = [1, 2].map((repeats) => requests(network, repeats)) as [Buffer, Buffer];
-    const each = (driver: string): number => instructions(driver, plugin, two) - instructions(driver, plugin, one);
-    return { network: network.name, macs: network.macs, portable: each(portable), neon: each(neon) };
-  });
-  if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify({ means: 'qemu-arm -cpu cortex-a9, plugin test/bench/ps/count.c', peer: null, rows }, null, 2)}\n`);
+  let missing = 'not asked for: npm run bench:ps -- --peer';
+  const peer = process.argv.includes('--peer') ? await ncnnPeer().catch((error: unknown) => {
+    if (!(error instanceof Unavailable)) throw error;
+    missing = error.message;
+    return null;
+  }) : null;
+  const rows = [];
+  for (const [i, network] of networks().entries()) {
+    const own = (driver: string): number => each((repeats) => counted(plugin, driver, [], [], requests(network, repeats)).instructions);
+    const beside = peer && (await byNcnn(peer, plugin, join(folder, `${i}`), network));
+    rows.push({ network: network.name, macs: network.macs, portable: own(portable), neon: own(neon), peer: beside });
+  }
+  if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify({ means: 'qemu-arm -cpu cortex-a9, plugin test/bench/ps/count.c', peer: peer?.name ?? null, ...(peer === null && { missing }), rows }, null, 2)}\n`);
   else {
     const million = (n: number): string => (n / 1e6).toFixed(1);
-    const table = rows.map((r) => [r.network, million(r.macs), million(r.portable), million(r.neon), (r.macs / r.neon).toFixed(2), (r.portable / r.neon).toFixed(2)]);
-    process.stdout.write(`${[['network', 'MMAC', 'portable, M instructions', 'NEON, M instructions', 'MAC an instruction', 'portable / NEON'], ...table].map((row) => row.join(' | ')).join('\n')}\n`);
-    process.stdout.write('Counted under qemu-arm by test/bench/ps/count.c, one inference on one thread; portable: the golden model as g++ vectorises it. No peer: none was built.\n');
+    const table = rows.map((r) => [
+      r.network, million(r.macs), million(r.portable), million(r.neon), (r.macs / r.neon).toFixed(2), (r.portable / r.neon).toFixed(2),
+      ...(r.peer === null ? [] : [million(r.peer.instructions), (r.neon / r.peer.instructions).toFixed(2), r.peer.correlation.toFixed(3)]),
+    ]);
+    const head = ['network', 'MMAC', 'portable, M instructions', 'NEON, M instructions', 'MAC an instruction', 'portable / NEON', ...(peer === null ? [] : [`${peer.name}, M instructions`, 'NEON / peer', 'outputs\' correlation'])];
+    process.stdout.write(`${[head, ...table].map((row) => row.join(' | ')).join('\n')}\n`);
+    process.stdout.write('Counted under qemu-arm by test/bench/ps/count.c, one inference on one thread; portable: the golden model as g++ vectorises it.\n');
+    if (peer === null) process.stdout.write(`No peer: ${missing}\n`);
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
