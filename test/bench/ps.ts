@@ -105,7 +105,7 @@ async function byNcnn(peer: Peer, plugin: string, folder: string, network: Bench
   writeFileSync(join(folder, 'network.param'), model.param);
   writeFileSync(join(folder, 'network.bin'), model.bin);
   writeFileSync(join(folder, 'input.f32'), new Uint8Array(values.buffer));
-  let output = Buffer.alloc(0);
+  let output: Buffer = Buffer.alloc(0);
   const instructions = each((repeats) => {
     const run = counted(plugin, peer.program, [...peer.args, folder, `${width}`, `${height}`, `${channels}`, `${repeats}`, ...model.outputs], peer.options);
     output = run.output;

@@ -45,9 +45,9 @@ export function ncnnModel(network: Steps): { param: string; bin: Buffer; outputs
   const bin: Buffer[] = [];
   const blobs = new Map<number, string[]>();
   let blobCount = 0;
-  const layer = (type: string, name: string, from: readonly string[], to: readonly string[], params: Readonly<Record<number, number | string>> = {}): void => {
+  const layer = (type: string, name: string, from: readonly string[], to: readonly string[], params: Readonly<Record<number, number | string | undefined>> = {}): void => {
     blobCount += to.length;
-    lines.push([type, name, from.length, to.length, ...from, ...to, ...Object.entries(params).map(([key, value]) => `${key}=${value}`)].join(' '));
+    lines.push([type, name, from.length, to.length, ...from, ...to, ...Object.entries(params).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`]))].join(' '));
   };
   const readers = (tensor: number): Step[] => steps.flatMap((s) => [...(s.from === tensor ? [s] : []), ...(s.residual?.from === tensor ? [s] : [])]);
   // Whoever reads a blob consumes it.
@@ -85,13 +85,13 @@ export function ncnnModel(network: Steps): { param: string; bin: Buffer; outputs
     const handsOn = alone && op !== 'DENSE' && next.length > 0 && !network.outputs.includes(to) && next.every((s) => s.from === to && (s.op === 'CONV' || s.op === 'DEPTHWISE') && s.residual?.from !== to);
     bin.push(int8(transposed(step)), floats(biases), floats(step.ratios.map((ratio) => before.unit / (ratio * own.unit))), floats([before.scale]), ...(handsOn ? [floats([after.scale])] : []));
     const [activation, parameters] = alone ? clip(step, after.unit) : [0, ''];
-    const fused = { 9: activation, ...(parameters !== '' && { [-23310]: parameters }) };
+    const fused = { 9: activation, [-23310]: activation === 3 ? parameters : undefined };
     const source = [take(from)];
     const result = alone ? blob : `${blob}_conv`;
     if (op === 'DENSE') layer('InnerProduct', name, source, [result], { 0: outputs, 1: 1, 2: weights.length, 8: 2, ...fused });
     else {
       const int8Term = (op === 'DEPTHWISE' ? 1 : 2) + (handsOn ? 100 : 0);
-      layer(op === 'CONV' ? 'Convolution' : 'ConvolutionDepthWise', name, source, [result], { 0: outputs, 1: kernel, 3: stride, 4: pad, 5: 1, 6: weights.length, ...(op === 'DEPTHWISE' && { 7: channels }), 8: int8Term, ...fused });
+      layer(op === 'CONV' ? 'Convolution' : 'ConvolutionDepthWise', name, source, [result], { 0: outputs, 1: kernel, 3: stride, 4: pad, 5: 1, 6: weights.length, 7: op === 'DEPTHWISE' ? channels : undefined, 8: int8Term, ...fused });
     }
     if (!alone) {
       layer('BinaryOp', `add${i}`, [result, take(residual.from)], [step.relu ? `${blob}_sum` : blob], { 0: 0 });
