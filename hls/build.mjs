@@ -20,7 +20,7 @@ const SCHEDULE_DRIVER = [...CORE, ...SCHEDULE, 'tests/interpreter.cpp', 'tests/r
 const CHECKED = ['program', 'check_layer', 'check_float'];
 const FLOAT = ['float_ops', 'float_unary', 'float_binary', 'float_moves', 'float_sums', 'nms'];
 const PL = ['device', 'crossings', 'offload', 'core_abi'];
-const RUNTIME = [...CORE, ...SCHEDULE, 'core/image.cpp', 'core/cycles.cpp', ...[...CHECKED, 'convert', 'estimate', 'kernels', 'neon', 'workers', ...FLOAT, ...PL, 'loaded', 'run', 'runtime'].map((name) => `runtime/src/${name}.cpp`)];
+const RUNTIME = [...CORE, ...SCHEDULE, 'core/image.cpp', 'core/cycles.cpp', ...[...CHECKED, 'convert', 'estimate', 'kernels', 'neon', 'neon_output', 'neon_winograd', 'workers', ...FLOAT, ...PL, 'loaded', 'run', 'runtime'].map((name) => `runtime/src/${name}.cpp`)];
 // FL_NO_CLONES: see core/arithmetic.h. Everything that a hostile file could provoke ends the process.
 const SANITIZED = ['-Werror', '-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-DFL_NO_CLONES', '-pthread'];
 

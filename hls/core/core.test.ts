@@ -17,6 +17,9 @@ afterAll(async () => {
   await baseline.end();
 });
 
+/** Bytes that are too few for it. */
+const size = (layer: Layer): number => 2 * layer.weights.length;
+
 async function outcome(on: Golden, layer: Layer, codes: Int8Array, target: 'PL' | 'PS' = 'PL'): Promise<Int8Array> {
   const loaded = await on.load(programOf(layer, target), true);
   expect(loaded.text).toBe('');
@@ -75,9 +78,45 @@ describe('windows that the core lacks', () => {
   }, 120_000);
 });
 
+describe('3 x 3 kernels, for which the board\'s processor has ways of its own', () => {
+  it('equal the naive evaluation, in much memory and in as little as will do', async () => {
+    let [wide, pooled] = [0, 0];
+    await fc.assert(
+      fc.asyncProperty(fc.integer(), async (seed) => {
+        const layer = randomLayer(seed, { pool: true, three: true });
+        const codes = inputCodes(inputsOf(layer), seed ^ 0x5eed);
+        const want = evaluate(layer, codes);
+        expect(await outcome(golden, layer, codes, 'PS')).toEqual(want);
+        const least = /^program needs (\d+) bytes/.exec((await golden.load(programOf(layer, 'PS'), true, size(layer))).text)?.[1];
+        expect((await golden.load(programOf(layer, 'PS'), true, Number(least))).text).toBe('');
+        expect(await golden.run(codes)).toEqual(want);
+        wide += Number(layer.op === Op.CONV && Math.max(...layer.strides) === 1 && Math.min(layer.output[0], layer.output[1]) > 4);
+        pooled += Number((layer.flags & DescriptorFlag.POOL_OUTPUT) !== 0);
+      }),
+      { numRuns: 150 },
+    );
+    console.log({ wide, pooled });
+    expect(wide).toBeGreaterThan(20);
+    expect(pooled).toBeGreaterThan(10);
+  }, 120_000);
+
+  // Either side of 2^25, up to which the fast way knows a sum.
+  it.each([228, 240])('sum %i channels of extremes', async (channels) => {
+    for (const [weight, code] of [[127, -128], [-127, -128], [127, 127]] as const) {
+      const layer: Layer = {
+        op: Op.CONV, flags: 0, input: [6, 6, channels], second: 0, output: [6, 6, 8], kernel: [3, 3], strides: [1, 1], dilations: [1, 1], pads: [1, 1, 1, 1],
+        weights: new Int8Array(8 * 9 * channels).fill(weight), parameters: Array.from({ length: 8 }, (_, i) => ({ bias: i, multiplier: 2 ** 23 + 1 + 2 * i, shift: 42 })),
+        table: new Int8Array(256), add: { a: 0, b: 0, shift: 1, zeroA: 0, zeroB: 0, zeroOut: 0 }, inputZero: 0, stageZero: 0, min: -128, max: 127, slack: [0, 0],
+      };
+      const x = new Int8Array(36 * channels).fill(code);
+      expect(await outcome(golden, layer, x)).toEqual(evaluate(layer, x));
+    }
+  });
+});
+
 describe('a layer in parts', () => {
   it('is the same bits on one thread and on several', async () => {
-    const layers = Array.from({ length: 3000 }, (_, i) => randomLayer(7000 + i, { pool: true }));
+    const layers = Array.from({ length: 3000 }, (_, i) => randomLayer(7000 + i, { pool: true, three: i % 4 === 0 }));
     const worthSharing = layers.filter(({ op, output: [h, w, c], weights }) => h * w * (weights.length + (op === Op.DEPTHWISE ? 0 : c)) > 60_000).slice(0, 40);
     expect(worthSharing).toHaveLength(40);
     // One result: its channels are what is shared.

@@ -41,33 +41,34 @@ const POOLS: readonly number[] = [Op.MAX_POOL, Op.AVERAGE_POOL];
  * @param seed gives everything; extremes (ends of ranges, exact ties, overflow of the code range) are common
  * @param pool most convolutions that can have POOL_OUTPUT have it
  * @param far convolutions alone, whose windows are the processor's: kernels, strides and dilations beyond the core's
+ * @param three convolutions alone, 3 x 3 side by side: the windows that the processor's kernels have ways of their own for
  */
-export function randomLayer(seed: number, { pool: pooling = false, far = false }: { pool?: boolean; far?: boolean } = {}): Layer {
+export function randomLayer(seed: number, { pool: pooling = false, far = false, three = false }: { pool?: boolean; far?: boolean; three?: boolean } = {}): Layer {
   const next = random(seed);
   const int = (low: number, high: number): number => low + Math.floor(next() * (high - low + 1));
   const pick = <T>(list: readonly T[]): T => list[int(0, list.length - 1)] as T;
-  const op = far ? pick([Op.CONV, Op.DEPTHWISE]) : pick([Op.CONV, Op.CONV, Op.CONV, Op.DEPTHWISE, Op.DEPTHWISE, Op.DENSE, Op.MAX_POOL, Op.AVERAGE_POOL, Op.ADD, Op.TABLE, Op.COPY]);
+  const op = three ? pick([Op.CONV, Op.CONV, Op.DEPTHWISE]) : far ? pick([Op.CONV, Op.DEPTHWISE]) : pick([Op.CONV, Op.CONV, Op.CONV, Op.DEPTHWISE, Op.DEPTHWISE, Op.DENSE, Op.MAX_POOL, Op.AVERAGE_POOL, Op.ADD, Op.TABLE, Op.COPY]);
   const pool = POOLS.includes(op);
   const convolution = op === Op.CONV || op === Op.DEPTHWISE;
-  const channels = far ? pick([1, 3, 4, 8, 9, 17, 30]) : pick([1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 65, 70, int(1, 130)]);
+  const channels = three ? pick([8, 8, 15, 17, 32]) : far ? pick([1, 3, 4, 8, 9, 17, 30]) : pick([1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 65, 70, int(1, 130)]);
   const second = channels > 8 && next() < 0.3 ? channels - 8 * int(1, Math.ceil(channels / 8) - 1) : 0;
   const axis = (): { length: number; kernel: number; stride: number; dilation: number; before: number; after: number; out: number } => {
-    const length = int(1, far ? 40 : 12);
+    const length = three ? int(2, 17) : int(1, far ? 40 : 12);
     if (!convolution && !pool) return { length, kernel: 1, stride: 1, dilation: 1, before: 0, after: 0, out: op === Op.DENSE ? 1 : length };
-    const dilation = far ? pick([1, 1, 2, 3, 6, 12, 18, 255]) : convolution && next() < 0.3 ? 2 : 1;
-    const kernel = far ? pick(dilation > 1 ? [1, 2, 3, 5] : [1, 3, 8, 9, 11, 13, 31]) : int(1, pool ? 9 : 7);
+    const dilation = three ? 1 : far ? pick([1, 1, 2, 3, 6, 12, 18, 255]) : convolution && next() < 0.3 ? 2 : 1;
+    const kernel = three ? 3 : far ? pick(dilation > 1 ? [1, 2, 3, 5] : [1, 3, 8, 9, 11, 13, 31]) : int(1, pool ? 9 : 7);
     const extent = (kernel - 1) * dilation + 1;
     const most = Math.min(255, extent - 1);
     let before = next() < 0.5 ? 0 : int(0, most);
     let after = next() < 0.5 ? 0 : int(0, most);
     if (length + before + after < extent) before = after = most;
     if (length + before + after < extent) return { length, kernel: 1, stride: 1, dilation: 1, before: 0, after: 0, out: length };
-    const stride = far ? pick([1, 2, 3, 4, 7, 255]) : int(1, pool ? 4 : 2);
+    const stride = three ? pick([1, 1, 1, 2]) : far ? pick([1, 2, 3, 4, 7, 255]) : int(1, pool ? 4 : 2);
     return { length, kernel, stride, dilation, before, after, out: Math.floor((length + before + after - extent) / stride) + 1 };
   };
   const [h, w] = [axis(), axis()];
   if (op === Op.DENSE && h.length * w.length * channels > DENSE_LIMIT) h.length = w.length = 1;
-  const outputs = far && op === Op.CONV ? pick([1, 3, 8, 17]) : op === Op.CONV || op === Op.DENSE ? pick([1, 2, 3, 4, 5, 63, 64, 65, int(1, 90)]) : channels;
+  const outputs = three && op === Op.CONV ? pick([8, 9, 16, 65]) : far && op === Op.CONV ? pick([1, 3, 8, 17]) : op === Op.CONV || op === Op.DENSE ? pick([1, 2, 3, 4, 5, 63, 64, 65, int(1, 90)]) : channels;
   const each = op === Op.CONV ? h.kernel * w.kernel * channels : op === Op.DENSE ? h.length * w.length * channels : op === Op.DEPTHWISE ? h.kernel * w.kernel : 0;
   const extreme = next() < 0.3;
   const weights = Int8Array.from({ length: each * outputs }, () => (extreme ? pick([-127, 127]) : int(-127, 127)));

@@ -12,12 +12,14 @@ struct Memory {
   int8_t *arena;
   const uint8_t *data;
   const uint8_t *weights;  // this layer's, as prepare() left them
-  uint8_t *scratch;        // scratch_bytes() of this layer, of this thread alone
+  bool roomy;
+  uint8_t *scratch;  // scratch_bytes() of this layer, of this thread alone
 };
 
-size_t prepared_bytes(const Descriptor &d);
-size_t scratch_bytes(const Descriptor &d);
-void prepare(const Descriptor &d, const int8_t *weights, uint8_t *prepared);
+// roomy: may the kernels take more memory than the golden model does, to be faster?
+size_t prepared_bytes(const Descriptor &d, bool roomy);
+size_t scratch_bytes(const Descriptor &d, bool roomy);
+void prepare(const Descriptor &d, const uint8_t *data, bool roomy, uint8_t *prepared);
 void run(const Descriptor &d, const Memory &memory, const Part &part);
 
 }  // namespace fl::kernels

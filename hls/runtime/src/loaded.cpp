@@ -9,15 +9,15 @@
 namespace fl {
 namespace {
 
+// What faster kernels may take beyond the golden model's memory: the board has 512 MB for everything.
+constexpr uint64_t ROOM = uint64_t(64) << 20;
+
 // Weights are put into the kernels' order once; biases, scales and tables are read where they lie. Sums in 64 bits: layers may share weights
 // in the file, so that a small file can ask for more than a 32-bit board can address.
 void take_memory(fl_program &p, uint64_t budget) {
-  uint64_t weights = 0, patches = 0, row = 0, scratch = 0, golden = 0, golden_patches = 0;
+  uint64_t row = 0, scratch = 0, golden = 0, golden_patches = 0;
   for (const Descriptor &d : p.parsed.descriptors) {
-    p.layer_weights.push_back(size_t(weights));
-    weights += kernels::prepared_bytes(d);
     golden += prepared_elements(d);
-    patches = std::max(patches, uint64_t(kernels::scratch_bytes(d)));
     golden_patches = std::max(golden_patches, uint64_t(patch_elements(d)));
   }
   const auto widest = [&](uint32_t tensor) {
@@ -29,12 +29,25 @@ void take_memory(fl_program &p, uint64_t budget) {
     scratch = std::max(scratch, float_scratch_bytes(p.parsed, op));
   }
   const Header &h = p.parsed.header;
-  // What the golden model takes, so that a budget means the same on every machine; no other kernels take more.
-  const uint64_t bytes = uint64_t(h.arena_bytes) + h.float_arena_bytes + p.parsed.data_bytes + sizeof(int16_t) * (golden + golden_patches) + row + scratch;
+  // What the golden model takes, so that a budget means the same on every machine; other kernels take more where it allows that, and only there.
+  const uint64_t shared = uint64_t(h.arena_bytes) + h.float_arena_bytes + p.parsed.data_bytes + row + scratch, bytes = shared + sizeof(int16_t) * (golden + golden_patches);
   if (bytes > budget || bytes > PTRDIFF_MAX) {
     throw Refusal{FL_ERROR_MEMORY, text_of("program needs %llu bytes, the budget is %llu", static_cast<unsigned long long>(bytes),
                                            static_cast<unsigned long long>(budget))};
   }
+  uint64_t weights = 0, patches = 0;
+  const auto add_up = [&](bool roomy) {
+    p.roomy = roomy;
+    p.layer_weights.clear();
+    weights = patches = 0;
+    for (const Descriptor &d : p.parsed.descriptors) {
+      p.layer_weights.push_back(size_t(weights));
+      weights += kernels::prepared_bytes(d, roomy);
+      patches = std::max(patches, uint64_t(kernels::scratch_bytes(d, roomy)));
+    }
+  };
+  add_up(true);
+  if (shared + weights + patches > std::min(budget, bytes + ROOM)) add_up(false);
   p.arena = allocate<int8_t>(h.arena_bytes);
   p.float_arena = allocate<float>(h.float_arena_bytes / sizeof(float));
   p.scratch = allocate<uint8_t>(size_t(scratch));
@@ -48,7 +61,7 @@ void take_memory(fl_program &p, uint64_t budget) {
   for (size_t i = 0; i < p.parsed.descriptors.size(); i++) {
     const Descriptor &d = p.parsed.descriptors[i];
     if (!has_weights(d)) continue;
-    kernels::prepare(d, reinterpret_cast<const int8_t *>(p.data.get()) + d.weights_offset, p.weights.get() + p.layer_weights[i]);
+    kernels::prepare(d, p.data.get(), p.roomy, p.weights.get() + p.layer_weights[i]);
   }
 }
 

@@ -49,6 +49,7 @@ struct fl_program {
   fl::Buffer<uint8_t> data;
   fl::Buffer<uint8_t> weights, patches;
   size_t patch_bytes = 0;  // of one thread, in `patches`
+  bool roomy = false;      // see kernels.h
   uint32_t threads = 1;
   std::unique_ptr<fl::Workers> workers;  // where there is more than one thread
   std::unique_ptr<fl::Offload> offload;  // where a core runs the segments of target PL

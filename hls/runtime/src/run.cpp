@@ -38,7 +38,7 @@ void run_descriptor(const fl_program &p, uint32_t index) {
   const Shared shared{p, d, p.weights.get() + p.layer_weights[index], p.threads};
   const auto work = [](const void *context, uint32_t thread) {
     const Shared &s = *static_cast<const Shared *>(context);
-    const kernels::Memory memory{s.p.arena.get(), s.p.data.get(), s.weights, s.p.patches.get() + thread * s.p.patch_bytes};
+    const kernels::Memory memory{s.p.arena.get(), s.p.data.get(), s.weights, s.p.roomy, s.p.patches.get() + thread * s.p.patch_bytes};
     kernels::run(s.d, memory, part_of(s.d, thread, s.count));
   };
   if (p.workers && macs(d) + uint64_t(d.output_height) * d.output_width * d.output_channels >= WORTH_SHARING) return p.workers->run(work, &shared);
