@@ -66,6 +66,12 @@ bool reads_in_place(const Descriptor &d, const Window &w, uint32_t count) {
          d.input_height == d.output_height && d.input_width == d.output_width && (d.pad_top | d.pad_left) == 0;
 }
 
+// Are the results of a plane, and what is added to them, one behind the other?
+bool lies_together(const Descriptor &d) {
+  const uint32_t row = d.output_width * PIXEL;
+  return d.output_row_stride == row && (!(d.flags & DescriptorFlag::HAS_RESIDUAL) || d.residual_row_stride == row) && !is_pooled(d);
+}
+
 // Patches of a tile in pairs. Fewer channels than a pixel has lie tap behind tap: such a patch is made behind the pairs first.
 Pairs gather(const Layer &l, const Tile &tile) {
   const uint32_t planes = planes_of(l.d.input_channels), units = units_of(l.d), lanes = tap_lanes(l.d), taps = l.window.taps();
@@ -98,12 +104,29 @@ inline void store_sums(const int32x4_t (&of)[TOGETHER], int32_t *to) {
   vst1_s32(to + 2, vpadd_s32(half[2], half[3]));
 }
 
+// Two units of a pair of pixels times TOGETHER channels. The first sums are set, not added to.
+template <bool FIRST>
+__attribute__((always_inline)) inline void two_units(const int8_t *&first, const int8_t *&second, size_t step, const int8_t *&weights, int32x4_t (&one)[TOGETHER], int32x4_t (&two)[TOGETHER]) {
+  const int8x16_t x = vld1q_s8(first), y = vld1q_s8(second);
+  first += step;
+  second += step;
+  const int8x16x2_t w01 = load_two(weights), w23 = load_two(weights);
+  const int8x16_t each[TOGETHER] = {w01.val[0], w01.val[1], w23.val[0], w23.val[1]};
+  for (uint32_t c = 0; c < TOGETHER; c++) {
+    const int16x8_t p = products(vget_low_s8(x), vget_low_s8(y), each[c]), q = products(vget_high_s8(x), vget_high_s8(y), each[c]);
+    one[c] = FIRST ? vpaddlq_s16(p) : vpadalq_s16(one[c], p);
+    two[c] = FIRST ? vpaddlq_s16(q) : vpadalq_s16(two[c], q);
+  }
+}
+
 // A pair of pixels times TOGETHER channels; weights: an odd first unit by itself, then two units of a channel, of the next, ...
 inline void multiply(const int8_t *pixels, size_t step, const int8_t *weights, uint32_t units, int32_t *sums_one, int32_t *sums_two) {
   int32x4_t one[TOGETHER], two[TOGETHER];
+  const int8_t *second = pixels + step;
   if (units % 2 != 0) {
     const int8x16_t x = vld1q_s8(pixels);
     pixels += step;
+    second += step;
     const int8x16x2_t w = load_two(weights);
     const int8x8_t each[TOGETHER] = {vget_low_s8(w.val[0]), vget_high_s8(w.val[0]), vget_low_s8(w.val[1]), vget_high_s8(w.val[1])};
     for (uint32_t c = 0; c < TOGETHER; c++) {
@@ -111,18 +134,9 @@ inline void multiply(const int8_t *pixels, size_t step, const int8_t *weights, u
       two[c] = vpaddlq_s16(vmull_s8(vget_high_s8(x), each[c]));
     }
   } else {
-    for (uint32_t c = 0; c < TOGETHER; c++) one[c] = two[c] = vdupq_n_s32(0);
+    two_units<true>(pixels, second, 2 * step, weights, one, two);
   }
-  for (uint32_t twice = units / 2; twice > 0; twice--) {
-    const int8x16_t x = vld1q_s8(pixels), y = vld1q_s8(pixels + step);
-    pixels += 2 * step;
-    const int8x16x2_t w01 = load_two(weights), w23 = load_two(weights);
-    const int8x16_t each[TOGETHER] = {w01.val[0], w01.val[1], w23.val[0], w23.val[1]};
-    for (uint32_t c = 0; c < TOGETHER; c++) {
-      one[c] = vpadalq_s16(one[c], products(vget_low_s8(x), vget_low_s8(y), each[c]));
-      two[c] = vpadalq_s16(two[c], products(vget_high_s8(x), vget_high_s8(y), each[c]));
-    }
-  }
+  for (uint32_t twice = (units - 1) / 2; twice > 0; twice--) two_units<false>(pixels, second, 2 * step, weights, one, two);
   store_sums(one, sums_one);
   store_sums(two, sums_two);
 }
@@ -172,16 +186,20 @@ struct Nine {
   }
 };
 
-// Where the 3 x 3 taps of a tile's pixels begin in each plane, or OUTSIDE where some are padding. All planes have the same rows.
+// Where the 3 x 3 taps of a tile's pixels begin in each plane, in bytes, and whether some of them are padding. All planes have the same rows.
 struct Starts {
-  static constexpr uint32_t OUTSIDE = UINT32_MAX;
   bool use;
-  uint32_t at[TILE_PIXELS];
+  int32_t at[TILE_PIXELS];
+  bool outside[TILE_PIXELS];
 
   Starts(const Layer &l, const Tile &tile) {
     const Window &w = l.window;
     use = l.d.op == Op::DEPTHWISE && w.height == 3 && w.width == 3 && w.dilation_h == 1 && w.dilation_w == 1 && l.d.second_channels == 0 && !(l.d.flags & DescriptorFlag::UPSAMPLE_FIRST);
-    for (uint32_t p = 0; use && p < tile.count; p++) at[p] = tile.taps[p].inside() == 9 ? uint32_t(tile.taps[p].y) * l.d.input_row_stride + uint32_t(tile.taps[p].x) * PIXEL : OUTSIDE;
+    for (uint32_t p = 0; use && p < tile.count; p++) {
+      const Taps &t = tile.taps[p];
+      at[p] = t.y * int32_t(l.d.input_row_stride) + t.x * int32_t(PIXEL);
+      outside[p] = t.inside() != 9;
+    }
   }
 };
 
@@ -199,12 +217,21 @@ __attribute__((noinline)) void multiply_depthwise(const Layer &l, const Tile &ti
   }
   const Nine nine(weights);
   const size_t row = from.row_stride;
+  int8_t *const edge = l.scratch();
   for (uint32_t p = 0; p < tile.count; p++, sums += PIXEL) {
-    const int8_t *at = from.at + starts.at[p];
-    if (starts.at[p] == Starts::OUTSIDE) {
-      gather_pixel(from, w, tile.taps[p], zero, PIXEL, l.scratch());
-      nine.multiply(l.scratch(), l.scratch() + 3 * PIXEL, l.scratch() + 6 * PIXEL, sums);
-    } else nine.multiply(at, at + row, at + 2 * row, sums);
+    const Taps &t = tile.taps[p];
+    const int8_t *rows[3];
+    for (uint32_t ky = 0; ky < 3; ky++) rows[ky] = from.at + starts.at[p] + ky * row;
+    if (starts.outside[p]) {
+      for (uint32_t ky = 0; ky < 3; ky++) {
+        int8_t *const to = edge + ky * 3 * PIXEL;
+        const bool inside = ky >= t.top && ky < t.bottom;
+        if (inside && t.left == 0 && t.right == 3) continue;
+        for (uint32_t kx = 0; kx < 3; kx++) vst1_s8(to + kx * PIXEL, inside && kx >= t.left && kx < t.right ? vld1_s8(rows[ky] + kx * PIXEL) : zero);
+        rows[ky] = to;
+      }
+    }
+    nine.multiply(rows[0], rows[1], rows[2], sums);
   }
 }
 
@@ -306,10 +333,11 @@ void run(const Descriptor &d, const Memory &m, const Part &part) {
   int32_t sums[TILE_PIXELS * PIXEL];
   Tile tile;
   for (uint32_t first = part.first; first < part.end; first += TILE_PIXELS) {
-    locate(d, layer.window, first, min_of(TILE_PIXELS, part.end - first), tile);
-    const Places places(d, tile);
+    const uint32_t count = min_of(TILE_PIXELS, part.end - first);
+    const bool in_place = reads_in_place(d, layer.window, count), located = !in_place || !lies_together(d);
+    if (located) locate(d, layer.window, first, count, tile);
+    const Places places = located ? Places(d, tile) : Places(first, count);
     const Starts starts(layer, tile);
-    const bool in_place = reads_in_place(d, layer.window, tile.count);
     const Pairs pairs = in_place ? Pairs{m.arena + d.input_offset + size_t(first) * PIXEL, d.input_plane_stride, 2 * PIXEL} : sums_channels(d) ? gather(layer, tile) : Pairs{};
     for (uint32_t plane = part.first_channel / PIXEL; plane < planes_of(part.end_channel); plane++) {
       if (!has_weights(d)) {
@@ -317,7 +345,7 @@ void run(const Descriptor &d, const Memory &m, const Part &part) {
         continue;
       }
       if (d.op == Op::DEPTHWISE) multiply_depthwise(layer, tile, starts, plane, sums);
-      else multiply_tile(layer, plane, units, tile.count, pairs, sums);
+      else multiply_tile(layer, plane, units, count, pairs, sums);
       finish(layer, places, plane, sums);
     }
   }

@@ -36,6 +36,13 @@ struct Places {
   uint32_t output[TILE_PIXELS], residual[TILE_PIXELS];
   bool among[TILE_PIXELS];  // not the first of the 2 x 2 that are pooled
 
+  // One behind the other, from the result `first`.
+  Places(uint32_t first, uint32_t results) : count(results) {
+    for (uint32_t p = 0; p < count; p++) {
+      output[p] = residual[p] = (first + p) * PIXEL;
+      among[p] = false;
+    }
+  }
   Places(const Descriptor &d, const Tile &tile) : count(tile.count) {
     const uint32_t halve = is_pooled(d);
     for (uint32_t p = 0; p < count; p++) {
