@@ -96,7 +96,7 @@ describe('3 x 3 kernels, for which the board\'s processor has ways of its own', 
       { numRuns: 150 },
     );
     console.log({ wide, pooled });
-    expect(wide).toBeGreaterThan(20);
+    expect(wide).toBeGreaterThan(5);
     expect(pooled).toBeGreaterThan(10);
   }, 120_000);
 

@@ -1,10 +1,10 @@
 /**
  * `npm run bench:ps [-- --peer] [-- --json]`: instructions that one inference takes on the board's processor alone, counted under qemu-arm by a plugin of our own
- * (ps/count.c): the golden model as g++ compiles it for the Cortex-A9, the NEON kernels, and with --peer the same networks in int8 by ncnn, which is fetched.
- * Instructions, not time: nothing here knows the A9's pipeline.
+ * (ps/count.c): the golden model as g++ compiles it for the Cortex-A9, the NEON kernels, and with --peer the same networks in int8 by ncnn and by XNNPACK,
+ * which are fetched. Instructions, not time: nothing here knows the A9's pipeline.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from '../../hls/build.mjs';
@@ -15,8 +15,7 @@ import { writeProgram } from '../../src/compiler/write.ts';
 import { ROOT } from '../support/data.ts';
 import { mobilenetv2 } from './core/mobilenetv2.ts';
 import { inputOf } from './core/networks.ts';
-import { ncnnModel } from './ps/ncnn.ts';
-import { ncnnPeer, Unavailable, type Peer } from './ps/peers.ts';
+import { ncnnPeer, Unavailable, xnnpackPeer, type Peer } from './ps/peers.ts';
 import { macsOf, stepsOf, type Shape, type Steps } from './ps/steps.ts';
 
 type Benched = { readonly name: string; readonly program: Uint8Array; readonly macs: number; readonly input: Shape; readonly codes: Int8Array };
@@ -88,36 +87,27 @@ async function outputsOf({ program, codes }: Benched, { tensors, outputs }: Step
   }
 }
 
-type Beside = { readonly instructions: number; readonly correlation: number };
+type Beside = { readonly peer: string; readonly instructions: number; readonly correlation: number };
 
-/** The same network by ncnn. That it is the same shows in its widest output, which 7 to 8 bits of other rounding change a little. */
-async function byNcnn(peer: Peer, plugin: string, folder: string, network: Benched): Promise<Beside> {
+/** The same network by a peer. That it is the same shows in its widest output, which other rounding changes a little. */
+async function beside(peer: Peer, plugin: string, folder: string, network: Benched): Promise<Beside> {
   const steps = stepsOf(network.program);
   const macs = steps.steps.reduce((sum, step) => sum + macsOf(step), 0);
   if (macs !== network.macs) throw new Error(`${network.name}: the peer is given ${macs} MAC of ${network.macs}`);
-  const model = ncnnModel(steps);
-  const [height, width, channels] = network.input;
-  const values = Float32Array.from({ length: network.codes.length }, (_, i) => {
-    const [channel, pixel] = [Math.floor(i / (height * width)), i % (height * width)];
-    return (network.codes[pixel * channels + channel]! - model.input.centre) * model.input.unit;
-  });
+  const work = { steps, input: network.input, codes: network.codes };
   mkdirSync(folder);
-  writeFileSync(join(folder, 'network.param'), model.param);
-  writeFileSync(join(folder, 'network.bin'), model.bin);
-  writeFileSync(join(folder, 'input.f32'), new Uint8Array(values.buffer));
+  const args = peer.prepare(work, folder);
   let output: Buffer = Buffer.alloc(0);
   const instructions = each((repeats) => {
-    const run = counted(plugin, peer.program, [...peer.args, folder, `${width}`, `${height}`, `${channels}`, `${repeats}`, ...model.outputs], peer.options);
+    const run = counted(plugin, peer.program, args(repeats), peer.options);
     output = run.output;
     return run.instructions;
   });
   const ours = await outputsOf(network, steps);
-  const theirs = new Float32Array(output.buffer.slice(output.byteOffset, output.byteOffset + output.length));
-  const widest = ours.reduce((best, list) => (list.length > best.length ? list : best));
-  const at = ours.slice(0, ours.indexOf(widest)).reduce((sum, list) => sum + list.length, 0);
-  const alike = correlation(widest, theirs.subarray(at, at + widest.length));
+  const widest = ours.reduce((best, list, i) => (list.length > ours[best]!.length ? i : best), 0);
+  const alike = correlation(ours[widest]!, peer.outputOf(output, work, widest));
   if (!(alike > 0.5)) throw new Error(`${network.name}: ${peer.name} computes something else (r = ${alike})`);
-  return { instructions, correlation: alike };
+  return { peer: peer.name, instructions, correlation: alike };
 }
 
 if (!hasArmhf) throw new Error('Missing for this bench: apt-get install g++-arm-linux-gnueabihf qemu-user');
@@ -126,29 +116,35 @@ try {
   const plugin = join(folder, 'count.so');
   execFileSync('gcc', ['-O2', '-shared', '-fPIC', join(ROOT, 'test/bench/ps/count.c'), '-o', plugin]);
   const [portable, neon] = [await build('driver-baseline', { machine: 'armhf' }), await build('driver', { machine: 'armhf' })];
-  let missing = 'not asked for: npm run bench:ps -- --peer';
-  const peer = process.argv.includes('--peer') ? await ncnnPeer().catch((error: unknown) => {
-    if (!(error instanceof Unavailable)) throw error;
-    missing = error.message;
-    return null;
-  }) : null;
+  const peers: Peer[] = [];
+  const missing: string[] = [];
+  for (const peer of process.argv.includes('--peer') ? [ncnnPeer, xnnpackPeer] : []) {
+    await peer().then((found) => peers.push(found), (error: unknown) => {
+      if (!(error instanceof Unavailable)) throw error;
+      missing.push(error.message);
+    });
+  }
+  if (!process.argv.includes('--peer')) missing.push('none was asked for: npm run bench:ps -- --peer');
   const rows = [];
   for (const [i, network] of networks().entries()) {
     const own = (driver: string): number => each((repeats) => counted(plugin, driver, [], [], requests(network, repeats)).instructions);
-    const beside = peer && (await byNcnn(peer, plugin, join(folder, `${i}`), network));
-    rows.push({ network: network.name, macs: network.macs, portable: own(portable), neon: own(neon), peer: beside });
+    const [baseline, ours] = [own(portable), own(neon)];
+    const others: Beside[] = [];
+    for (const [k, peer] of peers.entries()) others.push(await beside(peer, plugin, join(folder, `${i}-${k}`), network));
+    const best = Math.min(...others.map((other) => other.instructions));
+    rows.push({ network: network.name, macs: network.macs, portable: baseline, neon: ours, peers: others, ratio: others.length > 0 ? ours / best : null });
   }
-  if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify({ means: 'qemu-arm -cpu cortex-a9, plugin test/bench/ps/count.c', peer: peer?.name ?? null, ...(peer === null && { missing }), rows }, null, 2)}\n`);
+  if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify({ means: 'qemu-arm -cpu cortex-a9, plugin test/bench/ps/count.c', missing, rows }, null, 2)}\n`);
   else {
     const million = (n: number): string => (n / 1e6).toFixed(1);
+    const head = ['network', 'MMAC', 'portable', 'NEON', ...peers.map((peer) => peer.name), 'NEON / best peer', 'correlation with the peers\' outputs'];
     const table = rows.map((r) => [
-      r.network, million(r.macs), million(r.portable), million(r.neon), (r.macs / r.neon).toFixed(2), (r.portable / r.neon).toFixed(2),
-      ...(r.peer === null ? [] : [million(r.peer.instructions), (r.neon / r.peer.instructions).toFixed(2), r.peer.correlation.toFixed(3)]),
+      r.network, million(r.macs), million(r.portable), million(r.neon), ...r.peers.map((other) => million(other.instructions)),
+      r.ratio?.toFixed(2) ?? '-', r.peers.map((other) => other.correlation.toFixed(3)).join(', ') || '-',
     ]);
-    const head = ['network', 'MMAC', 'portable, M instructions', 'NEON, M instructions', 'MAC an instruction', 'portable / NEON', ...(peer === null ? [] : [`${peer.name}, M instructions`, 'NEON / peer', 'outputs\' correlation'])];
     process.stdout.write(`${[head, ...table].map((row) => row.join(' | ')).join('\n')}\n`);
-    process.stdout.write('Counted under qemu-arm by test/bench/ps/count.c, one inference on one thread; portable: the golden model as g++ vectorises it.\n');
-    if (peer === null) process.stdout.write(`No peer: ${missing}\n`);
+    process.stdout.write('Millions of instructions of one inference on one thread, counted under qemu-arm by test/bench/ps/count.c; portable: the golden model as g++ vectorises it.\n');
+    for (const why of missing) process.stdout.write(`No peer: ${why}\n`);
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

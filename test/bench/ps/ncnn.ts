@@ -2,24 +2,10 @@
  * A network of steps.ts as ncnn reads it, in int8 as its own ncnn2int8 leaves networks: convolutions that follow one another hand on int8, all else is fp32.
  * ncnn has no zero points: a code c is the value (c - centre) × unit, its int8 half as fine where values are of one sign.
  */
-import type { Step, Steps } from './steps.ts';
+import { ownReading, readingsOf, weightSums, type Reading, type Step, type Steps } from './steps.ts';
 
-/** How a tensor's codes are values, and what brings values to ncnn's int8. */
-type Reading = { readonly centre: number; readonly unit: number; readonly scale: number };
-
-function readings({ tensors, input, steps }: Steps): Map<number, Reading> {
-  const read = (centre: number, unit: number, most = 127): Reading => ({ centre, unit, scale: 127 / (Math.max(most - centre, centre + 128) * unit) });
-  const all = new Map([[input, read(tensors[input]!.zero, 1)]]);
-  for (const { op, from, to, input: [height, width], biases, ratios, stageZero, residual, most } of steps) {
-    const before = all.get(from)!;
-    const { zero } = tensors[to]!;
-    if (op === 'MAX_POOL') all.set(to, before);
-    // The mean of the values, exactly: what the codes' average adds is in the centre.
-    else if (op === 'AVERAGE_POOL') all.set(to, read(stageZero + (height * width * before.centre + biases[0]!) * ratios[0]!, before.unit / (height * width * ratios[0]!)));
-    else all.set(to, read(zero, residual === null ? 1 : all.get(residual.from)!.unit / residual.others, most));
-  }
-  return all;
-}
+/** What brings values to ncnn's int8. */
+const scaleOf = ({ centre, unit, most }: Reading): number => 127 / (Math.max(most - centre, centre + 128) * unit);
 
 const floats = (values: readonly number[]): Buffer => Buffer.from(Float32Array.from(values).buffer);
 /** Before int8 weights; they fill words. */
@@ -40,7 +26,7 @@ function transposed({ op, weights, input: [, , channels], output: [, , outputs] 
 /** @returns the text that says what the layers are, their weights, and the blobs that hold the tensors of `outputs` */
 export function ncnnModel(network: Steps): { param: string; bin: Buffer; outputs: string[]; input: Reading } {
   const { steps } = network;
-  const reading = readings(network);
+  const reading = readingsOf(network);
   const lines: string[] = [];
   const bin: Buffer[] = [];
   const blobs = new Map<number, string[]>();
@@ -72,18 +58,12 @@ export function ncnnModel(network: Steps): { param: string; bin: Buffer; outputs
       return made(to, blob);
     }
     const alone = residual === null;
-    // Of the convolution itself; a residual's unit is that of the sum.
-    const own = alone ? after : { centre: step.stageZero, unit: after.unit * residual.own };
-    const each = weights.length / outputs;
-    const sums = Array.from({ length: outputs }, (_, o) => {
-      let sum = 0;
-      for (let k = 0; k < each; k++) sum += weights[op === 'DEPTHWISE' ? k * outputs + o : o * each + k]!;
-      return sum;
-    });
+    const own = ownReading(step, after);
+    const sums = weightSums(step);
     const biases = step.biases.map((bias, o) => ((bias + before.centre * sums[o]!) * step.ratios[o]! + step.stageZero - own.centre) * own.unit);
     const next = readers(to);
     const handsOn = alone && op !== 'DENSE' && next.length > 0 && !network.outputs.includes(to) && next.every((s) => s.from === to && (s.op === 'CONV' || s.op === 'DEPTHWISE') && s.residual?.from !== to);
-    bin.push(int8(transposed(step)), floats(biases), floats(step.ratios.map((ratio) => before.unit / (ratio * own.unit))), floats([before.scale]), ...(handsOn ? [floats([after.scale])] : []));
+    bin.push(int8(transposed(step)), floats(biases), floats(step.ratios.map((ratio) => before.unit / (ratio * own.unit))), floats([scaleOf(before)]), ...(handsOn ? [floats([scaleOf(after)])] : []));
     const [activation, parameters] = alone ? clip(step, after.unit) : [0, ''];
     const fused = { 9: activation, [-23310]: activation === 3 ? parameters : undefined };
     const source = [take(from)];

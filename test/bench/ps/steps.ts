@@ -68,3 +68,33 @@ export function stepsOf(bytes: Uint8Array): Steps {
   });
   return { tensors: program.tensors.map((t) => ({ shape: [t.height, t.width, t.channels], zero: t.zeroPoint })), input: inputs[0]!, outputs, steps };
 }
+
+/** How a tensor's codes are real values: (code - centre) × unit. Residual adds are plain sums of values, averages plain means. */
+export type Reading = { readonly centre: number; readonly unit: number; readonly most: number };
+
+/** Of the tensors, by their number. */
+export function readingsOf({ tensors, input, steps }: Steps): Map<number, Reading> {
+  const all = new Map<number, Reading>([[input, { centre: tensors[input]!.zero, unit: 1, most: 127 }]]);
+  for (const { op, from, to, input: [height, width], biases, ratios, stageZero, residual, most } of steps) {
+    const before = all.get(from)!;
+    const count = height * width;
+    if (op === 'MAX_POOL') all.set(to, before);
+    // What the average adds to the codes is in the centre.
+    else if (op === 'AVERAGE_POOL') all.set(to, { centre: stageZero + (count * before.centre + biases[0]!) * ratios[0]!, unit: before.unit / (count * ratios[0]!), most });
+    else all.set(to, { centre: tensors[to]!.zero, unit: residual === null ? 1 : all.get(residual.from)!.unit / residual.others, most });
+  }
+  return all;
+}
+
+/** How the sums of a step's weights, and nothing that is added to them, are codes: those of a tensor without a name where a residual is added. */
+export const ownReading = ({ residual, stageZero }: Step, after: Reading): Reading => (residual === null ? after : { centre: stageZero, unit: after.unit * residual.own, most: 127 });
+
+/** Of each output channel. */
+export function weightSums({ op, weights, output: [, , outputs] }: Step): number[] {
+  const each = weights.length / outputs;
+  return Array.from({ length: outputs }, (_, o) => {
+    let sum = 0;
+    for (let k = 0; k < each; k++) sum += weights[op === 'DEPTHWISE' ? k * outputs + o : o * each + k]!;
+    return sum;
+  });
+}
