@@ -10,7 +10,7 @@ import { writeProgram } from '../../src/compiler/write.ts';
 import { random } from '../../test/support/qdq.ts';
 import { inputCodes, network, recipes } from '../../test/support/random-network.ts';
 import { BUILD_TIMEOUT, Golden, Status } from '../tests/golden.ts';
-import { mixedFloats, randomNetwork } from '../tests/network.ts';
+import { halves, mixedFloats, randomNetwork } from '../tests/network.ts';
 import { MEMORY_ADDRESS, SimulatedBoard } from './board.ts';
 
 const OK = { status: Status.OK, text: '' };
@@ -95,6 +95,10 @@ describe.each([['memory that the processor does not cache', false], ['cached mem
       await right(writeProgram({ ...parts, descriptors: parts.descriptors.map((d) => ({ ...d, target: next() < 0.5 ? 'PL' as const : 'PS' as const })) }), seed);
     }), { numRuns: 15 });
   }, 120_000);
+
+  it('layers whose results lie between one another\'s, row by row', async () => {
+    for (const targets of [['PL', 'PS', 'PL'], ['PS', 'PL', 'PS'], ['PL', 'PS', 'PS'], ['PS', 'PL', 'PL']] as const) await right(halves(targets), 3);
+  });
 
   it('one with float operators between the core\'s layers and behind them', async () => {
     await right(compileProgram(mixedFloats().onnx).program, 5);

@@ -1,5 +1,6 @@
 /** Random small networks for the simulated core: layers that lean on one another in every way, and layers that could run at once. */
 import { NetworkBuilder, type Activation, type Network, type Source } from '../../test/bench/core/builder.ts';
+import { writeProgram } from '../../src/compiler/write.ts';
 import type { Act } from '../../test/bench/core/requantise.ts';
 import type { Activation as Codes } from '../../test/support/qdq.ts';
 import { Qdq, random } from '../../test/support/qdq.ts';
@@ -65,6 +66,27 @@ export function manySmall(count: number): Network {
   const net = new NetworkBuilder('many small', count);
   const x = net.input(1, 1, 8);
   return net.build(Array.from({ length: count }, () => net.conv(x, { out: 8 })));
+}
+
+/** Two layers that write the left and the right half of one tensor's rows, and a third that reads the whole: each on the target given. */
+export function halves(targets: readonly ['PL' | 'PS', 'PL' | 'PS', 'PL' | 'PS']): Uint8Array {
+  const [height, width] = [4, 16];
+  const net = new NetworkBuilder('halves', 1);
+  const x = net.input(height, width, 8);
+  const whole = net.input(height, 2 * width, 8);
+  const made = [net.conv(x, { out: 8, kernel: 3 }), net.conv(x, { out: 8 })];
+  const { parts } = net.build([net.conv(whole, { out: 8, kernel: 3 }), ...made]);
+  const { offset, planeStride, rowStride } = whole.place;
+  const moved = made.map(({ place }, i) => ({ ...place, offset: offset + 8 * width * i, planeStride, rowStride }));
+  return writeProgram({
+    ...parts,
+    inputs: parts.inputs.slice(0, 1),
+    places: parts.places.map((place) => moved.find(({ tensor }) => tensor === place.tensor) ?? place),
+    descriptors: parts.descriptors.map(({ name, values }, i) => {
+      const to = moved[i];
+      return { name, target: targets[i] as 'PL' | 'PS', values: to === undefined ? values : { ...values, outputOffset: to.offset, outputPlaneStride: to.planeStride, outputRowStride: to.rowStride } };
+    }),
+  });
 }
 
 /** Convolutions with softmaxes between them and behind them: four segments, the core's and float operators in turn. */
