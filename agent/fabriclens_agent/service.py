@@ -70,6 +70,8 @@ class Service:
         raise RequestError(404, 'no such path in /v2')
 
     def _model_route(self, head, name, rest):
+        if not self.loaded and name not in self._repository.ready():
+            raise busy('the agent is loading its models')
         version = None
         if rest[:1] == ['versions'] and len(rest) >= 2:
             version, rest = rest[1], rest[2:]
