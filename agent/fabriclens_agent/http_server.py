@@ -5,6 +5,7 @@ pieces, and bounds neither a body nor a slow client. No Date header: the board's
 """
 
 import ipaddress
+import queue
 import re
 import socket
 import ssl
@@ -17,6 +18,7 @@ from .errors import ClientGone, RequestError, busy
 from .http_messages import EventStream, Reader, body_length, json_response, parse_head, render
 
 SMALL = 16 << 10  # bytes worth copying to make one TLS record of them
+LINGER_S = 1.0  # that a client is given to take its last answer
 _CLIENT = re.compile(r'[!-~]{1,64}\Z')
 
 
@@ -86,6 +88,8 @@ class Server:
         self._connections = 0
         self._working = 0
         self._bytes = 0
+        self._turned_away = queue.Queue(64)
+        threading.Thread(target=self._see_off, daemon=True).start()
         self._listener = socket.create_server((host, port), backlog=128,
                                               family=socket.AF_INET6 if ':' in host else socket.AF_INET)
 
@@ -222,17 +226,27 @@ class Server:
             stream.close()
 
     def _turn_away(self, connection, error):
-        """Answers without reading on, and without making the listener wait."""
+        """Answers without reading, and without making the listener wait."""
         try:
             connection.setblocking(False)
-            if not self._tls:  # there the handshake would have to come first
-                response = json_response({'error': error.message}, error.status, error.headers)
-                connection.sendall(b''.join(render(response, False, 0, False)))
-                connection.shutdown(socket.SHUT_WR)
-                connection.recv(65536)
-        except OSError:
-            pass
-        connection.close()
+            if self._tls:  # there the handshake would have to come first
+                connection.close()
+                return
+            response = json_response({'error': error.message}, error.status, error.headers)
+            connection.sendall(b''.join(render(response, False, 0, False)))
+            connection.shutdown(socket.SHUT_WR)
+            self._turned_away.put_nowait((connection, time.monotonic() + LINGER_S))
+        except (OSError, queue.Full):
+            connection.close()
+
+    def _see_off(self):
+        while True:
+            connection, deadline = self._turned_away.get()
+            try:
+                _drain(connection, deadline)
+            except OSError:
+                pass
+            connection.close()
 
 
 def _send(connection, buffers, seconds):
@@ -252,18 +266,23 @@ def _send(connection, buffers, seconds):
 
 
 def _close(connection):
-    """Closes so that the response arrives: bytes of the client still unread would turn the close into a reset, which discards
-    it. They are thrown away for at most a second."""
-    deadline = time.monotonic() + 1.0
+    """Closes so that the response arrives."""
+    deadline = time.monotonic() + LINGER_S
     try:
         if isinstance(connection, ssl.SSLSocket):
-            connection.settimeout(1.0)
+            connection.settimeout(LINGER_S)
             connection = connection.unwrap()  # says that this is the end, which a cut connection does not
         connection.shutdown(socket.SHUT_WR)
-        while time.monotonic() < deadline:
-            connection.settimeout(max(0.01, deadline - time.monotonic()))
-            if not connection.recv(65536):
-                break
+        _drain(connection, deadline)
     except (OSError, ValueError):
         pass
     connection.close()
+
+
+def _drain(connection, deadline):
+    """Throws away what the client still sends, until it leaves or the deadline: bytes unread would turn the close into a reset, which
+    discards the response."""
+    while time.monotonic() < deadline:
+        connection.settimeout(max(0.01, deadline - time.monotonic()))
+        if not connection.recv(65536):
+            return

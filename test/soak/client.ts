@@ -42,20 +42,22 @@ class Hung extends Error {}
 export async function client(options: ClientOptions): Promise<void> {
   const { target, next } = options;
   let peer: Peer | undefined;
+  const doing = { what: 'connecting' };
   while (!target.stopping) {
     const { epoch } = target;
     try {
+      doing.what = 'connecting';
       if (!peer?.open) peer = await within(options, Peer.connect(target.port));
-      if (!(await act(options, peer))) {
+      if (!(await act(options, peer, doing))) {
         peer.destroy();
         peer = undefined;
       }
     } catch (error) {
       peer?.destroy();
       peer = undefined;
-      if (error instanceof Hung) violate(options, 'hung', `no answer within ${options.hangMs} ms (${error.message})`);
+      if (error instanceof Hung) violate(options, 'hung', `no answer within ${options.hangMs} ms to ${doing.what}`);
       else if (!(error instanceof Cut)) throw error;
-      else if (epoch === target.epoch && epoch % 2 === 0) violate(options, 'unanswered', `the connection ended without an answer (${error.message})`);
+      else if (epoch === target.epoch && epoch % 2 === 0) violate(options, 'unanswered', `the connection ended without an answer to ${doing.what} (${error.message})`);
       else options.counts['cut by a kill']++;
       await pause(50);
     }
@@ -65,9 +67,10 @@ export async function client(options: ClientOptions): Promise<void> {
 }
 
 /** True where the connection can go on. */
-async function act(options: ClientOptions, peer: Peer): Promise<boolean> {
+async function act(options: ClientOptions, peer: Peer, doing: { what: string }): Promise<boolean> {
   const { next, counts, known, slowShape } = options;
   const choice = next();
+  doing.what = choice < 0.6 ? 'a right request' : choice < 0.9 ? 'a malformed request' : 'a look';
   if (choice < 0.6) return ask(options, peer);
   if (choice < 0.7) { // leaves, somewhere in the request or before the answer
     const bytes = Buffer.concat(inferRequest({ model: 'tiny', token: TOKEN, shape: [1, 1, 8, 8], data: known[0]!.codes, outputs: OUTPUTS }));
@@ -133,6 +136,6 @@ const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(do
 
 function within<T>({ hangMs }: ClientOptions, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => (timer = setTimeout(() => reject(new Hung('silence')), hangMs)));
+  const late = new Promise<never>((_, reject) => (timer = setTimeout(() => reject(new Hung()), hangMs)));
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

@@ -86,6 +86,7 @@ async function answers(fixture: Awaited<ReturnType<typeof agentFixture>>, seed: 
 async function failing(board: SimulatedBoard, stand: Stand, next: () => number, end: number): Promise<void> {
   while (Date.now() < end - 1000) {
     await pause(300 + next() * 1200);
+    if (stand.resting) continue;
     const answer = await board.tell(FAULTS[Math.floor(next() * FAULTS.length)]!);
     if (answer !== 'ok') throw new Error(answer);
     stand.faults++;
@@ -104,6 +105,8 @@ class Stand {
   #peak = 0;
   #kills = 0;
   faults = 0;
+  /** No fault may be armed: the one request that an agent makes of itself, when it loads a model, must succeed. */
+  resting = false;
 
   private constructor(name: string, start: (port?: number) => Promise<AgentProcess>, agent: AgentProcess, say: (line: string) => void) {
     this.name = name;
@@ -124,6 +127,8 @@ class Stand {
   }
 
   async kill(): Promise<void> {
+    this.resting = true;
+    await pause(this.faults > 0 ? 2000 : 0); // requests meet what is armed
     this.#look();
     this.#target.epoch++;
     await this.#agent.end('SIGKILL');
@@ -131,6 +136,7 @@ class Stand {
     this.#agent = await this.#start(this.#target.port);
     this.#before = this.#agent.usage();
     this.#target.epoch++;
+    this.resting = false;
   }
 
   summary(): string {
