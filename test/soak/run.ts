@@ -22,7 +22,7 @@ export interface StandReport {
   kills: number;
   counts: Counts;
   faults: number;
-  /** Of the last life: after it became ready, and when all clients had gone. */
+  /** When it was first ready, before any client; and of the last life, when all clients had gone. */
   before: Usage;
   after: Usage;
   /** The largest seen in any life. */
@@ -100,7 +100,7 @@ class Stand {
   readonly #counts = Object.fromEntries(COUNTS.map((name) => [name, 0])) as Counts;
   readonly #target: { port: number; epoch: number; stopping: boolean };
   #agent: AgentProcess;
-  #before: Usage;
+  readonly #before: Usage;
   #clients: Promise<unknown> = Promise.resolve();
   #peak = 0;
   #kills = 0;
@@ -134,7 +134,6 @@ class Stand {
     await this.#agent.end('SIGKILL');
     this.#kills++;
     this.#agent = await this.#start(this.#target.port);
-    this.#before = this.#agent.usage();
     this.#target.epoch++;
     this.resting = false;
   }

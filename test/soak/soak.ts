@@ -17,7 +17,7 @@ else {
   process.stdout.write(`${seconds} s, ${clients} clients, a kill every ${killEvery} s, seed ${seed}; ${cpus()[0]?.model.trim()}, ${cpus().length} cores, load ${loadavg()[0]?.toFixed(1)}\n`);
   for (const { backend, kills, counts, faults, before, after, peakBytes } of stands) {
     process.stdout.write(`${backend}: ${kills} kills, ${faults} faults; ${COUNTS.map((name) => `${counts[name]} ${name}`).join(', ')}\n`);
-    process.stdout.write(`  last life: ${mb(before.residentBytes)} then ${mb(after.residentBytes)}, ${before.threads} then ${after.threads} threads, ${before.files} then ${after.files} files; peak of all ${mb(peakBytes)}\n`);
+    process.stdout.write(`  before any client and after the last: ${mb(before.residentBytes)} then ${mb(after.residentBytes)}, ${before.threads} then ${after.threads} threads, ${before.files} then ${after.files} files; peak of all ${mb(peakBytes)}\n`);
   }
   process.stdout.write(violations.length === 0 ? 'No answer was wrong, late or missing; nothing leaked.\n' : `${violations.join('\n')}\n`);
 }
