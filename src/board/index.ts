@@ -6,3 +6,10 @@ export { BoardLink, connectBoard, isUsable, sshBoardLink, virtualBoardLink, type
 export type { InferAnswer, Tensor, TensorData } from './protocol.ts';
 export { deployPackage, type Deployment, type DeployOptions, type DeployProgress } from './upload.ts';
 export { startVirtualBoard, type OpenBoard, type VirtualBoard, type VirtualBoardOptions } from './virtual.ts';
+export { diagnose, obstacles, reportText, type DoctorReport, type Finding } from './provision/doctor.ts';
+export { find, type Found } from './provision/find.ts';
+export { installPlan, type Step } from './provision/plan.ts';
+export { LAYOUT, type BoardLayout } from './provision/probe.ts';
+export { doctor, install, logs, readToken, rollback, status, uninstall, type Session, type StepEvent, type Vector } from './provision/runner.ts';
+export { connectSsh, HostKeyError, type Login, type SshConnection, type SshOptions } from './ssh/connection.ts';
+export { boardsAt, boardsNamed, fingerprintOf, KnownBoards, NO_BOARDS, withBoard, withoutBoard, type KnownBoard } from './ssh/host-keys.ts';

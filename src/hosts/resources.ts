@@ -15,6 +15,8 @@ export interface Resources {
   agentDir: string;
   /** The agent's shared library; absent until it is built. */
   runtimeLibrary: string;
+  /** What a board gets (npm run build:board); absent until it is built. */
+  boardBundle: string;
   /** Sources of the core and the runtime, which exported projects take along. */
   hlsDir: string;
   /** The synthetic sample studies. */
@@ -41,6 +43,7 @@ export function resolveResources(root: string, resourcesPath?: string): Resource
     modelsDir: join(resourcesPath ?? root, 'models'),
     agentDir: join(resourcesPath ?? root, 'agent'),
     runtimeLibrary: resourcesPath === undefined ? join(root, 'build/hls', runtimeName()) : join(resourcesPath, 'runtime', runtimeName()),
+    boardBundle: join(resourcesPath ?? root, 'build/board', `fabriclens-board-${version}-armhf.tar`),
     hlsDir: join(resourcesPath ?? root, 'hls'),
     samplesDir: join(resourcesPath ?? root, 'models/samples'),
     ortWorkerUrl: pathToFileURL(join(unpacked, 'dist/workers/ort-worker.js')),

@@ -133,6 +133,29 @@ export class SshConnection {
     });
   }
 
+  /** Starts a program that goes on until `end()`, and waits for the first line that it prints. `stdin` is what it is told at once. */
+  async program(command: string, stdin: string, { signal, timeoutMs = COMMAND_TIMEOUT_MS }: CommandOptions = {}): Promise<{ firstLine: string; end: () => void }> {
+    const channel = await this.#open<ClientChannel>((done) => this.#client.exec(command, done), signal);
+    channel.on('error', () => {});
+    channel.stderr.resume();
+    channel.write(stdin);
+    const firstLine = await new Promise<string>((resolve, reject) => {
+      let said = '';
+      const timer = setTimeout(() => settle(() => reject(this.#error('timeout', `a program said nothing within ${timeoutMs} ms`))), timeoutMs);
+      const settle = (act: () => void): void => {
+        clearTimeout(timer);
+        act();
+      };
+      channel.on('data', (chunk: Buffer) => {
+        if (said.length < OUTPUT_LIMIT) said += chunk.toString();
+        const end = said.indexOf('\n');
+        if (end >= 0) settle(() => resolve(said.slice(0, end)));
+      });
+      channel.on('close', () => settle(() => (this.#over === undefined ? resolve(said) : reject(this.#error('board-unreachable', this.#over)))));
+    });
+    return { firstLine, end: () => channel.end() };
+  }
+
   /** A stream to a TCP port of the board's loopback, through this connection. */
   async stream(port: number, signal?: AbortSignal): Promise<Duplex> {
     const channel = await this.#open<ClientChannel>((done) => this.#client.forwardOut('127.0.0.1', 0, '127.0.0.1', port, done), signal);

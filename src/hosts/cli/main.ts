@@ -2,6 +2,7 @@
 import { BoardError } from '../../board/index.ts';
 import { EngineError } from '../../engines/index.ts';
 import { resolveResources, rootOf, type Resources } from '../resources.ts';
+import { board } from './board.ts';
 import { compile } from './compile.ts';
 import { compileModel } from './compile-model.ts';
 import { deploy } from './deploy.ts';
@@ -62,6 +63,8 @@ async function run(argv: readonly string[], resources: Resources, terminal: Term
         return await compileModel(command, resources, terminal, signal);
       case 'compile-program':
         return await compile(command, terminal);
+      case 'board':
+        return await board(command, resources, terminal, signal);
       case 'deploy':
         return await deploy(command, terminal, signal);
       case 'export-hls':

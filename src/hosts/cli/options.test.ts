@@ -26,7 +26,20 @@ describe('parseCommand', () => {
     });
   });
 
+  test('board', () => {
+    expect(parseCommand(['board', 'install', 'me@pynq:2222', '--identity', 'k', '--bundle', 'b.tar', '--plan', '--password-stdin'])).toMatchObject({ action: 'install', host: 'pynq', port: 2222, user: 'me', identity: 'k', bundle: 'b.tar', plan: true, passwordStdin: true });
+    expect(parseCommand(['board', 'trust', '192.168.2.99'])).toMatchObject({ action: 'trust', host: '192.168.2.99', port: 22, user: 'xilinx', fingerprint: undefined });
+    expect(parseCommand(['board', 'find', '192.168.1.0/24'])).toMatchObject({ action: 'find', host: '192.168.1.0/24' });
+    expect(parseCommand(['board', 'find'])).toMatchObject({ host: undefined });
+  });
+
   test.each([
+    [['board'], 'board needs one of find, trust'],
+    [['board', 'flash', 'x'], 'not "flash"'],
+    [['board', 'trust'], 'takes one HOST'],
+    [['board', 'trust', 'a', 'b'], 'takes one HOST'],
+    [['board', 'trust', 'a b'], 'HOST:PORT'],
+    [['board', 'trust', 'me@a', '--user', 'you'], 'user once'],
     [[], 'Say what to do'],
     [['look'], 'There is no command "look"'],
     [['infer'], 'at least one file'],
@@ -58,7 +71,7 @@ describe('parseCommand', () => {
   });
 
   test('the help names every command and option and fits a terminal', () => {
-    for (const word of [...SUBCOMMANDS, '--engine', '--board', '--board-token-file', '--model', '--models', '--repeat', '--frame', '--json', '--progress', '--calibrate', '--out', '--metadata', '--method', '--float', '--samples', '--pin', '--ps-only', '--clock', '--help', '--version']) expect(HELP).toContain(word);
+    for (const word of [...SUBCOMMANDS, '--engine', '--board', '--board-token-file', '--model', '--models', '--repeat', '--frame', '--json', '--progress', '--calibrate', '--out', '--metadata', '--method', '--float', '--samples', '--pin', '--ps-only', '--clock', '--user', '--identity', '--password-stdin', '--fingerprint', '--name', '--bundle', '--root', '--agent-port', '--plan', '--help', '--version']) expect(HELP).toContain(word);
     for (const line of HELP.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
     expect(parseCommand(['infer', '--help'])).toEqual({ command: 'help' });
     expect(parseCommand(['-V'])).toEqual({ command: 'version' });

@@ -69,7 +69,33 @@ export interface DeployCommand {
   json: boolean;
   progress: boolean | undefined;
 }
-export type Command = InferCommand | ModelsCommand | CompileCommand | CompileModelCommand | DeployCommand | ExportHlsCommand | ExportOrtCommand | { command: 'help' } | { command: 'version' };
+export const BOARD_ACTIONS = ['find', 'trust', 'doctor', 'install', 'update', 'rollback', 'uninstall', 'status', 'logs'] as const;
+export interface BoardCommand {
+  command: 'board';
+  action: (typeof BOARD_ACTIONS)[number];
+  /** Of find: host, host:port, subnet or undefined; else a host. */
+  host: string | undefined;
+  /** Of its SSH server. */
+  port: number;
+  user: string;
+  /** File of a private key; without it the SSH agent, then a password. */
+  identity: string | undefined;
+  passwordStdin: boolean;
+  /** Of the host key that somebody compared: trusts it without asking. */
+  fingerprint: string | undefined;
+  name: string | undefined;
+  bundle: string | undefined;
+  /** A trial under this folder of the board, run as the login and without systemd; undefined: the real thing. */
+  root: string | undefined;
+  /** Of the agent on the board's loopback; undefined: 8600. */
+  agentPort: number | undefined;
+  /** Show what would be done, and do nothing. */
+  plan: boolean;
+  /** Support file of the doctor. */
+  out: string | undefined;
+  json: boolean;
+}
+export type Command = BoardCommand | InferCommand | ModelsCommand | CompileCommand | CompileModelCommand | DeployCommand | ExportHlsCommand | ExportOrtCommand | { command: 'help' } | { command: 'version' };
 
 /** The command line does not make sense; exit code 2. */
 export class UsageError extends Error {
@@ -77,7 +103,7 @@ export class UsageError extends Error {
 }
 
 /** Subcommands, for hosts that must tell them from files to open. */
-export const SUBCOMMANDS: readonly string[] = ['infer', 'models', 'compile', 'compile-program', 'deploy', 'export-hls', 'export-ort'];
+export const SUBCOMMANDS: readonly string[] = ['infer', 'models', 'compile', 'compile-program', 'deploy', 'export-hls', 'export-ort', 'board'];
 
 const MAX_REPEATS = 200;
 const MAX_SAMPLES = 10_000;
@@ -90,7 +116,7 @@ export function parseCommand(argv: readonly string[]): Command {
   const [command, ...rest] = positionals;
   switch (command) {
     case undefined:
-      throw new UsageError('Say what to do: infer, models, compile, compile-program, deploy, export-hls or export-ort.');
+      throw new UsageError('Say what to do: infer, models, compile, compile-program, deploy, export-hls, export-ort or board.');
     case 'infer':
       if (rest.length === 0) throw new UsageError('infer needs at least one file, folder or DICOMDIR.');
       if (values['board-token-file'] !== undefined && values.board === undefined) throw new UsageError('--board-token-file belongs to --board HOST:PORT; the virtual board has a token of its own.');
@@ -127,8 +153,10 @@ export function parseCommand(argv: readonly string[]): Command {
     case 'export-ort':
       if (rest.length !== 1) throw new UsageError(`${command} needs one model package folder.`);
       return { command, packageDir: rest[0]!, out: values.out };
+    case 'board':
+      return boardCommand(rest, values);
     default:
-      throw new UsageError(`There is no command "${command}". There are infer, models, compile, compile-program, deploy, export-hls and export-ort.`);
+      throw new UsageError(`There is no command "${command}". There are infer, models, compile, compile-program, deploy, export-hls, export-ort and board.`);
   }
 }
 
@@ -154,6 +182,15 @@ function parse(argv: readonly string[]) {
         pin: { type: 'string', multiple: true },
         'ps-only': { type: 'boolean' },
         clock: { type: 'string' },
+        user: { type: 'string' },
+        identity: { type: 'string' },
+        'password-stdin': { type: 'boolean' },
+        fingerprint: { type: 'string' },
+        name: { type: 'string' },
+        bundle: { type: 'string' },
+        root: { type: 'string' },
+        'agent-port': { type: 'string' },
+        plan: { type: 'boolean' },
         json: { type: 'boolean' },
         progress: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -163,6 +200,24 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
+}
+
+type Values = ReturnType<typeof parse>['values'];
+
+/** HOST is [user@]host[:port]. */
+function boardCommand([word, host, ...more]: string[], values: Values): BoardCommand {
+  const action = BOARD_ACTIONS.find((name) => name === word);
+  if (action === undefined) throw new UsageError(`board needs one of ${BOARD_ACTIONS.join(', ')}${word === undefined ? '' : `, not "${word}"`}.`);
+  if (more.length > 0 || (host === undefined && action !== 'find')) throw new UsageError(`board ${action} takes one HOST, as in: npx fabriclens board ${action} xilinx@192.168.2.99`);
+  const options = {
+    command: 'board', action, identity: values.identity, passwordStdin: values['password-stdin'] ?? false, fingerprint: values.fingerprint, name: values.name, bundle: values.bundle, root: values.root,
+    agentPort: values['agent-port'] === undefined ? undefined : count('--agent-port', values['agent-port'], 65535), plan: values.plan ?? false, out: values.out, json: values.json ?? false,
+  } as const;
+  if (action === 'find') return { ...options, host, port: 22, user: '' };
+  const [, user, rest] = /^(?:([^@\s]{1,64})@)?(.+)$/.exec(host!) ?? [];
+  if (user !== undefined && values.user !== undefined) throw new UsageError('Name the user once: in HOST or with --user.');
+  const address = /:\d+$/.test(rest!) || /^\[/.test(rest!) ? rest! : `${rest}:22`;
+  return { ...options, ...board(address)!, user: user ?? values.user ?? 'xilinx' };
 }
 
 function engines(words: string[] | undefined): EngineId[] | undefined {
@@ -229,6 +284,11 @@ Not for diagnostic use.
   npx fabriclens export-ort PKG_DIR [--out FILE]
                                              the network as ONNX with our operator, for ONNX Runtime
 
+  npx fabriclens board find [HOST|SUBNET]    boards that answer, and how sure that is
+  npx fabriclens board ACTION [USER@]HOST[:PORT]
+                                             a PYNQ-Z2: trust, doctor, install, update, rollback,
+                                             uninstall, status, logs (docs/board.md)
+
 Options of infer
   --engine LIST     cpu-fp32, cpu-int8, board; with commas, reference first (all the model has)
   --board HOST:PORT an agent's address (without it: a virtual board on this computer; wants python3)
@@ -257,6 +317,19 @@ Options of compile
 Options of deploy
   --board, --board-token-file, --json, --progress
                     as above
+
+Options of board
+  --user NAME       who logs in there (xilinx)
+  --identity FILE   private key (without it: the SSH agent, then a password, asked for)
+  --password-stdin  the password is the first line of stdin; it is never an argument
+  --fingerprint F   trust: of the host key that you have compared, SHA256:…
+  --name NAME       trust: what to call the board
+  --bundle FILE     install: what npm run build:board made
+  --root DIR        a trial under this folder of the board, as the login and unsupervised
+  --agent-port N    of the agent, on the board's loopback (8600)
+  --plan            install: show the steps and do nothing
+  --out FILE        doctor: also write a support file, which holds no secret
+  --json            JSON Lines on stdout
 
   --help  --version
 

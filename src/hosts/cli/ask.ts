@@ -1,0 +1,29 @@
+/** Questions on a terminal. */
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+
+/** Nobody sees what is typed, where `hidden`. Undefined where there is no terminal, or no answer. */
+export function ask(question: string, hidden: boolean, stderr: NodeJS.WriteStream): Promise<string | undefined> {
+  if (!process.stdin.isTTY) return Promise.resolve(undefined);
+  stderr.write(question);
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const line = createInterface({ input: process.stdin, output: hidden ? silent : stderr, terminal: true });
+  return new Promise((resolve) => {
+    line.once('close', () => resolve(undefined));
+    line.once('line', (text) => {
+      resolve(text);
+      line.close();
+      if (hidden) stderr.write('\n');
+    });
+  });
+}
+
+/** The first line of stdin, for `--password-stdin`. */
+export async function firstLineOfStdin(): Promise<string> {
+  let text = '';
+  for await (const chunk of process.stdin) {
+    text += String(chunk);
+    if (text.includes('\n') || text.length > 4096) break;
+  }
+  return text.split('\n', 1)[0]!.replace(/\r$/, '');
+}
