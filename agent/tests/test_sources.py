@@ -2,6 +2,7 @@ import ast
 import glob
 import importlib.util
 import os
+import sys
 import sysconfig
 import unittest
 
@@ -21,9 +22,11 @@ def imported(source):
 
 
 def in_standard_library(name):
+    if name in sys.builtin_module_names:
+        return True
     spec = importlib.util.find_spec(name)
-    if spec is None or spec.origin in ('built-in', 'frozen'):
-        return spec is not None
+    if spec is None or spec.origin in (None, 'frozen'):
+        return spec is not None and spec.origin is not None
     return spec.origin.startswith(sysconfig.get_paths()['stdlib']) and '-packages' not in spec.origin
 
 
