@@ -13,14 +13,14 @@ def uniform(n, lo, hi, g, *shape):
     return torch.rand((n, *shape), generator=g, device=g.device) * (hi - lo) + lo
 
 
-def geometry(x, g, strength=1.0):
-    """Rotation, zoom, aspect, shear, shift and horizontal flip in one resampling."""
+def geometry(x, g, strength=1.0, flips=True):
+    """Rotation, zoom, aspect, shear, shift and, unless the sides matter, horizontal flip in one resampling."""
     n = len(x)
     angle = uniform(n, -15, 15, g) * strength * math.pi / 180
     zoom = torch.exp(uniform(n, -0.22, 0.22, g) * strength)
     aspect = torch.exp(uniform(n, -0.14, 0.14, g) * strength)
     shear = uniform(n, -0.1, 0.1, g) * strength
-    flip = torch.where(uniform(n, 0, 1, g) < 0.5, -1.0, 1.0)
+    flip = torch.where(uniform(n, 0, 1, g) < (0.5 if flips else 0), -1.0, 1.0)
     cos, sin = torch.cos(angle), torch.sin(angle)
     theta = torch.zeros(n, 2, 3, device=x.device)
     theta[:, 0, 0] = cos * zoom * aspect * flip
@@ -82,14 +82,14 @@ def erase(x, g, p=0.5):
     return x
 
 
-def augment(x, g, strength=1.0):
+def augment(x, g, strength=1.0, flips=True):
     """x float32 [N,1,H,W] in [0,1] -> the same, augmented."""
-    x = geometry(x, g, strength)
+    x = geometry(x, g, strength, flips)
     x = intensity(x, g, strength)
     x = sharpness(x, g, strength)
     return erase(x, g).clamp(0, 1)
 
 
-def stress(x, g):
+def stress(x, g, flips=True):
     """The same kinds of change without erasing, for validation rows: how the network takes films unlike its own."""
-    return sharpness(intensity(geometry(x, g, 0.8), g), g).clamp(0, 1)
+    return sharpness(intensity(geometry(x, g, 0.8, flips), g), g).clamp(0, 1)

@@ -3,7 +3,7 @@
 Kermany et al., "Labeled Optical Coherence Tomography (OCT) and Chest X-Ray Images", Mendeley Data rscbjbr9sj (CC BY 4.0):
 JPEG files squashed to 224 x 224, in folders train/ and test/ with the authors' file names. Rows of PneumoniaMNIST's `val`
 split (matched in medmnist_split_map.tsv) are validation, but for eight copies of training images; every other file of train/
-is training; test/ is read by evaluate.py only, through `load('test')`, and by nothing else.
+is training; test/ is read by seeds.py only, through `load('test')`, and by nothing else here (`npm run eval` reads it too).
 """
 import csv
 import hashlib
@@ -17,6 +17,7 @@ from PIL import Image
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parent / 'pneumonia'
 SPLIT = HERE / 'split.tsv'
+SMALL = HERE / 'pneumoniamnist.tsv'
 LABELS = ['NORMAL', 'PNEUMONIA']
 SIZE = 224
 
@@ -89,8 +90,40 @@ def load(split: str, check: bool = True) -> tuple[np.ndarray, np.ndarray, list[d
     return images, np.array([r['label'] for r in rows], np.int64), rows
 
 
+def small_hash(image: np.ndarray, label: int) -> str:
+    """Of a row of PneumoniaMNIST: its pixels, then its label as one byte."""
+    return hashlib.sha256(image.tobytes() + bytes([label])).hexdigest()
+
+
+def small_rows(split: str) -> tuple[np.ndarray, np.ndarray]:
+    with np.load(data_root().parent / 'pneumoniamnist-28' / 'pneumoniamnist.npz') as arrays:
+        return arrays[f'{split}_images'], arrays[f'{split}_labels'][:, 0].astype(np.int64)
+
+
+def write_small_manifest() -> None:
+    """pneumoniamnist.tsv: split and the hash of each row, in the order of the arrays; a validation row with a training row's pixels is `duplicate`."""
+    lines, trained = ['split\tsha256'], set()
+    for split in ('train', 'val', 'test'):
+        hashes = [small_hash(image, label) for image, label in zip(*small_rows(split))]
+        lines += [f"{'duplicate' if split == 'val' and h in trained else split}\t{h}" for h in hashes]
+        trained |= set(hashes) if split == 'train' else set()
+    SMALL.write_text('\n'.join(lines) + '\n')
+
+
+def load_small(split: str) -> tuple[np.ndarray, np.ndarray]:
+    """PneumoniaMNIST without duplicates: images uint8 [N,28,28], labels int64 [N]. Refuses rows whose hash is not the manifest's."""
+    with open(SMALL, newline='') as table:
+        listed = [r for r in csv.DictReader(table, delimiter='\t') if r['split'] == split or split == 'val' and r['split'] == 'duplicate']
+    images, labels = small_rows(split)
+    if [small_hash(image, label) for image, label in zip(images, labels)] != [r['sha256'] for r in listed]:
+        raise SystemExit(f"PneumoniaMNIST's {split} rows are not those that pneumoniamnist.tsv lists")
+    used = np.array([r['split'] == split for r in listed])
+    return images[used], labels[used]
+
+
 if __name__ == '__main__':
     write_manifest()
+    write_small_manifest()
     for name in ('train', 'duplicate', 'val', 'test'):
         rows = manifest(name)
         print(name, len(rows), 'images,', sum(r['label'] for r in rows), 'pneumonia,', len({r['patient'] for r in rows}), 'patients')

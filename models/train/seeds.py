@@ -2,21 +2,48 @@
 
     python seeds.py student*.pt
 
-Each seed is calibrated and gets its threshold on validation rows, as the shipped one does, before a test image is opened. Which one is shipped is
-not decided here (export.py).
+Each seed is calibrated and gets its threshold on validation rows, as the shipped one does (npm run eval -- pneumonia --decide), before a test image is
+opened. Which one is shipped is not decided here (export.py).
 """
 import json
+import math
 import sys
 
 import numpy as np
 import torch
+from sklearn.metrics import roc_auc_score
 
 import data
-from evaluate import choose_threshold, figures, rounded
 from export import calibrate
 from train import read, scores
 
+# As in models/eval/sets.ts.
+SENSITIVITY = 0.97
 NAMES = ('auc', 'accuracy', 'sensitivity', 'specificity')
+
+
+def choose_threshold(p: np.ndarray, labels: np.ndarray) -> float:
+    """Highest value t with share(p >= t) >= SENSITIVITY among the positives, rounded down to four digits."""
+    positive = np.sort(p[labels == 1])
+    return math.floor(positive[math.floor((1 - SENSITIVITY) * len(positive))] * 1e4) / 1e4
+
+
+def figures(p, labels, threshold):
+    said = p >= threshold
+    return {
+        'auc': roc_auc_score(labels, p),
+        'accuracy': np.mean(said == labels),
+        'sensitivity': np.mean(said[labels == 1]),
+        'specificity': np.mean(~said[labels == 0]),
+    }
+
+
+def rounded(value):
+    if isinstance(value, dict):
+        return {k: rounded(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [rounded(v) for v in value]
+    return round(float(value), 4) if isinstance(value, (float, np.floating)) else value
 
 
 def main():

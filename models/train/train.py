@@ -39,16 +39,22 @@ def resized(images: torch.Tensor, size: int) -> torch.Tensor:
 
 
 @torch.no_grad()
-def scores(model, images: torch.Tensor, change=None) -> np.ndarray:
-    """P(PNEUMONIA) of uint8 [N,1,H,W]."""
+def differences(model, images: torch.Tensor, change=None) -> np.ndarray:
+    """Logit of PNEUMONIA less that of NORMAL, of uint8 [N,1,H,W]."""
     model.eval()
     out = []
     for part in images.split(128):
         x = part.float() / 255
         if change:
             x = change(x)
-        out.append(torch.softmax(model(normalise(x))[0].float(), 1)[:, 1])
+        logits = model(normalise(x))[0].float()
+        out.append(logits[:, 1] - logits[:, 0])
     return torch.cat(out).cpu().numpy()
+
+
+def scores(model, images: torch.Tensor, change=None) -> np.ndarray:
+    """P(PNEUMONIA) of uint8 [N,1,H,W]."""
+    return 1 / (1 + np.exp(-differences(model, images, change).astype(np.float64)))
 
 
 def auc(labels: np.ndarray, p: np.ndarray) -> float:

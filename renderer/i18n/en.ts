@@ -179,6 +179,8 @@ export const en = {
     code: {
       'modality-not-intended': 'This image is {{modality}}; the model was made for {{intended}}. Its numbers mean little here.',
       'body-part-not-intended': 'This image shows {{bodyPart}}; the model was made for {{intended}}. Its numbers mean little here.',
+      'view-not-intended': 'This view is {{view}}; the model was made for {{intended}}. Its numbers mean little here.',
+      'unlike-training-images': 'To the model this image looks unlike the ones it was made for (distance {{distance}}, limit {{limit}}): another body part or kind of image, or a film that is turned or inverted. Its numbers mean little here.',
       'colour-image': 'This is a colour image ({{photometric}}); the model sees its brightness only.',
       'no-window-in-file': 'The file has no window; the model sees the image over its own value range.',
       'quality-control-image': 'The file says that it is a phantom or synthetic image, not a patient.',

@@ -179,6 +179,8 @@ export const zhCN = {
     code: {
       'modality-not-intended': '此图像为 {{modality}}；该模型用于 {{intended}}。其数字在此意义不大。',
       'body-part-not-intended': '此图像部位为 {{bodyPart}}；该模型用于 {{intended}}。其数字在此意义不大。',
+      'view-not-intended': '此图像的投照体位为 {{view}}；该模型用于 {{intended}}。其数字在此意义不大。',
+      'unlike-training-images': '对模型而言，此图像不像它所针对的图像（距离 {{distance}}，上限 {{limit}}）：可能是其他部位或其他类型的图像，或胸片被旋转或反相。其数字在此意义不大。',
       'colour-image': '这是彩色图像（{{photometric}}）；模型只看其亮度。',
       'no-window-in-file': '文件中没有窗值；模型按图像自身的取值范围处理。',
       'quality-control-image': '文件标明这是体模或合成图像，不是患者。',

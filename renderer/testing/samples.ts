@@ -27,7 +27,7 @@ export const model: ModelInfo = {
       preprocessing: { width: 8, height: 8, channels: 1, fit: 'squash', pad: 0, resample: 'triangle', mean: 0, std: 1 },
       outputs: { logits: 'logits' }, activation: 'softmax', labels: [{ name: 'A', text: { en: 'A' } }, { name: 'B', text: { en: 'B' } }],
       threshold: { classIndex: 1, value: 0.5, method: '', sha256: '0'.repeat(64) }, tolerance: 0.02,
-      intended: { modalities: ['DX', 'CR'], bodyParts: ['CHEST'], text: { en: 'chests' } }, limits: [],
+      intended: { modalities: ['DX', 'CR'], bodyParts: ['CHEST'], views: [], text: { en: 'chests' } }, limits: [],
     },
   },
 };

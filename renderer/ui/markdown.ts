@@ -52,7 +52,7 @@ export function parseMarkdown(text: string): Block[] {
 }
 
 export function splitInline(text: string): Array<{ kind: 'text' | 'code' | 'strong' | 'em'; text: string }> {
-  const plain = text.replace(/\[([^\]]+)\]\(([^)]+)\)/g, (_, label: string, url: string) => (label === url ? url : `${label} (${url})`));
+  const plain = text.replace(/!?\[([^\]]+)\]\(([^)]+)\)/g, (_, label: string, url: string) => (label === url ? url : `${label} (${url})`));
   const parts = plain.split(/(`[^`]+`|\*\*[^*]+\*\*|\*[^*\s][^*]*\*)/).filter((part) => part !== '');
   return parts.map((part) => {
     if (/^`[^`]+`$/.test(part)) return { kind: 'code', text: part.slice(1, -1) };

@@ -115,7 +115,7 @@ export const Run = z.discriminatedUnion('state', [RunOk, RunFailed]);
 export type Run = z.infer<typeof Run>;
 
 /** Each has a text in every language of the window, by test. */
-export const WarningCode = z.enum(['modality-not-intended', 'body-part-not-intended', 'colour-image', 'no-window-in-file', 'quality-control-image', 'repeats-cut-short']);
+export const WarningCode = z.enum(['modality-not-intended', 'body-part-not-intended', 'view-not-intended', 'unlike-training-images', 'colour-image', 'no-window-in-file', 'quality-control-image', 'repeats-cut-short']);
 
 /** A caution that must be visible before a number is: `text` by its code is in the reader's language in the UI. */
 export const Warning = z.object({

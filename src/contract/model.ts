@@ -68,10 +68,37 @@ const Common = z.object({
     modalities: z.array(z.string()).min(1),
     /** Body parts examined (0018,0015), upper case; a file without one is not warned about. */
     bodyParts: z.array(z.string()),
+    /** View positions (0018,5101); a file without one is not warned about. */
+    views: z.array(z.string()).default([]),
     text: LocalText,
   }),
   limits: z.array(LocalText),
 });
+
+const Base64 = z.base64();
+
+/**
+ * How features of images that the network was made for are distributed (src/review/guard.ts): what is far from it is something else. Of the last
+ * feature map's four quarters (2 × 2, sharing the middle row and column of an odd map), the square roots of each channel's mean: 4 × channels values.
+ */
+const Guard = z.object({
+  /** Of model.onnx, whose features these are. */
+  sha256: Sha256,
+  /** float32, little endian: a value's mean and standard deviation. */
+  mean: Base64,
+  deviation: Base64,
+  /** int8, a row a direction of the largest variance; times the row's `steps` it is of unit length. */
+  directions: Base64,
+  steps: z.array(z.number().positive()).max(256),
+  /** Along each direction, and mean over all others. */
+  variances: z.array(z.number().positive()).max(256),
+  rest: z.number().positive(),
+  /** Largest distance that is not warned about. */
+  limit: z.number().positive(),
+  /** How the limit was chosen, on which rows: one sentence. */
+  method: z.string(),
+});
+export type Guard = z.infer<typeof Guard>;
 
 const Classifier = Common.extend({
   task: z.literal('classification'),
@@ -88,6 +115,7 @@ const Classifier = Common.extend({
   }),
   /** Class-activation map: maps[c] = Σ_k weights[c][k] · features[k]. */
   heatmap: z.object({ weights: z.array(z.array(z.number())) }).optional(),
+  guard: Guard.optional(),
 });
 
 /** How raw predictions become boxes: the same numbers for the CPU engines (src/review/detections.ts) and for the program's own operator (NMS). */

@@ -7,6 +7,7 @@ import { boxesOf } from './detections.ts';
 import { compareBoxes } from './match-boxes.ts';
 import type { LoadedPackage } from './packages.ts';
 import { p50p95 } from './statistics.ts';
+import { unlikeTraining } from './warnings.ts';
 
 export interface CompareInput {
   instanceId: string;
@@ -43,9 +44,12 @@ const LOAD_TIMEOUT_MS = 120_000;
 export async function runEngines(input: CompareInput, engineFor: (id: EngineId) => Engine, { onRun, onProgress, signal }: CompareHooks): Promise<Comparison> {
   const runs: Run[] = [];
   const warnings = [...input.warnings];
+  let judged = false;
   for (const id of new Set(input.engines)) {
-    const { run, warning } = await runEngine(id, input, engineFor, { onProgress, signal });
+    const { run, warning, unlike } = await runEngine(id, input, engineFor, { onProgress, signal });
     if (warning) warnings.push(warning);
+    if (unlike && !judged) warnings.push(...unlike);
+    judged ||= unlike !== undefined;
     runs.push(run);
     onRun?.(run);
   }
@@ -79,12 +83,15 @@ function against(runs: ClassificationComparison['runs'], threshold: { classIndex
 interface Outcome {
   run: Run;
   warning?: Warning;
+  /** What its features say of the image: one judgement is enough for all engines. */
+  unlike?: Warning[];
 }
 
 async function runEngine(id: EngineId, input: CompareInput, engineFor: (id: EngineId) => Engine, { onProgress, signal }: CompareHooks): Promise<Outcome> {
   const { pkg, tensor, repeats } = input;
   const samples: PartSample[][] = [];
   let last: Answer | undefined;
+  let unlike: Warning[] | undefined;
   const ok = (): RunOk => ({ ...last!, repeats: samples.length, ...summarise(samples) });
   try {
     if (signal?.aborted) throw new EngineError('cancelled', `${id} was cancelled.`);
@@ -95,15 +102,18 @@ async function runEngine(id: EngineId, input: CompareInput, engineFor: (id: Engi
       const inference = await engine.infer(tensor, { signal, timeoutMs: INFER_TIMEOUT_MS });
       const start = performance.now();
       last = interpret(inference, input);
-      samples.push([...input.prepared, ...inference.parts, { part: 'post', source: 'host', ms: performance.now() - start }]);
+      const took = performance.now() - start;
+      if (done === 1 && inference.task === 'classification' && inference.features) unlike = unlikeTraining(inference.features, pkg.metadata);
+      samples.push([...input.prepared, ...inference.parts, { part: 'post', source: 'host', ms: took }]);
       onProgress?.({ engine: id, done, total: repeats });
     }
-    return { run: ok() };
+    return { run: ok(), ...(unlike && { unlike }) };
   } catch (error) {
     const { code, message } = error instanceof EngineError ? error : { code: 'engine-failed', message: `${id}: ${error instanceof Error ? error.message : String(error)}` };
     if (samples.length === 0) return { run: { state: 'failed', engine: id, code, message } };
     return {
       run: ok(),
+      ...(unlike && { unlike }),
       warning: {
         code: 'repeats-cut-short',
         message: `${id} stopped after ${samples.length} of ${repeats} repeats: ${message}`,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { writeDetectorPackage } from '../../test/support/detector-package.ts';
-import { writeTinyPackage } from '../../test/support/model-package.ts';
+import { guardOf, writeTinyPackage } from '../../test/support/model-package.ts';
 import { loadAllPackages, loadPackages } from './packages.ts';
 
 let folder: string;
@@ -29,6 +29,9 @@ describe('loadPackages', () => {
     ['channels', /prepares 3 channel\(s\) for an input of 1; "channels" under preprocessing is 1 \(grey\) or 3/, (dir) => rewrite(dir, 'channels', (m) => { m.fabriclens.preprocessing.channels = 3; })],
     ['twice', /names the output "predictions" both as predictions and as detections/, () => writeDetectorPackage(folder, 'twice', (m) => { m.fabriclens.outputs.detections = 'predictions'; })],
     ['rule', /metadata\.json, fabriclens\.detection\.scoreThreshold: /, () => writeDetectorPackage(folder, 'rule', (m) => { m.fabriclens.detection.scoreThreshold = 2; })],
+    ['guard-other', /has a guard that was made for another model\.onnx/, (dir) => rewrite(dir, 'guard-other', (m) => { m.fabriclens.guard = { ...guardOf(m), sha256: '0'.repeat(64) }; })],
+    ['guard-parts', /has a guard whose statistics do not fit one another/, (dir) => rewrite(dir, 'guard-parts', (m) => { m.fabriclens.guard = { ...guardOf(m), variances: [1, 2] }; })],
+    ['guard-bare', /has a guard but names no feature output/, (dir) => rewrite(dir, 'guard-bare', (m) => { m.fabriclens.guard = guardOf(m); delete m.fabriclens.outputs.features; delete m.fabriclens.heatmap; })],
     ['maps', /heat map weights that are not one row a label/, (dir) => rewrite(dir, 'maps', (m) => { m.fabriclens.heatmap!.weights.pop(); })],
   ];
   const rewrite = (_: string, name: string, change: Parameters<typeof writeTinyPackage>[2]): void => void writeTinyPackage(folder, name, change);

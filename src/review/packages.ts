@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { EngineId } from '../contract/engine.ts';
 import { ModelMetadata, PACKAGE_FILES } from '../contract/model.ts';
 import { EngineError, readBounded, readFailure, readVerified, type ExecutedFile, type ModelPackage } from '../engines/index.ts';
+import { valuesOf } from './guard.ts';
 
 export interface LoadedPackage extends ModelPackage {
   /** CARD.md, '' when there is none. */
@@ -122,12 +123,15 @@ function inconsistency(folder: string, metadata: ModelMetadata): string | null {
     const { predictions, detections } = fabriclens.outputs;
     return predictions === detections ? `names the output "${predictions}" both as predictions and as detections` : null;
   }
-  const { threshold, heatmap, outputs } = fabriclens;
+  const { threshold, heatmap, outputs, guard } = fabriclens;
   if (threshold.classIndex >= labels.length) return `sets the threshold on class ${threshold.classIndex} of ${labels.length}`;
   if (threshold.sha256 !== sha256['model.onnx']) return 'has a threshold that was chosen for another model.onnx; choose it again on this one';
   if (heatmap && outputs.features === undefined) return 'has heat map weights but names no feature output';
   if (heatmap && (heatmap.weights.length !== labels.length || heatmap.weights.some((row) => row.length !== heatmap.weights[0]!.length))) {
     return `has heat map weights that are not one row a label (${labels.length})`;
   }
+  if (guard && outputs.features === undefined) return 'has a guard but names no feature output';
+  if (guard && guard.sha256 !== sha256['model.onnx']) return 'has a guard that was made for another model.onnx; make it again on this one';
+  if (guard && valuesOf(guard) === undefined) return 'has a guard whose statistics do not fit one another';
   return null;
 }

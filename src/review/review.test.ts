@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildForTest } from '../../test/support/build.ts';
 import { classifier } from '../../test/support/classifier.ts';
 import { rectanglesDicom, writeDetectorPackage } from '../../test/support/detector-package.ts';
-import { writeTinyPackage } from '../../test/support/model-package.ts';
+import { guardOf, writeTinyPackage } from '../../test/support/model-package.ts';
 import { smallDicom } from '../../test/support/small-dicom.ts';
 import { connectBoard, type BoardLink } from '../board/index.ts';
-import { Comparison, type ClassificationRun, type DetectionComparison, type Run } from '../contract/engine.ts';
+import { Comparison, type ClassificationRun, type DetectionComparison, type EngineId, type Run } from '../contract/engine.ts';
 import { createCodecs } from '../dicom/index.ts';
 import { createCpuEngine } from '../engines/index.ts';
 import { toTensor } from '../preprocess/index.ts';
@@ -32,6 +32,8 @@ beforeAll(async () => {
   workerUrl = await buildForTest('src/engines/ort-worker.ts');
   writeTinyPackage(join(folder, 'models'));
   writeDetectorPackage(join(folder, 'models'), 'detector');
+  writeTinyPackage(join(folder, 'models'), 'guarded', (m) => { m.fabriclens.guard = guardOf(m, 20); });
+  writeTinyPackage(join(folder, 'models'), 'guarded-near', (m) => { m.fabriclens.guard = guardOf(m); });
   // Says that it has a program, so that the board is asked; the board is not there.
   const compiled = writeTinyPackage(join(folder, 'models'), 'compiled', (m) => { m.fabriclens.sha256['program.bin'] = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'; });
   writeFileSync(join(compiled, 'program.bin'), '');
@@ -225,6 +227,8 @@ describe('warnings', () => {
     ['a CT slice', { modality: 'CT' }, ['modality-not-intended']],
     ['another body part', { bodyPart: 'HAND' }, ['body-part-not-intended']],
     ['no body part', { bodyPart: '' }, []],
+    ['a lateral view', { viewPosition: 'LL' }, ['view-not-intended']],
+    ['a frontal view', { viewPosition: 'PA' }, []],
     ['no window', { window: null }, ['no-window-in-file']],
     ['colour', { colour: true, modality: 'US', bodyPart: 'HEART' }, ['modality-not-intended', 'body-part-not-intended', 'colour-image']],
   ] as const)('%s', async (name, image, codes) => {
@@ -235,13 +239,26 @@ describe('warnings', () => {
   });
 });
 
+describe('the guard', () => {
+  const ask = async (model: string, engines: EngineId[]): Promise<Comparison> => review.compare({ instanceId: await openOne('a.dcm'), frame: 0, model, engines, repeats: 2 });
+
+  test('warns once, by the first engine that answers', async () => {
+    const { warnings, runs } = await ask('guarded', ['board', 'cpu-int8', 'cpu-fp32']);
+    expect(runs.map(({ state }) => state)).toEqual(['failed', 'ok', 'ok']);
+    expect(warnings).toEqual([{ code: 'unlike-training-images', message: expect.stringMatching(/^To Tiny this image looks unlike the ones it was made for \(distance \d+\.\d\d, limit 25\.00\)/) as string, values: { distance: expect.stringMatching(/^\d+\.\d\d$/) as string, limit: '25.00' } }]);
+    expect(Number(warnings[0]?.values['distance'])).toBeGreaterThan(25);
+  });
+
+  test('says nothing within its limit', async () => expect((await ask('guarded-near', ['cpu-fp32', 'cpu-int8'])).warnings).toEqual([]));
+});
+
 describe('what cannot be compared', () => {
   test('frames, models and images that are not there are named', async () => {
     const instanceId = await openOne('multi.dcm', { frames: 3, sopInstanceUid: '1.2.3.4.9' });
     const ask = (change: object): Promise<Comparison> => review.compare({ instanceId, frame: 2, model: 'tiny', engines: ['cpu-fp32'], repeats: 1, ...change });
     await expect(ask({})).resolves.toMatchObject({ frame: 2 });
     await expect(ask({ frame: 3 })).rejects.toMatchObject({ code: 'no-such-frame', message: 'multi.dcm has 3 frame(s); frame 4 is not among them.' });
-    await expect(ask({ model: 'none' })).rejects.toMatchObject({ code: 'unknown-model', message: 'There is no model "none" (there is: compiled, detector, tiny).' });
+    await expect(ask({ model: 'none' })).rejects.toMatchObject({ code: 'unknown-model', message: 'There is no model "none" (there is: compiled, detector, guarded, guarded-near, tiny).' });
     await expect(ask({ instanceId: 'x' })).rejects.toMatchObject({ code: 'unknown-instance' });
     await expect(review.compare({ instanceId, frame: 0, model: 'tiny', engines: ['cpu-fp32'], repeats: 1 }, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'cancelled' });
   });

@@ -2,28 +2,25 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { readEvaluation } from '../../models/eval/card.ts';
+import type { Row } from '../../models/eval/record.ts';
 import { ROOT } from '../support/data.ts';
 
-interface Figures {
-  auc: number;
-  accuracy: number;
-  sensitivity: number;
-  specificity: number;
-}
-const evaluation = JSON.parse(readFileSync(join(ROOT, 'models/pneumonia/evaluation.json'), 'utf8')) as { test: Record<'fp32' | 'int8', Figures> };
+const evaluation = readEvaluation('pneumonia');
+const ENGINES = { fp32: 'cpu-fp32', int8: 'cpu-int8' } as const;
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
 
 const figures = (readme: string, row: 'fp32' | 'int8'): string[] => {
   const line = readme.split('\n').find((text) => text.startsWith(`| ${row} |`));
   return line ? line.split('|').slice(2, 6).map((cell) => cell.trim()) : [];
 };
-const measured = ({ auc, accuracy, sensitivity, specificity }: Figures): string[] => [auc, accuracy, sensitivity, specificity].map((value) => value.toFixed(3));
+const measured = ({ auc, accuracy, sensitivity, specificity }: Row): string[] => [auc, accuracy, sensitivity, specificity].map((value) => value.toFixed(3));
 
 describe.each(['README.md', 'README.zh-CN.md'])('%s', (name) => {
   const text = readFileSync(join(ROOT, name), 'utf8');
 
   test.each(['fp32', 'int8'] as const)('its %s figures are the evaluation’s', (row) => {
-    expect(figures(text, row)).toEqual(measured(evaluation.test[row]));
+    expect(figures(text, row)).toEqual(measured(evaluation.test.rows.find(({ engine }) => engine === ENGINES[row])!));
   });
 
   test('every npm command in it exists', () => {

@@ -154,6 +154,18 @@ describe('infer', () => {
     expect((await run('models', '--models', detectors)).stdout).toContain('from a score of 0.25 on');
   });
 
+  test('of the models shipped the first is taken, and what it is not for is warned about before its numbers', async () => {
+    const slice = join(ROOT, 'models/samples/ct-synthetic/slice-05.dcm');
+    const { code, stdout } = await run('infer', slice, ...CPU);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/\[pneumonia\]\n {2}! .*meant for modality DX, CR, RG; this image's is CT\.[\s\S]*! To Paediatric pneumonia this image looks unlike[\s\S]*cpu-fp32/);
+    const [result] = lines((await run('infer', slice, ...CPU, '--json')).stdout);
+    const { model, warnings } = result as { model: string; warnings: { code: string }[] };
+    expect(model).toBe('pneumonia');
+    expect(warnings.map(({ code: name }) => name)).toEqual(expect.arrayContaining(['modality-not-intended', 'unlike-training-images']));
+    expect(warnings.filter(({ code: name }) => name === 'unlike-training-images')).toHaveLength(1);
+  });
+
   test('an unreachable board fails alone, exit code 1', async () => {
     const { code, stdout } = await run('infer', SAMPLES, '--models', models, '--board', '127.0.0.1:9', '--json');
     expect(code).toBe(1);

@@ -174,7 +174,7 @@ export function writeDetectorPackage(parent: string, name = 'bright', change: (m
       detection: { scoreThreshold: 0.25, iouThreshold: 0.45, maxDetections: 300, objectness: true, boxes: 'cxcywh-pixels' },
       labels: [{ name: 'square', text: { en: 'Square', 'zh-CN': '方块' } }, { name: 'bar', text: { en: 'Bar', 'zh-CN': '长条' } }],
       tolerance: 0.05,
-      intended: { modalities: ['DX', 'US'], bodyParts: [], text: { en: 'Images made for tests.', 'zh-CN': '测试用图像。' } },
+      intended: { modalities: ['DX', 'US'], bodyParts: [], views: [], text: { en: 'Images made for tests.', 'zh-CN': '测试用图像。' } },
       limits: [{ en: 'Finds nothing but bright rectangles.', 'zh-CN': '只能找到亮矩形。' }],
     },
   };

@@ -119,7 +119,7 @@ export function writeTinyPackage(parent: string, name = 'tiny', change: (metadat
       threshold: { classIndex: 1, value: 0.5, method: 'none', sha256: sha256(files['model.onnx']) },
       tolerance: 0.05,
       heatmap: { weights: [[...weights.dense.subarray(0, CHANNELS)], [...weights.dense.subarray(CHANNELS)]] },
-      intended: { modalities: ['DX', 'CR'], bodyParts: ['CHEST'], text: { en: 'Chest radiographs.' } },
+      intended: { modalities: ['DX', 'CR'], bodyParts: ['CHEST'], views: ['AP', 'PA'], text: { en: 'Chest radiographs.' } },
       limits: [],
     },
   };
@@ -129,4 +129,14 @@ export function writeTinyPackage(parent: string, name = 'tiny', change: (metadat
   writeFileSync(join(dir, 'metadata.json'), JSON.stringify(metadata));
   writeFileSync(join(dir, 'CARD.md'), '# Tiny\n');
   return dir;
+}
+
+/** A guard for the tiny package to which an image is as far as its features are from `mean`, one a value: flat images are near 0. */
+export function guardOf({ fabriclens }: ClassifierMetadata, mean = 0): NonNullable<ClassifierFields['guard']> {
+  const base64 = (values: Float32Array | Int8Array): string => Buffer.from(values.buffer).toString('base64');
+  const values = 4 * CHANNELS;
+  return {
+    sha256: fabriclens.sha256['model.onnx'], mean: base64(new Float32Array(values).fill(mean)), deviation: base64(new Float32Array(values).fill(1)),
+    directions: base64(Int8Array.from({ length: values }, (_, i) => (i === 0 ? 127 : 0))), steps: [1 / 127], variances: [1], rest: 1, limit: 25, method: 'none',
+  };
 }

@@ -10,6 +10,7 @@ export interface SmallImage {
   patientName?: string;
   modality?: string;
   bodyPart?: string;
+  viewPosition?: string;
   /** Centre and width; none: the file has no window. */
   window?: [number, number] | null;
   rows?: number;
@@ -35,6 +36,7 @@ export function smallDicom(image: SmallImage = {}): Buffer {
       '00100010': ['PN', image.patientName ?? 'Secret^Person'],
       '00100020': ['LO', 'ID-1'],
       '00180015': ['CS', image.bodyPart ?? 'CHEST'],
+      ...(image.viewPosition === undefined ? {} : { '00185101': ['CS', image.viewPosition] }),
       '0020000D': ['UI', image.studyUid ?? '1.2.3.4'],
       '0020000E': ['UI', image.seriesUid ?? '1.2.3.4.5'],
       '00200011': ['IS', String(image.seriesNumber ?? 1)],

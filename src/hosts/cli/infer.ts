@@ -48,10 +48,10 @@ async function chooseModel({ model: wanted }: InferCommand, review: Review, term
   const { models, problems } = await review.models();
   for (const { message } of problems) terminal.stderr.write(plain(`fabriclens: ${message}\n`));
   const names = models.map(({ id }) => id).join(', ');
-  const found = wanted === undefined && models.length === 1 ? models[0] : models.find(({ id }) => id === wanted);
+  const found = wanted === undefined ? models[0] : models.find(({ id }) => id === wanted);
   if (found) return found;
   if (models.length === 0) throw new UsageError('There is no usable model package; name a folder of them with --models DIR.');
-  throw new UsageError(wanted === undefined ? `There are several models; choose one with --model: ${names}.` : `There is no usable model "${wanted}". There is: ${names}.`);
+  throw new UsageError(`There is no usable model "${wanted}". There is: ${names}.`);
 }
 
 interface Work {

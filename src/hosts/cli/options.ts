@@ -294,7 +294,7 @@ Options of infer
   --board HOST:PORT an agent's address (without it: a virtual board on this computer; wants python3)
   --board-token-file FILE
                     holds the agent's token, mode 0600 (without it: FABRICLENS_BOARD_TOKEN)
-  --model NAME      which model package (may be left out when there is one)
+  --model NAME      which model package (the first by name: pneumonia of those shipped)
   --models DIR      where the model packages are (those shipped)
   --repeat N        inferences a run, for p50 and p95; 1 to 200 (1)
   --frame N|all     of a multi-frame image, from 1 (1)

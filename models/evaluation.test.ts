@@ -1,0 +1,83 @@
+/** What was evaluated is what is shipped, cards and pages say what was evaluated, and it is as good as it must be. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { ROOT } from '../test/support/data.ts';
+import { cardOf, pageTable, readEvaluation, svgOf } from './eval/card.ts';
+import { inPackage, readEvaluated, readText } from './eval/package.ts';
+import { MAX_AUC_DROP, MAX_ECE, metricsOf, MIN_MAP_CORRELATION, PAGE, type Evaluation, type Row } from './eval/record.ts';
+import { EVALUATED } from './eval/sets.ts';
+
+const NAMES = Object.keys(EVALUATED);
+const row = ({ rows }: Evaluation['test'], engine: Row['engine']): Row => rows.find((one) => one.engine === engine)!;
+
+test('every package that is shipped is evaluated', () => {
+  const packages = readdirSync(join(ROOT, 'models')).filter((name) => existsSync(inPackage(name, 'metadata.json')));
+  expect(packages).toEqual([...NAMES].sort());
+});
+
+describe.each(NAMES)('%s', (name) => {
+  const pkg = readEvaluated(name);
+  const evaluation = readEvaluation(name);
+  const { fields, metadata } = pkg;
+
+  test('is the evaluated one, at the evaluated threshold', () => {
+    expect(evaluation.sha256).toEqual(pkg.sha256);
+    expect(fields.threshold).toMatchObject({ ...evaluation.threshold, sha256: pkg.sha256['model.onnx'] });
+    expect(fields.tolerance).toBe(evaluation.tolerance);
+    if (fields.guard) expect(evaluation.guard?.limit).toBe(fields.guard.limit);
+  });
+
+  test('its card, its diagram and its metrics are the evaluation, to the last digit', () => {
+    expect(readText(name, 'CARD.md')).toBe(cardOf(name));
+    expect(readText(name, 'reliability.svg')).toBe(svgOf(name));
+    expect(metadata.eval_metrics).toEqual(metricsOf(evaluation));
+  });
+
+  test('answers alike on every engine, and the RTL is the golden model', () => {
+    const fp32 = row(evaluation.test, 'cpu-fp32');
+    for (const engine of ['cpu-int8', 'golden'] as const) {
+      const one = row(evaluation.test, engine);
+      expect(Math.abs(fp32.auc - one.auc)).toBeLessThanOrEqual(MAX_AUC_DROP);
+      expect(one.labelAgreement).toBeGreaterThanOrEqual(0.99);
+      expect(one.mapCorrelation?.mean).toBeGreaterThanOrEqual(MIN_MAP_CORRELATION);
+    }
+    expect(evaluation.sample.rtl.equal).toBe(true);
+    expect(evaluation.sample.images).toBeGreaterThanOrEqual(20);
+  });
+});
+
+describe('as good as issue 8 asks', () => {
+  const pneumonia = readEvaluation('pneumonia');
+
+  test('pneumonia: AUC, accuracy, agreement and calibration on the 624 test images, AUC and accuracy on the 556', () => {
+    expect([pneumonia.test.images, pneumonia.testMedmnist?.images]).toEqual([624, 556]);
+    for (const set of [pneumonia.test, pneumonia.testMedmnist!]) {
+      for (const { auc, accuracy } of set.rows) {
+        expect(auc).toBeGreaterThanOrEqual(0.985);
+        expect(accuracy).toBeGreaterThanOrEqual(0.93);
+      }
+    }
+    for (const { ece, labelAgreement } of pneumonia.test.rows) {
+      expect(ece).toBeLessThanOrEqual(MAX_ECE);
+      expect(labelAgreement).toBeGreaterThanOrEqual(0.995);
+    }
+  });
+
+  test('pneumonia: what is no chest radiograph is told from its test images', () => {
+    const { notChest, others, flagged } = pneumonia.guard!;
+    expect(notChest.images).toBeGreaterThanOrEqual(50);
+    for (const { auroc } of [notChest, ...others]) expect(auroc).toBeGreaterThanOrEqual(0.98);
+    expect(flagged).toBeLessThanOrEqual(0.02);
+  });
+
+  test('pneumonia-28: more than 1,000 images a second at 100 MHz, by the cycles of the RTL', () => {
+    const { megahertz, cycles } = readEvaluation('pneumonia-28').sample.rtl;
+    expect(megahertz).toBe(100);
+    expect((megahertz * 1e6) / cycles).toBeGreaterThan(1000);
+  });
+});
+
+test('docs/accuracy.md has the table of the evaluation', () => {
+  expect(readFileSync(join(ROOT, PAGE), 'utf8')).toContain(`<!-- table -->\n${pageTable()}\n<!-- end -->`);
+});
