@@ -1,2 +1,2 @@
 /** See build-board.mjs. */
-export function boardFiles(runtime: Uint8Array): { name: string; bytes: Uint8Array; executable?: boolean }[];
+export function boardFiles(libraries: readonly { name: string; bytes: Uint8Array }[]): { name: string; bytes: Uint8Array; executable?: boolean }[];

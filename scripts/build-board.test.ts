@@ -51,29 +51,36 @@ test('a tar is what tar reads, the same bytes for any order of files', () => {
   expect(() => tar([{ name: 'n'.repeat(101), bytes: Buffer.alloc(0) }])).toThrow(/longer/);
 });
 
-describe.skipIf(!hasCompiler)('the runtime for the board', () => {
+describe.skipIf(!hasCompiler)('the libraries for the board', () => {
   let runtime: Buffer;
-  beforeAll(async () => void (runtime = readFileSync(await build('runtime', { machine: 'armhf' }))), BUILD_TIMEOUT);
+  let operators: Buffer;
+  const files = (given: Buffer): ReturnType<typeof boardFiles> => boardFiles([{ name: 'libfabriclens_runtime.so', bytes: given }, { name: 'libfabriclens_ort.so', bytes: operators }]);
+  beforeAll(async () => {
+    runtime = readFileSync(await build('runtime', { machine: 'armhf' }));
+    operators = readFileSync(await build('ort-op', { machine: 'armhf' }));
+  }, BUILD_TIMEOUT);
 
-  test('loads on the oldest image, and is packed with its checksums', () => {
-    const elf = readElf(runtime);
-    expect(elf.symbols.length).toBeGreaterThan(20);
-    expect(elf.needed).toContain('libstdc++.so.6');
-    expect(boardObjections(elf)).toEqual([]);
-    const files = boardFiles(runtime);
-    const sums = Buffer.from(files.at(-1)!.bytes).toString().trimEnd().split('\n').map((line) => line.split('  '));
-    expect(sums.map(([, name]) => name)).toEqual(files.slice(0, -1).map(({ name }) => name));
-    files.slice(0, -1).forEach(({ bytes }, i) => expect(sums[i]?.[0]).toBe(createHash('sha256').update(bytes).digest('hex')));
-    for (const name of ['runtime/libfabriclens_runtime.so', 'agent/fabriclens_agent/__main__.py', 'models/pneumonia/program.bin', 'models/pneumonia/metadata.json']) expect(files.map((file) => file.name)).toContain(name);
-    expect(files.filter(({ name }) => /test|training|\.pyc$/.test(name))).toEqual([]);
+  test('load on the oldest image, and are packed with their checksums', () => {
+    for (const library of [runtime, operators]) {
+      const elf = readElf(library);
+      expect(elf.symbols.length).toBeGreaterThan(20);
+      expect(elf.needed).toContain('libstdc++.so.6');
+      expect(boardObjections(elf)).toEqual([]);
+    }
+    const packed = files(runtime);
+    const sums = Buffer.from(packed.at(-1)!.bytes).toString().trimEnd().split('\n').map((line) => line.split('  '));
+    expect(sums.map(([, name]) => name)).toEqual(packed.slice(0, -1).map(({ name }) => name));
+    packed.slice(0, -1).forEach(({ bytes }, i) => expect(sums[i]?.[0]).toBe(createHash('sha256').update(bytes).digest('hex')));
+    for (const name of ['runtime/libfabriclens_runtime.so', 'runtime/libfabriclens_ort.so', 'agent/notebooks/two_routes.ipynb', 'agent/fabriclens_agent/__main__.py', 'models/pneumonia/program.bin', 'models/pneumonia/metadata.json']) expect(packed.map((file) => file.name)).toContain(name);
+    expect(packed.filter(({ name }) => /test|training|\.pyc$/.test(name))).toEqual([]);
   });
 
-  test('is not packed when it asks for one version too new', () => {
+  test('are not packed when one asks for a version too new', () => {
     const planted = Buffer.from(runtime);
     const at = planted.indexOf('GLIBCXX_3.4.21\0');
     expect(at).toBeGreaterThan(0);
     planted.write('GLIBCXX_3.4.29', at);
-    expect(() => boardFiles(planted)).toThrow(/_M_append.*@GLIBCXX_3\.4\.29: the oldest image has GLIBCXX_3\.4\.28/);
+    expect(() => files(planted)).toThrow(/libfabriclens_runtime.so would not load[^]*_M_append.*@GLIBCXX_3\.4\.29: the oldest image has GLIBCXX_3\.4\.28/);
   });
 
   test('would be refused with a thread, a file status or a symbol looked up by itself', () => {

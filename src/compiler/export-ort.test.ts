@@ -10,15 +10,13 @@ import { build } from '../../hls/build.mjs';
 import { BUILD_TIMEOUT, Golden } from '../../hls/tests/golden.ts';
 import { FLOAT, hasOrt, INT8, OrtHost, type Made } from '../../hls/tests/ort.ts';
 import { ROOT } from '../../test/support/data.ts';
+import { exported, imageOf, nodesOf, opened, ran, unique, valuesOf, whole, type Border, type Exported, type Node } from '../../test/support/exported-ort.ts';
 import { network as mixed, recipes as mixedRecipes } from '../../test/support/mixed-network.ts';
-import { random } from '../../test/support/qdq.ts';
 import { inputCodes, network, recipes } from '../../test/support/random-network.ts';
-import { Direction } from '../contract/layout.ts';
-import { compileProgram, type CompileOptions, type LayerReport } from './compile.ts';
-import { DOMAIN, exportOrt, OPERATOR, type OrtReport } from './export-ort.ts';
-import { OnnxType, readOnnx, type OnnxModel } from './onnx.ts';
+import { compileProgram } from './compile.ts';
+import { DOMAIN, exportOrt, OPERATOR } from './export-ort.ts';
+import { OnnxType, readOnnx } from './onnx.ts';
 import { writeOnnx } from './onnx-write.ts';
-import { readProgram } from './read-program.ts';
 
 let golden: Golden;
 let library: string;
@@ -38,91 +36,6 @@ async function started(operators: string | null = library): Promise<OrtHost> {
   return host;
 }
 
-type Border = { readonly name: string; readonly shape: number[]; readonly elements: number; readonly scale: number; readonly zeroPoint: number };
-type Node = { readonly program: Uint8Array; readonly inputs: Border[]; readonly outputs: Border[] };
-
-/** The FabricConv nodes of a file, whose programs say the same names as they. */
-function nodesOf(model: OnnxModel): Node[] {
-  return model.nodes.filter(({ domain }) => domain === DOMAIN).map(({ opType, attributes, inputs, outputs }) => {
-    expect(opType).toBe(OPERATOR);
-    const program = attributes.get('program')?.t?.data as Uint8Array;
-    const { bindings, tensors } = readProgram(program);
-    const side = (direction: number): Border[] => bindings.filter((b) => b.direction === direction).map(({ name, rank, shape, tensor }) => {
-      const { scale, zeroPoint } = tensors[tensor] as (typeof tensors)[number];
-      return { name, shape: shape.slice(0, rank), elements: shape.slice(0, rank).reduce((a, b) => a * b, 1), scale, zeroPoint };
-    });
-    const node = { program, inputs: side(Direction.INPUT), outputs: side(Direction.OUTPUT) };
-    expect([node.inputs.map(({ name }) => name), node.outputs.map(({ name }) => name)]).toEqual([inputs, outputs]);
-    return node;
-  });
-}
-
-const unique = (nodes: readonly Node[]): Border[] => [...new Map(nodes.flatMap(({ inputs, outputs }) => [...inputs, ...outputs]).map((border) => [border.name, border])).values()];
-
-/** The file with the tensors at its nodes' borders as outputs too. */
-function opened(model: OnnxModel, borders: readonly Border[]): Uint8Array {
-  const own = new Set(model.outputs.map(({ name }) => name));
-  const more = borders.filter(({ name }) => !own.has(name) && !model.inputs.some((input) => input.name === name));
-  return writeOnnx({ ...model, outputs: [...model.outputs, ...more.map(({ name, shape }) => ({ name, elementType: OnnxType.INT8, dims: shape }))] });
-}
-
-const join1 = (parts: readonly Int8Array[]): Int8Array => Int8Array.from(parts.flatMap((part) => [...part]));
-
-/** What the golden model makes of a node's program. */
-async function ran({ program, inputs, outputs }: Node, codes: ReadonlyMap<string, Int8Array>): Promise<Map<string, Int8Array>> {
-  expect((await golden.load(program, true)).text).toBe('');
-  const made = await golden.run(join1(inputs.map(({ name }) => codes.get(name) as Int8Array)));
-  let at = 0;
-  return new Map(outputs.map(({ name, elements }) => [name, made.slice(at, (at += elements))]));
-}
-
-/** All outputs of a whole program in fp32, by name. */
-async function whole(program: Uint8Array, image: Float32Array): Promise<Map<string, Float32Array>> {
-  expect((await golden.load(program)).text).toBe('');
-  const { status, values } = await golden.runFloat(image);
-  expect(status).toBe(0);
-  let at = 0;
-  return new Map(readProgram(program).bindings.filter((b) => b.direction === Direction.OUTPUT).map(({ name, shape, rank }) => [name, values.slice(at, (at += shape.slice(0, rank).reduce((a, b) => a * b, 1)))]));
-}
-
-const valuesOf = ({ type, bytes }: Made): Float32Array | Int8Array => (type === FLOAT ? new Float32Array(bytes.buffer) : new Int8Array(bytes.buffer));
-/** An input whose codes are any. */
-const imageOf = (program: Uint8Array, seed: number): Float32Array => {
-  const { bindings, tensors } = readProgram(program);
-  const { scale, zeroPoint, channels, height, width } = tensors[bindings[0]?.tensor ?? 0] as (typeof tensors)[number];
-  return Float32Array.from(inputCodes(channels * height * width, seed), (code) => Math.fround(code - zeroPoint) * scale);
-};
-/** Whether a row of the report is a layer of the network that the core computes; copies are the schedule's own. */
-const onCore = ({ target, descriptor, operator }: LayerReport): boolean => target === 'PL' && descriptor !== null && operator !== 'Copy' && operator !== 'Gather';
-
-type Exported = { readonly onnx: Uint8Array; readonly options: CompileOptions; readonly bytes: Uint8Array; readonly nodes: Node[]; readonly model: OnnxModel; readonly image: Float32Array; readonly coreOnly: boolean };
-
-/** Exports a network, some of whose layers are pinned to the processor. */
-function exported(onnx: Uint8Array, pinned: number, seed: number): Exported | null {
-  const next = random(seed);
-  const rows = compileProgram(onnx).report.layers;
-  const pin = Object.fromEntries(rows.filter((row) => onCore(row) && next() < pinned).map(({ name }) => [name, 'PS' as const]));
-  const options = { pin };
-  const { program, report } = compileProgram(onnx, options);
-  let bytes: Uint8Array;
-  let made: OrtReport;
-  try {
-    ({ bytes, report: made } = exportOrt(onnx, program));
-  } catch (error) {
-    expect(String(error)).toContain('nothing for the core to do');
-    expect(report.layers.filter((row) => onCore(row) && !row.operator.startsWith('Slice'))).toEqual([]);
-    return null;
-  }
-  const model = readOnnx(bytes);
-  // What multiplies on the core has left the file.
-  const heavy = report.layers.filter(({ target, operator }) => target === 'PL' && /^(Conv|Gemm|MatMul)/.test(operator));
-  const names = new Set(heavy.map(({ name }) => name));
-  expect(model.nodes.filter(({ name, opType }) => names.has(name) && /^(Conv|Gemm|MatMul)$/.test(opType)).map(({ name }) => name)).toEqual([]);
-  expect(made.nodes.reduce((sum, { macs }) => sum + macs, 0)).toBeGreaterThanOrEqual(heavy.reduce((sum, { macs }) => sum + macs, 0));
-  const coreOnly = report.layers.every(({ target, float }) => target === 'PL' && !float);
-  return { onnx, options, bytes, nodes: nodesOf(model), model, image: imageOf(program, seed), coreOnly };
-}
-
 /** Each node's program on the codes that the whole program has at its inputs: those at its outputs. Gives how many codes were compared. */
 async function likeTheWhole({ onnx, options, nodes, image }: Exported): Promise<number> {
   const named = new Set(readOnnx(onnx).nodes.flatMap(({ outputs }) => outputs));
@@ -130,14 +43,14 @@ async function likeTheWhole({ onnx, options, nodes, image }: Exported): Promise<
   const codes = new Map<string, Int8Array>();
   for (let first = 0; first < borders.length; first += 40) {
     const some = borders.slice(first, first + 40);
-    const values = await whole(compileProgram(onnx, { ...options, extraOutputs: some.map(({ name }) => name) }).program, image);
+    const values = await whole(golden, compileProgram(onnx, { ...options, extraOutputs: some.map(({ name }) => name) }).program, image);
     for (const { name, scale, zeroPoint } of some) codes.set(name, Int8Array.from(values.get(name) as Float32Array, (v) => Math.round(v / scale) + zeroPoint));
   }
   let compared = 0;
   for (const node of nodes) {
     // What only nodes know of comes from the node before; what is quantised for a node alone, from nowhere.
     if (node.inputs.some(({ name }) => !codes.has(name))) continue;
-    for (const [name, made] of await ran(node, codes)) {
+    for (const [name, made] of await ran(golden, node, codes)) {
       if (named.has(name)) expect(made, name).toEqual(codes.get(name));
       codes.set(name, made);
       compared += made.length;
@@ -162,9 +75,9 @@ async function inOrt(host: OrtHost, { onnx, nodes, model, image, coreOnly }: Exp
     const { text, outputs: made } = await host.run({ type: FLOAT, shape: model.inputs[0]?.dims ?? [], bytes: new Uint8Array(image.buffer) });
     expect(text).toBe('');
     const values = new Map(outputs.map((name, i) => [name, valuesOf(made[i] as Made)]));
-    for (const node of nodes) for (const [name, wanted] of await ran(node, values as Map<string, Int8Array>)) expect(values.get(name), name).toEqual(wanted);
+    for (const node of nodes) for (const [name, wanted] of await ran(golden, node, values as Map<string, Int8Array>)) expect(values.get(name), name).toEqual(wanted);
     if (!coreOnly) continue;
-    for (const [name, wanted] of await whole(compileProgram(onnx).program, image)) if (values.get(name) instanceof Float32Array) expect(values.get(name), name).toEqual(wanted);
+    for (const [name, wanted] of await whole(golden, compileProgram(onnx).program, image)) if (values.get(name) instanceof Float32Array) expect(values.get(name), name).toEqual(wanted);
   }
   return true;
 }
@@ -184,7 +97,7 @@ describe.skipIf(!hasOrt)('the pneumonia classifier', () => {
       expect(await host.load(bytes, optimised)).toBe('');
       const { text, outputs } = await host.run(input(3));
       expect(text).toBe('');
-      const wanted = await whole(program, new Float32Array(input(3).bytes.buffer));
+      const wanted = await whole(golden, program, new Float32Array(input(3).bytes.buffer));
       expect(outputs.map(valuesOf)).toEqual(readOnnx(onnx).outputs.map(({ name }) => wanted.get(name)));
     }
   });
@@ -263,7 +176,7 @@ it.skipIf(!hasOrt)('a graph that takes codes gives them to a node as they are', 
   const input = inputCodes(3 * 64, 7);
   const { outputs } = await host.run({ type: INT8, shape: [1, 3, 8, 8], bytes: new Uint8Array(input.buffer) });
   const [node] = nodesOf(readOnnx(made.bytes)) as [Node];
-  const wanted = await ran(node, new Map([[node.inputs[0]?.name ?? '', input]]));
+  const wanted = await ran(golden, node, new Map([[node.inputs[0]?.name ?? '', input]]));
   const [border] = node.outputs as [Border];
   expect(valuesOf(outputs[0] as Made)).toEqual(Float32Array.from(wanted.get(border.name) as Int8Array, (code) => Math.fround(code - border.zeroPoint) * border.scale));
 });

@@ -87,13 +87,16 @@ function constants(model: OnnxModel, nodes: readonly OnnxNode[], more: readonly 
   return new Map([...[...model.initializers].filter(([name]) => read.has(name)), ...more.map((t): [string, OnnxTensor] => [t.name, t])]);
 }
 
-function written(model: OnnxModel, { quantised, kept }: Cut, fabric: readonly OnnxNode[]): Uint8Array<ArrayBuffer> {
+function written(model: OnnxModel, { quantised, kept, parts }: Cut, fabric: readonly OnnxNode[]): Uint8Array<ArrayBuffer> {
   const more = quantised.flatMap(({ port: { name, tensor: { scale, zeroPoint } } }) => [tensor(`${name}:scale`, OnnxType.FLOAT, Float32Array.of(scale)), tensor(`${name}:zero`, OnnxType.INT8, Int8Array.of(zeroPoint))]);
   const again = quantised.map(({ port: { name }, from }) => node('QuantizeLinear', '', name, [from, `${name}:scale`, `${name}:zero`], [name]));
   const nodes = ordered([...kept, ...again, ...fabric]);
   // A program has a batch of 1.
   const fixed = (values: OnnxModel['inputs']): OnnxModel['inputs'] => values.map((value) => ({ ...value, dims: value.dims.map((d, i) => (i === 0 && d === 0 ? 1 : d)) }));
-  return writeOnnx({ opset: model.opset, nodes, inputs: fixed(model.inputs), outputs: fixed(model.outputs), initializers: constants(model, nodes, more) });
+  // ONNX Runtime 1.16 infers the type of an operator's first output alone.
+  const outputs = new Set(model.outputs.map(({ name }) => name));
+  const values = parts.flatMap((part) => part.outputs).filter(({ name }) => !outputs.has(name)).map(({ name, shape }) => ({ name, elementType: OnnxType.INT8, dims: [...shape] }));
+  return writeOnnx({ opset: model.opset, nodes, values, inputs: fixed(model.inputs), outputs: fixed(model.outputs), initializers: constants(model, nodes, more) });
 }
 
 /**

@@ -107,6 +107,7 @@ export function writeOnnx(model: OnnxModel, graphName = 'network'): Uint8Array<A
     for (const tensor of model.initializers.values()) inside(writer, 5, () => writeTensor(writer, tensor));
     for (const input of model.inputs) inside(writer, 11, () => writeValue(writer, input));
     for (const output of model.outputs) inside(writer, 12, () => writeValue(writer, output));
+    for (const value of model.values ?? []) inside(writer, 13, () => writeValue(writer, value));
   });
   inside(writer, 8, () => integer(writer, 2, model.opset));
   for (const domain of domainsOf(model.nodes)) {

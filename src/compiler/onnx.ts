@@ -17,7 +17,8 @@ export type OnnxAttribute = { name: string; f?: number; i?: number; s?: string; 
 export type OnnxNode = { name: string; opType: string; domain: string; inputs: string[]; outputs: string[]; attributes: Map<string, OnnxAttribute> };
 /** A dimension without a fixed value (dim_param or nothing) is 0. */
 export type OnnxValue = { name: string; elementType: number; dims: number[] };
-export type OnnxModel = { opset: number; nodes: OnnxNode[]; inputs: OnnxValue[]; outputs: OnnxValue[]; initializers: Map<string, OnnxTensor> };
+/** `values`: what is said of tensors between nodes; written, not read. */
+export type OnnxModel = { opset: number; nodes: OnnxNode[]; inputs: OnnxValue[]; outputs: OnnxValue[]; initializers: Map<string, OnnxTensor>; values?: OnnxValue[] };
 
 const MAX_FILE_BYTES = 1 << 30;
 const MAX_ENTRIES = 500_000;
