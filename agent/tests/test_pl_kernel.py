@@ -126,22 +126,24 @@ class MemoryTest(unittest.TestCase):
 
     def test_u_dma_buf_goes_first(self):
         board = Board(self)
-        folder = '/sys/class/u-dma-buf/udmabuf0/'
+        write(board.root, '/sys/class/u-dma-buf/udmabuf0/size', '8388608\n')  # another program's
+        self.assertIn('Zocl', board.python(ALLOCATE))
+        folder = '/sys/class/u-dma-buf/fabriclens/'
         for name, text in (('size', '8388608\n'), ('phys_addr', '0x000000001f800000\n'), ('sync_mode', '0\n')) + tuple(
                 (name, '') for name in ('sync_direction', 'sync_offset', 'sync_size', 'sync_for_cpu', 'sync_for_device')):
             write(board.root, folder + name, text)
-        os.truncate(write(board.root, '/dev/udmabuf0', b''), 8 << 20)
+        os.truncate(write(board.root, '/dev/fabriclens', b''), 8 << 20)
         self.assertEqual(board.python(ALLOCATE), 'UdmaBuf 8 0x1f800000')
         self.assertEqual([board.read(folder + name)[:8] for name in ('sync_mode', 'sync_direction', 'sync_offset', 'sync_size', 'sync_for_cpu', 'sync_for_device')],
                          ['1', '0', '8388544', '64', '1', '1'])
         write(board.root, folder + 'size', '4096\n')
-        self.assertIn('/dev/udmabuf0 has 4 KiB', board.python(ALLOCATE))
+        self.assertIn('/dev/fabriclens has 4 KiB', board.python(ALLOCATE))
 
     def test_where_neither_is_there(self):
         board = Board(self)
         os.remove(board.memory)
-        self.assertIn('neither u-dma-buf nor zocl is there', board.python(ALLOCATE))
+        self.assertIn('neither a u-dma-buf named fabriclens nor zocl is there', board.python(ALLOCATE))
         write(board.root, '/dev/dri/renderD129', b'')  # of a graphics card
-        self.assertIn('neither u-dma-buf nor zocl', board.python(ALLOCATE))
+        self.assertIn('neither a u-dma-buf named fabriclens nor zocl', board.python(ALLOCATE))
 
 

@@ -1,4 +1,4 @@
-"""One contiguous buffer that both the processor and the core see: u-dma-buf's where that module is loaded, else one of zocl, the memory
+"""One contiguous buffer that both the processor and the core see: u-dma-buf's of our name where there is one, else one of zocl, the memory
 manager that is in the kernel of every PYNQ image (by its ioctls, without XRT's library and without `pynq`). Both are cached: the runtime has
 ranges written back and invalidated by sync()."""
 
@@ -15,6 +15,7 @@ from .board import free_contiguous
 LEAST = 8 << 20  # a buffer below two pages may lie where 32 address bits do not reach (PYNQ v3.1); below this no network fits
 SPARE = 4 << 20  # of CmaFree, for drivers that allocate while they work
 LINE = 64
+UDMABUF = 'fabriclens'  # another name is another program's buffer
 TO_CORE, FROM_CORE = 0, 1
 
 
@@ -99,8 +100,8 @@ class UdmaBuf(Buffer):
 
 
 def _find_udmabuf(root):
-    folders = [folder for name in ('u-dma-buf', 'udmabuf') for folder in sorted(glob.glob(at(root, '/sys/class/%s/*' % name)))]
-    return folders[0] if folders else None
+    folders = [at(root, '/sys/class/%s/%s' % (kind, UDMABUF)) for kind in ('u-dma-buf', 'udmabuf')]
+    return next(filter(os.path.isdir, folders), None)
 
 
 def _ioctl(number, size):
@@ -157,5 +158,5 @@ def _find_zocl(root):
         if name.value == b'zocl':
             return device
         os.close(device)
-    raise PlRefusal('neither u-dma-buf nor zocl is there (%s): no contiguous memory; use an official PYNQ image, and let the agent open %s' %
+    raise PlRefusal('neither a u-dma-buf named fabriclens nor zocl is there (%s): no contiguous memory; use an official PYNQ image, and let the agent open %s' %
                     ('; '.join(refused) or 'no ' + NODES, NODES))
