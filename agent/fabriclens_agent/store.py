@@ -264,7 +264,7 @@ class Store:
             held = sum(size for size, _ in others.values())
             free = self._free()
             crowded = len(others) >= PENDING_FILES or held + wanted > PENDING_BYTES
-            if not crowded and free - wanted >= self.reserve_bytes:
+            if wanted == 0 or not crowded and free - wanted >= self.reserve_bytes:
                 return
             lately = time.monotonic() - ABANDONED_S
             abandoned = [other for other in others if self._touched.get(other, lately) <= lately]

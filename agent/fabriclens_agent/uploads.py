@@ -1,5 +1,6 @@
 """Routes of our extension fabriclens_store: files in chunks, a package of them in a model's place, and what there is."""
 
+import contextlib
 import re
 
 from . import oip
@@ -41,12 +42,16 @@ class Uploads:
 
     def _describe(self, exchange):
         free, pending = self._store.room()
+        rows = []
         try:
-            manifests = {name: self._store.manifest(name) for name in self._store.names()}
+            names = self._store.names()
         except PackageError as error:
             raise RequestError(500, str(error))
-        rows = [dict(manifest.describe(), name=name, package=manifest.sha256)
-                for name, manifest in manifests.items() if manifest]
+        for name in names:
+            with contextlib.suppress(PackageError):  # the repository's index says what is wrong with it
+                manifest = self._store.manifest(name)
+                if manifest:
+                    rows.append(dict(manifest.describe(), name=name, package=manifest.sha256))
         return json_response({'chunk_bytes': CHUNK_BYTES, 'free_bytes': free, 'pending_bytes': pending, 'models': rows})
 
     def _append(self, exchange, sha256):

@@ -251,6 +251,7 @@ class Uploading(StoreTest):
             self.restart()
             self.assertEqual(self.answer('other'), self.answer('tiny'))
             self.assertEqual(self.answer(), 404)
+            self.assertEqual([row['name'] for row in self.stored.get('/v2/store')[1]['models']], ['other'])
             self.assertIn('deploy the model again', json.dumps(self.stored.post('/v2/repository/index')[1]))
         self.assertEqual(deploy(self.stored, 'mine', self.files())[0], 200)
         self.assertEqual(self.answer(), self.answer('tiny'))
