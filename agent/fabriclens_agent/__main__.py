@@ -42,7 +42,9 @@ class StartError(Exception):
 
 def main(arguments=None):
     options = _parser().parse_args(arguments)
-    threading.stack_size(1 << 20)  # a thread a connection in the 3 GiB of a 32-bit process
+    # A thread a connection in the 3 GiB of a 32-bit process. From 3.12 on Python bounds recursion in C by a count that 1 MiB does not hold,
+    # and nested JSON would end the process; the images have older ones.
+    threading.stack_size(1 << 20 if sys.version_info < (3, 12) else 16 << 20)
     sys.setswitchinterval(0.001)  # a finished inference waits for the interpreter at most this long
     try:
         _serve(options)
