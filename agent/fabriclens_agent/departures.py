@@ -12,6 +12,7 @@ class Departures:
 
     def __init__(self):
         self._callbacks = {}
+        self._lock = threading.Lock()
         self._epoll = select.epoll() if _EVENTS else None
         if self._epoll:
             threading.Thread(target=self._loop, name='departures', daemon=True).start()
@@ -20,19 +21,24 @@ class Departures:
         """callback() is called at most once, on another thread, when the peer closes or half-closes `connection`."""
         if self._epoll:
             descriptor = connection.fileno()
-            self._callbacks[descriptor] = callback
-            self._epoll.register(descriptor, _EVENTS | select.EPOLLONESHOT)
+            with self._lock:
+                self._callbacks[descriptor] = callback
+                self._epoll.register(descriptor, _EVENTS | select.EPOLLONESHOT)
 
     def forget(self, connection):
+        """To be called before `connection` is closed."""
         if self._epoll:
-            self._epoll.unregister(connection.fileno())
-            self._callbacks.pop(connection.fileno(), None)
+            with self._lock:
+                self._epoll.unregister(connection.fileno())
+                self._callbacks.pop(connection.fileno(), None)
 
     def _loop(self):
         while True:
             for descriptor, _ in self._epoll.poll():
-                # The event may be about a connection that ended since, and the descriptor be a new client's.
-                callback = self._callbacks.pop(descriptor, None) if _gone(descriptor) else None
+                # The event may be about a connection that ended since, and the descriptor be a new client's. Under the lock it cannot
+                # become one between the look and the taking.
+                with self._lock:
+                    callback = self._callbacks.pop(descriptor, None) if _gone(descriptor) else None
                 if callback:
                     callback()
 

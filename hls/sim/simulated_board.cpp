@@ -154,7 +154,7 @@ class Board {
 
   // A client writes registers before it rings, and LAYER_SELECT before LAYER_CYCLES: what is written last is looked at first.
   bool take_writes() {
-    const bool rung = cell(Register::DOORBELL).exchange(0) != 0;
+    bool rung = cell(Register::DOORBELL).exchange(0) != 0;
     bool written = rung | differs(Register::COMPLETED);
     for (const uint32_t offset : READABLE) written |= differs(offset);
     for (const uint32_t offset : WRITABLE) written |= take(offset);
@@ -163,8 +163,10 @@ class Board {
       written = true;
     }
     const bool controlled = differs(Register::CONTROL);
-    if (controlled) core_.write(Register::CONTROL, seen_[Register::CONTROL]);
+    // Rung before it was reset, and not after: a client waits for a reset's end before it rings again.
+    if (controlled) rung |= cell(Register::DOORBELL).exchange(0) != 0;
     if (rung) ring();
+    if (controlled) core_.write(Register::CONTROL, seen_[Register::CONTROL]);
     if (written || controlled) show_all();
     // Behind STATUS, so that a reset is seen there before it is no longer asked for.
     if (controlled) show(Register::CONTROL, core_.read(Register::CONTROL));
