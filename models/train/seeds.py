@@ -59,7 +59,7 @@ def main():
     rows = []
     for seed, model, threshold in zip(seeds, models, thresholds):
         found = figures(scores(model, torch.from_numpy(images).unsqueeze(1)), labels, threshold)
-        rows.append({'seed': seed, 'threshold': threshold} | {k: found[k] for k in NAMES})
+        rows.append({'seed': seed} | {k: found[k] for k in NAMES})
     table = np.array([[row[k] for k in NAMES] for row in rows])
     result = {'seeds': rows, 'mean': dict(zip(NAMES, table.mean(0))), 'sd': dict(zip(NAMES, table.std(0, ddof=1)))}
     (data.PACKAGE / 'seeds.json').write_text(json.dumps(rounded(result), indent=2) + '\n')

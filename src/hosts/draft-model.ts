@@ -48,7 +48,7 @@ export function givenWith(given: GivenMetadata, fields: ModelFields): GivenMetad
       preprocessing,
       // A label that the file has already keeps its translations.
       ...(labels === null ? {} : { labels: labels.map((name) => before.labels?.find((old) => typeof old === 'object' && old !== null && 'name' in old && old.name === name) ?? { name, text: { en: name } }) }),
-      ...(modalities.length === 0 ? {} : { intended: { bodyParts: intended.bodyParts ?? [], text: intended.text ?? { en: purpose }, modalities } }),
+      ...(modalities.length === 0 ? {} : { intended: { ...intended, bodyParts: intended.bodyParts ?? [], text: intended.text ?? { en: purpose }, modalities } }),
     },
   };
 }

@@ -129,6 +129,19 @@ describe('detectors', () => {
   });
 });
 
+it('a guard stays with its model.onnx, and is left out of another', () => {
+  const made = { sha256: { 'model.onnx': '0'.repeat(64), 'model.int8.onnx': '1'.repeat(64) }, input: { scale: 1 / 64, zeroPoint: 0 }, classes: 2, maxDelta: 0.01 };
+  const guard = { sha256: '0'.repeat(64), mean: 'AAAAAA==', deviation: 'AAAAAA==', directions: '', steps: [], variances: [], rest: 1, limit: 2, method: '' };
+  const withGuard = (sha256: string): ReturnType<typeof metadataOf> => {
+    const given = facts({ given: { fabriclens: { guard: { ...guard, sha256 } } } });
+    return metadataOf(given, prepare(given), made);
+  };
+  expect(withGuard('0'.repeat(64)).metadata.fabriclens).toMatchObject({ guard });
+  const { metadata, unknown } = withGuard('2'.repeat(64));
+  expect(metadata.fabriclens).not.toHaveProperty('guard');
+  expect(unknown).toContainEqual(expect.stringMatching(/^Guard: the one given was made for another model\.onnx/));
+});
+
 it('Softmax at the end goes, the name stays', () => {
   const { model: cut, activation } = withoutFinalActivation(readOnnx(tinyFp32(undefined, true)));
   expect(activation).toBe('softmax');

@@ -47,6 +47,7 @@ const Given = z.looseObject({
     detection: DetectionRule.partial().optional(),
     labels: z.array(z.unknown()).optional(),
     threshold: z.looseObject({ classIndex: z.number().optional(), sha256: z.string().optional() }).optional(),
+    guard: z.looseObject({ sha256: z.string() }).optional(),
   }).optional(),
 });
 export type GivenMetadata = z.infer<typeof Given>;
@@ -262,7 +263,7 @@ export function metadataOf(facts: Facts, preparation: Preparation, made: Made): 
   const monai = Object.values(given.network_data_format?.inputs ?? {}).map((i) => i.modality).filter((m) => m !== undefined);
   const modalities = monai.length > 0 ? monai : facts.modalities.length > 0 ? facts.modalities : ['OT'];
   if (monai.length === 0 && own['intended'] === undefined) unknown.push(`Modalities: ${facts.modalities.length > 0 ? 'those of the calibration images' : 'none stated'}.`);
-  const task = preparation.task === 'detection' ? detectorFields(preparation, made) : classifierFields(preparation, made, own.threshold, unknown);
+  const task = preparation.task === 'detection' ? detectorFields(preparation, made) : { ...classifierFields(preparation, made, own.threshold, unknown), guard: guardFor(made, own.guard, unknown) };
   const tolerance = Math.min(MAX_TOLERANCE, Math.max(0.02, Math.ceil(made.maxDelta * 200) / 100));
   if (own['tolerance'] === undefined) {
     unknown.push(made.maxDelta > MAX_TOLERANCE
@@ -320,6 +321,13 @@ function classifierFields({ logits, features, activation }: ClassifierPreparatio
     threshold: { classIndex: made.classes - 1, value: 0.5, method: 'Not chosen on data: the middle.', ...threshold, sha256: made.sha256['model.onnx'] },
     ...(features === undefined ? { heatmap: undefined } : {}),
   };
+}
+
+/** Features of another network are distributed otherwise. */
+function guardFor({ sha256 }: Made, guard: NonNullable<GivenMetadata['fabriclens']>['guard'], unknown: string[]): object | undefined {
+  if (guard === undefined || guard.sha256 === sha256['model.onnx']) return guard;
+  unknown.push('Guard: the one given was made for another model.onnx and is left out; images unlike the training images are not warned about.');
+  return undefined;
 }
 
 const detectorFields = ({ predictions, rule }: DetectorPreparation, { detections }: Made): object => ({
