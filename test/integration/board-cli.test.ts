@@ -87,6 +87,8 @@ test('trust, doctor, install, killed and again, status, logs, a changed key, uni
   expect(stopped).toContain(before);
   expect(stopped).toContain(server.fingerprint);
   await expected(0, 'trust', '--fingerprint', server.fingerprint);
+  expect(await expected(0, 'secure', '--new-host-keys')).toContain('is pinned by it');
+  expect(await expected(0, 'status')).toContain('active');
   await expected(0, 'uninstall');
   expect(existsSync(join(server.home, '.fabriclens'))).toBe(false);
 

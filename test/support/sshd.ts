@@ -31,7 +31,7 @@ export interface TestServer {
   fingerprint: string;
   /** What a login finds as $HOME; its bin/ is first on the PATH. */
   home: string;
-  /** The folder around home, for whatever else a test puts there. */
+  /** The folder around home, for whatever else a test puts there; board/ is what stands for the root of a board's files. */
   folder: string;
   /** Ends the server; it comes back on the same port with a new host key. */
   changeHostKey(): Promise<void>;
@@ -48,6 +48,8 @@ export async function startSshd(settings: readonly string[] = []): Promise<TestS
   const folder = mkdtempSync(join(tmpdir(), 'fabriclens-sshd-'));
   const home = join(folder, 'home');
   mkdirSync(join(home, 'bin'), { recursive: true });
+  const hostKey = join(folder, 'board/etc/ssh/ssh_host_ed25519_key');
+  for (const name of ['board/etc/ssh', 'board/run']) mkdirSync(join(folder, name), { recursive: true });
   writeFileSync(join(folder, 'sudo-password'), SUDO_PASSWORD, { mode: 0o600 });
   writeFileSync(join(home, 'bin/sudo'), SUDO);
   chmodSync(join(home, 'bin/sudo'), 0o755);
@@ -56,8 +58,8 @@ export async function startSshd(settings: readonly string[] = []): Promise<TestS
   const port = await freePort();
   const path = join(folder, 'sshd_config');
   writeFileSync(path, [
-    `Port ${port}`, 'ListenAddress 127.0.0.1', `HostKey ${join(folder, 'host_key')}`, `PidFile ${join(folder, 'sshd.pid')}`,
-    `AuthorizedKeysFile ${join(folder, 'authorized_keys')}`, 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no', 'KbdInteractiveAuthentication no',
+    `Port ${port}`, 'ListenAddress 127.0.0.1', `HostKey ${hostKey}`, `PidFile ${join(folder, 'board/run/sshd.pid')}`,
+    `AuthorizedKeysFile ${join(folder, 'authorized_keys')} ${join(home, '.ssh/authorized_keys')}`, 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no', 'KbdInteractiveAuthentication no',
     'PermitRootLogin prohibit-password', 'LogLevel VERBOSE', `Subsystem sftp /usr/lib/openssh/sftp-server -d ${home}`,
     `SetEnv HOME=${home} PATH=${join(home, 'bin')}:${process.env['PATH'] ?? ''}`, 'MaxStartups 100', ...settings, '',
   ].join('\n'));
@@ -66,7 +68,7 @@ export async function startSshd(settings: readonly string[] = []): Promise<TestS
   const server = { port, user: userInfo().username, key: client.private, home, folder } as TestServer;
   const start = async (): Promise<void> => {
     const pair = newKey();
-    writeFileSync(join(folder, 'host_key'), pair.private, { mode: 0o600 });
+    writeFileSync(hostKey, pair.private, { mode: 0o600 });
     const parsed = ssh2.utils.parseKey(pair.public);
     if (parsed instanceof Error) throw parsed;
     server.hostKey = readHostKey((Array.isArray(parsed) ? parsed[0]! : parsed).getPublicSSH())!;

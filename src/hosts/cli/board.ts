@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import {
-  BoardError, boardsAt, connectSsh, doctor, find, fingerprintOf, HostKeyError, install, installPlan, LAYOUT, logs, obstacles, OipClient, readToken, reportText, rollback, status, uninstall, withBoard,
+  BoardError, boardsAt, connectSsh, doctor, find, fingerprintOf, HostKeyError, install, installPlan, LAYOUT, logs, obstacles, OipClient, readToken, reportText, rollback, secure, status, uninstall, withBoard,
   type DoctorReport, type KnownBoards, type Session, type SshConnection, type StepEvent,
 } from '../../board/index.ts';
 import { goldenVectors } from '../golden-vectors.ts';
@@ -26,6 +26,7 @@ export async function board(command: BoardCommand, resources: Resources, termina
     const session: Session = { ssh, layout: { ...layout, port: command.agentPort ?? LAYOUT.port }, sudoPassword: secrets.password, signal };
     if (command.action === 'trust') return await trust(command, session, known, file, secrets, say);
     if (NEEDS_ROOT.has(command.action) && ssh.user !== 'root') session.sudoPassword ??= await ask(`Password of ${ssh.user} for sudo on ${ssh.address}: `, true, terminal.stderr);
+    if (command.action === 'secure') return await harden(command, session, known, file, secrets.password, say);
     const report = await doctor(session);
     switch (command.action) {
       case 'doctor':
@@ -53,7 +54,7 @@ export async function board(command: BoardCommand, resources: Resources, termina
   }
 }
 
-const NEEDS_ROOT: ReadonlySet<string> = new Set(['install', 'update', 'rollback', 'uninstall', 'logs']);
+const NEEDS_ROOT: ReadonlySet<string> = new Set(['secure', 'install', 'update', 'rollback', 'uninstall', 'logs']);
 
 async function search({ host, json }: BoardCommand, say: (text: string) => void, signal: AbortSignal): Promise<number> {
   const known = await readKnownBoards(knownBoardsFile());
@@ -98,6 +99,21 @@ async function trust({ host, port, user, name }: BoardCommand, { ssh, layout }: 
   await writeKnownBoards(file, withBoard({ ...known, boards: others }, { id, name: name ?? before?.name ?? address, user, addresses: [address, ...(before?.addresses ?? []).filter((word) => word !== address)], hostKeys: [ssh.hostKey] }));
   say(`${address} is trusted as ${id}: ${ssh.hostKey.algorithm} ${fingerprintOf(ssh.hostKey)}\n`);
   if (password === PUBLIC_PASSWORD) say(`Its password is the one of every PYNQ image, and root's is the same. Change both: passwd; sudo passwd root\n`);
+  return EXIT.ok;
+}
+
+/** The new host keys are pinned only after a login that they let through. */
+async function harden(command: BoardCommand, session: Session, known: KnownBoards, file: string, password: string | undefined, say: (text: string) => void): Promise<number> {
+  const { ssh } = session;
+  const key = command.addKey === undefined ? undefined : await readFile(command.addKey, 'utf8');
+  const keys = await secure(session, { key, hostKeys: command.newHostKeys, services: command.servicesOff }, (what) => say(`done     ${what}\n`));
+  if (keys.length === 0) return EXIT.ok;
+  const changed = { ...ssh.board!, hostKeys: keys };
+  const identity = command.identity === undefined ? undefined : { text: await readFile(command.identity, 'utf8') };
+  const again = await connectSsh({ host: command.host!, port: command.port, login: { user: command.user, key: identity, agent: process.env['SSH_AUTH_SOCK'] || undefined, password }, candidates: [changed], signal: session.signal });
+  again.close();
+  await writeKnownBoards(file, withBoard(known, changed));
+  say(`${ssh.address} shows ${again.hostKey.algorithm} ${fingerprintOf(again.hostKey)} now, and is pinned by it\n`);
   return EXIT.ok;
 }
 

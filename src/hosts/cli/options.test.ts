@@ -36,6 +36,7 @@ describe('parseCommand', () => {
   test.each([
     [['board'], 'board needs one of find, trust'],
     [['board', 'flash', 'x'], 'not "flash"'],
+    [['board', 'secure', 'a'], 'at least one of --add-key'],
     [['board', 'trust'], 'takes one HOST'],
     [['board', 'trust', 'a', 'b'], 'takes one HOST'],
     [['board', 'trust', 'a b'], 'HOST:PORT'],
@@ -71,7 +72,7 @@ describe('parseCommand', () => {
   });
 
   test('the help names every command and option and fits a terminal', () => {
-    for (const word of [...SUBCOMMANDS, '--engine', '--board', '--board-token-file', '--model', '--models', '--repeat', '--frame', '--json', '--progress', '--calibrate', '--out', '--metadata', '--method', '--float', '--samples', '--pin', '--ps-only', '--clock', '--user', '--identity', '--password-stdin', '--fingerprint', '--name', '--bundle', '--root', '--agent-port', '--plan', '--help', '--version']) expect(HELP).toContain(word);
+    for (const word of [...SUBCOMMANDS, '--engine', '--board', '--board-token-file', '--model', '--models', '--repeat', '--frame', '--json', '--progress', '--calibrate', '--out', '--metadata', '--method', '--float', '--samples', '--pin', '--ps-only', '--clock', '--user', '--identity', '--password-stdin', '--fingerprint', '--name', '--add-key', '--new-host-keys', '--services-off', '--bundle', '--root', '--agent-port', '--plan', '--help', '--version']) expect(HELP).toContain(word);
     for (const line of HELP.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
     expect(parseCommand(['infer', '--help'])).toEqual({ command: 'help' });
     expect(parseCommand(['-V'])).toEqual({ command: 'version' });

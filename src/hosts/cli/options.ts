@@ -69,7 +69,7 @@ export interface DeployCommand {
   json: boolean;
   progress: boolean | undefined;
 }
-export const BOARD_ACTIONS = ['find', 'trust', 'doctor', 'install', 'update', 'rollback', 'uninstall', 'status', 'logs'] as const;
+export const BOARD_ACTIONS = ['find', 'trust', 'secure', 'doctor', 'install', 'update', 'rollback', 'uninstall', 'status', 'logs'] as const;
 export interface BoardCommand {
   command: 'board';
   action: (typeof BOARD_ACTIONS)[number];
@@ -84,6 +84,10 @@ export interface BoardCommand {
   /** Of the host key that somebody compared: trusts it without asking. */
   fingerprint: string | undefined;
   name: string | undefined;
+  /** Of secure: file of a public key to let in; new host keys; Jupyter and Samba off. */
+  addKey: string | undefined;
+  newHostKeys: boolean;
+  servicesOff: boolean;
   bundle: string | undefined;
   /** A trial under this folder of the board, run as the login and without systemd; undefined: the real thing. */
   root: string | undefined;
@@ -187,6 +191,9 @@ function parse(argv: readonly string[]) {
         'password-stdin': { type: 'boolean' },
         fingerprint: { type: 'string' },
         name: { type: 'string' },
+        'add-key': { type: 'string' },
+        'new-host-keys': { type: 'boolean' },
+        'services-off': { type: 'boolean' },
         bundle: { type: 'string' },
         root: { type: 'string' },
         'agent-port': { type: 'string' },
@@ -210,9 +217,11 @@ function boardCommand([word, host, ...more]: string[], values: Values): BoardCom
   if (action === undefined) throw new UsageError(`board needs one of ${BOARD_ACTIONS.join(', ')}${word === undefined ? '' : `, not "${word}"`}.`);
   if (more.length > 0 || (host === undefined && action !== 'find')) throw new UsageError(`board ${action} takes one HOST, as in: npx fabriclens board ${action} xilinx@192.168.2.99`);
   const options = {
-    command: 'board', action, identity: values.identity, passwordStdin: values['password-stdin'] ?? false, fingerprint: values.fingerprint, name: values.name, bundle: values.bundle, root: values.root,
+    command: 'board', action, identity: values.identity, passwordStdin: values['password-stdin'] ?? false, fingerprint: values.fingerprint, name: values.name,
+    addKey: values['add-key'], newHostKeys: values['new-host-keys'] ?? false, servicesOff: values['services-off'] ?? false, bundle: values.bundle, root: values.root,
     agentPort: values['agent-port'] === undefined ? undefined : count('--agent-port', values['agent-port'], 65535), plan: values.plan ?? false, out: values.out, json: values.json ?? false,
   } as const;
+  if (action === 'secure' && options.addKey === undefined && !options.newHostKeys && !options.servicesOff) throw new UsageError('board secure needs at least one of --add-key FILE.pub, --new-host-keys, --services-off.');
   if (action === 'find') return { ...options, host, port: 22, user: '' };
   const [, user, rest] = /^(?:([^@\s]{1,64})@)?(.+)$/.exec(host!) ?? [];
   if (user !== undefined && values.user !== undefined) throw new UsageError('Name the user once: in HOST or with --user.');
@@ -286,8 +295,8 @@ Not for diagnostic use.
 
   npx fabriclens board find [HOST|SUBNET]    boards that answer, and how sure that is
   npx fabriclens board ACTION [USER@]HOST[:PORT]
-                                             a PYNQ-Z2: trust, doctor, install, update, rollback,
-                                             uninstall, status, logs (docs/board.md)
+                                             a PYNQ-Z2: trust, secure, doctor, install, update,
+                                             rollback, uninstall, status, logs (docs/board.md)
 
 Options of infer
   --engine LIST     cpu-fp32, cpu-int8, board; with commas, reference first (all the model has)
@@ -324,6 +333,9 @@ Options of board
   --password-stdin  the password is the first line of stdin; it is never an argument
   --fingerprint F   trust: of the host key that you have compared, SHA256:…
   --name NAME       trust: what to call the board
+  --add-key FILE    secure: a public key to let in
+  --new-host-keys   secure: host keys that no other card has, pinned in place of the old
+  --services-off    secure: Jupyter and Samba, whose password everybody knows
   --bundle FILE     install: what npm run build:board made
   --root DIR        a trial under this folder of the board, as the login and unsupervised
   --agent-port N    of the agent, on the board's loopback (8600)
