@@ -28,6 +28,10 @@ export async function board(command: BoardCommand, resources: Resources, termina
     if (NEEDS_ROOT.has(command.action) && ssh.user !== 'root') session.sudoPassword ??= await ask(`Password of ${ssh.user} for sudo on ${ssh.address}: `, true, terminal.stderr);
     if (command.action === 'secure') return await harden(command, session, known, file, secrets.password, say);
     const report = await doctor(session);
+    // Cards of one image may share a host key: the id, which an installation wrote, tells their boards apart.
+    if (ssh.board && report.boardId !== '' && report.boardId !== ssh.board.id) {
+      throw new BoardError('host-key', `Board ${ssh.address} has the host key of '${ssh.board.name}' and is another board (${report.boardId}): both still have their image's keys. Trust it, then give it its own: npx fabriclens board secure HOST --new-host-keys.`);
+    }
     switch (command.action) {
       case 'doctor':
         if (command.out !== undefined) await writeFile(command.out, `${JSON.stringify(report, null, 2)}\n`);
@@ -98,6 +102,8 @@ async function trust({ host, port, user, name }: BoardCommand, { ssh, layout }: 
   const others = known.boards.map((one) => (one.id === id ? one : { ...one, addresses: one.addresses.filter((word) => word !== address) }));
   await writeKnownBoards(file, withBoard({ ...known, boards: others }, { id, name: name ?? before?.name ?? address, user, addresses: [address, ...(before?.addresses ?? []).filter((word) => word !== address)], hostKeys: [ssh.hostKey] }));
   say(`${address} is trusted as ${id}: ${ssh.hostKey.algorithm} ${fingerprintOf(ssh.hostKey)}\n`);
+  const twin = known.boards.find((one) => one.id !== id && one.hostKeys.some(({ blob }) => blob === ssh.hostKey.blob));
+  if (twin) say(`It has the host key of '${twin.name}': their cards were written from one image. Give each its own: npx fabriclens board secure HOST --new-host-keys\n`);
   if (password === PUBLIC_PASSWORD) say(`Its password is the one of every PYNQ image, and root's is the same. Change both: passwd; sudo passwd root\n`);
   return EXIT.ok;
 }
