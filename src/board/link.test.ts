@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,6 +75,17 @@ describe('BoardLink', () => {
     await link.close();
     expect(link.status.state).toBe('absent');
     await expect(link.ready()).rejects.toMatchObject({ code: 'board-absent' });
+  });
+
+  test('a board that would not use its logic is ready, and says why not', async () => {
+    const token = 'of-this-test-0123456789';
+    const agent = spawn('python3', ['-B', '-m', 'fabriclens_agent', '--models', fixture.modelsDir, '--runtime', fixture.runtimeLibrary, '--token-stdin', '--exit-with-parent', '--overlay', '/absent'], { cwd: fixture.agentDir, stdio: ['pipe', 'pipe', 'ignore'] });
+    agent.stdin.write(`${token}\n`);
+    const [line] = await once(agent.stdout, 'data') as [Buffer];
+    const { link } = watched(connectBoard({ host: '127.0.0.1', port: (JSON.parse(line.toString()) as { port: number }).port, token }));
+    await link.ready();
+    expect(link.status).toMatchObject({ state: 'ready', message: expect.stringContaining('PYNQ') as string });
+    agent.stdin.end();
   });
 
   test('a virtual board that is killed is started again, and says so meanwhile', async () => {

@@ -208,7 +208,7 @@ export class BoardLink {
     const seen = { backend: String(parameters?.['backend'] ?? ''), models };
     if (took > SLOW_MS && !this.#options.virtual) return { ...seen, state: 'degraded', message: `Board ${client.address} takes ${(took / 1000).toFixed(1)} s to say how it is; it may be overloaded.` };
     const depth = Number(parameters?.['queue_depth'] ?? 0);
-    return { ...seen, state: depth >= BUSY_DEPTH ? 'busy' : 'ready', message: '' };
+    return { ...seen, state: depth >= BUSY_DEPTH ? 'busy' : 'ready', message: String(parameters?.['pl_refusal'] ?? '') };
   }
 
   #set(change: Partial<BoardStatus>): void {
