@@ -47,5 +47,5 @@ ${rows(figures).map((row) => `| ${row.join(' | ')} |`).join('\n')}
 
 Requests are for a model of 2,800 multiplications, so that what is counted is the agent: HTTP, JSON, queue, and the runtime's call. Tensors are INT8 on their way in, sent in one piece by one client; the time that
 the agent spent inside \`fl_run\` (its statistics say how much) is taken off. The bare socket is a Python program that receives as many bytes into memory that
-it allocates for them, and answers with one. What a request costs beside its bytes (above) is as much as a mebibyte takes on a bare socket: that is why one falls short where eight do not.
+it allocates for them, and answers with one. What a request costs beside its bytes (above) is a good part of what a mebibyte takes on a bare socket (0.35 to 0.7 ms): that is why one falls short where eight do not.
 `;
