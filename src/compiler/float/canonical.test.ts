@@ -316,6 +316,12 @@ describe('any network', () => {
   }, 120_000);
 });
 
+/** Of processor time: the machine may be busy with other things. */
+const secondsSince = (start: NodeJS.CpuUsage): number => {
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1e6;
+};
+
 describe('hostile files', () => {
   const FILES = 240;
   it(`${FILES} truncated and mutated ones end in an error or a network, at once and in little memory`, () => {
@@ -330,14 +336,14 @@ describe('hostile files', () => {
       const source = sources[n % sources.length]!;
       const bytes = n % 3 === 0 ? source.slice(0, pick(source.length)) : source.slice();
       if (n % 3 !== 0) for (let k = 1 + pick(8); k > 0; k--) bytes[pick(bytes.length)] = pick(256);
-      const start = performance.now();
+      const start = process.cpuUsage();
       try {
         writeOnnx(canonical(readOnnx(bytes)).model);
       } catch (error) {
         expect(error).toBeInstanceOf(CompileError);
         refused++;
       }
-      expect(performance.now() - start).toBeLessThan(2000);
+      expect(secondsSince(start)).toBeLessThan(2);
     }
     console.log(`canonical: ${refused} of ${FILES} refused`);
     expect(refused).toBeGreaterThan(FILES / 3);
@@ -346,9 +352,9 @@ describe('hostile files', () => {
 
   const expectRefused = (make: (g: Fp32, x: string) => string, message: RegExp): void => {
     const g = new Fp32(17);
-    const start = performance.now();
+    const start = process.cpuUsage();
     expect(refusal(g.build([make(g, g.input([1, 3, 8, 8]))])).message).toMatch(message);
-    expect(performance.now() - start).toBeLessThan(10_000);
+    expect(secondsSince(start)).toBeLessThan(10);
   };
   it('small files that ask for much', () => {
     expectRefused((g) => g.node('ConstantOfShape', [g.ints(2 ** 20, 2 ** 20)]), /constant of shape/);
@@ -381,9 +387,9 @@ describe('hostile files', () => {
     const g = new Fp32(17);
     let x = g.conv(g.input([1, 3, 8, 8]), 3, 64);
     for (let i = 0; i < 20_000; i++) x = g.node(i % 2 === 0 ? 'Add' : 'Mul', [x, g.scalar(1)]);
-    const start = performance.now();
+    const start = process.cpuUsage();
     expect(await proven(g.build([x]))).toEqual(['Conv']);
-    expect(performance.now() - start).toBeLessThan(10_000);
+    expect(secondsSince(start)).toBeLessThan(10);
   });
 });
 

@@ -26,6 +26,12 @@ describe('parseCommand', () => {
     });
   });
 
+  test('an agent with TLS is known by its certificate', () => {
+    const hash = 'AB'.repeat(32);
+    expect(parseCommand(['infer', 'a', '--board', 'x:1', '--board-certificate', hash])).toMatchObject({ board: { host: 'x', port: 1, certificateSha256: hash } });
+    expect(parseCommand(['deploy', 'p', '--board', 'x:1', '--board-certificate', hash.replace(/..(?!$)/g, '$&:')])).toMatchObject({ board: { certificateSha256: `${'AB:'.repeat(31)}AB` } });
+  });
+
   test('board', () => {
     expect(parseCommand(['board', 'install', 'me@pynq:2222', '--identity', 'k', '--bundle', 'b.tar', '--plan', '--password-stdin'])).toMatchObject({ action: 'install', host: 'pynq', port: 2222, user: 'me', identity: 'k', bundle: 'b.tar', plan: true, passwordStdin: true });
     expect(parseCommand(['board', 'trust', '192.168.2.99'])).toMatchObject({ action: 'trust', host: '192.168.2.99', port: 22, user: 'xilinx', fingerprint: undefined });
@@ -53,6 +59,8 @@ describe('parseCommand', () => {
     [['infer', 'a', '--board', 'x:99999'], 'HOST:PORT'],
     [['infer', 'a', '--nonsense'], '--nonsense'],
     [['infer', 'a', '--board-token-file', 't'], '--board-token-file belongs to --board'],
+    [['infer', 'a', '--board-certificate', 'AB'.repeat(32)], '--board-certificate belongs to --board'],
+    [['deploy', 'p', '--board', 'x:1', '--board-certificate', 'AB'], '64 hexadecimal digits'],
     [['models', 'x'], '--models DIR'],
     [['compile-program'], 'one model package folder'],
     [['deploy', '--board', 'x:1'], 'deploy needs one model package folder'],

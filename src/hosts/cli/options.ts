@@ -4,13 +4,20 @@ import { parseBoardAddress } from '../../board/index.ts';
 import { METHODS, type Method } from '../../compiler/quantise/index.ts';
 import { EngineId, ENGINE_IDS } from '../../contract/engine.ts';
 
+/** Where an agent listens, and with TLS the certificate (SHA-256, hexadecimal) that it is known by. */
+export interface AgentAddress {
+  host: string;
+  port: number;
+  certificateSha256?: string | undefined;
+}
+
 export interface InferCommand {
   command: 'infer';
   paths: string[];
   /** Undefined: all that the model can run on. */
   engines: EngineId[] | undefined;
   /** Undefined: the virtual board. */
-  board: { host: string; port: number } | undefined;
+  board: AgentAddress | undefined;
   boardTokenFile: string | undefined;
   model: string | undefined;
   modelsDir: string | undefined;
@@ -64,7 +71,7 @@ export interface ExportOrtCommand {
 export interface DeployCommand {
   command: 'deploy';
   packageDir: string;
-  board: { host: string; port: number };
+  board: AgentAddress;
   boardTokenFile: string | undefined;
   json: boolean;
   progress: boolean | undefined;
@@ -123,9 +130,10 @@ export function parseCommand(argv: readonly string[]): Command {
       throw new UsageError('Say what to do: infer, models, compile, compile-program, deploy, export-hls, export-ort or board.');
     case 'infer':
       if (rest.length === 0) throw new UsageError('infer needs at least one file, folder or DICOMDIR.');
+      if (values['board-certificate'] !== undefined && values.board === undefined) throw new UsageError('--board-certificate belongs to --board HOST:PORT; the virtual board is on this computer.');
       if (values['board-token-file'] !== undefined && values.board === undefined) throw new UsageError('--board-token-file belongs to --board HOST:PORT; the virtual board has a token of its own.');
       return {
-        command, paths: rest, engines: engines(values.engine), board: board(values.board), boardTokenFile: values['board-token-file'], model: values.model, modelsDir: values.models,
+        command, paths: rest, engines: engines(values.engine), board: agent(values), boardTokenFile: values['board-token-file'], model: values.model, modelsDir: values.models,
         repeat: count('--repeat', values.repeat ?? '1', MAX_REPEATS),
         frame: values.frame === 'all' ? 'all' : count('--frame', values.frame ?? '1', Number.MAX_SAFE_INTEGER) - 1,
         json: values.json ?? false, progress: values.progress,
@@ -148,7 +156,7 @@ export function parseCommand(argv: readonly string[]): Command {
       if (rest.length !== 1) throw new UsageError('compile-program needs one model package folder.');
       return { command, packageDir: rest[0]! };
     case 'deploy': {
-      const address = board(values.board);
+      const address = agent(values);
       if (rest.length !== 1) throw new UsageError('deploy needs one model package folder.');
       if (address === undefined) throw new UsageError('deploy needs a board: --board HOST:PORT. The virtual board serves the packages of its folder as they are.');
       return { command, packageDir: rest[0]!, board: address, boardTokenFile: values['board-token-file'], json: values.json ?? false, progress: values.progress };
@@ -173,6 +181,7 @@ function parse(argv: readonly string[]) {
         engine: { type: 'string', multiple: true },
         board: { type: 'string' },
         'board-token-file': { type: 'string' },
+        'board-certificate': { type: 'string' },
         model: { type: 'string' },
         models: { type: 'string' },
         repeat: { type: 'string' },
@@ -272,6 +281,13 @@ function board(address: string | undefined): { host: string; port: number } | un
   }
 }
 
+function agent({ board: address, 'board-certificate': certificate }: Values): AgentAddress | undefined {
+  const at = board(address);
+  if (at === undefined || certificate === undefined) return at;
+  if (!/^([0-9a-f]{2}:?){31}[0-9a-f]{2}$/i.test(certificate)) throw new UsageError('--board-certificate takes the SHA-256 of the agent\'s certificate, 64 hexadecimal digits, as "openssl x509 -fingerprint -sha256 -noout -in CERT" prints it.');
+  return { ...at, certificateSha256: certificate };
+}
+
 function count(name: string, word: string, most: number): number {
   const number = /^\d+$/.test(word) ? Number(word) : NaN;
   if (!(number >= 1 && number <= most)) throw new UsageError(`${name} takes ${name === '--frame' ? 'a frame number from 1, or "all"' : `a number from 1 to ${most}`}, not "${word}".`);
@@ -303,6 +319,8 @@ Options of infer
   --board HOST:PORT an agent's address (without it: a virtual board on this computer; wants python3)
   --board-token-file FILE
                     holds the agent's token, mode 0600 (without it: FABRICLENS_BOARD_TOKEN)
+  --board-certificate SHA256
+                    the agent speaks TLS and has the certificate of this fingerprint
   --model NAME      which model package (the first by name: pneumonia of those shipped)
   --models DIR      where the model packages are (those shipped)
   --repeat N        inferences a run, for p50 and p95; 1 to 200 (1)
@@ -324,7 +342,7 @@ Options of compile
   --progress        as above
 
 Options of deploy
-  --board, --board-token-file, --json, --progress
+  --board, --board-token-file, --board-certificate, --json, --progress
                     as above
 
 Options of board
