@@ -93,7 +93,7 @@ describe('logging in', () => {
   test('a key that is not let in, and one that is none', async () => {
     expect((await failure(connect({ login: { user: server.user, key: { text: newKey().private } } }))).code).toBe('unauthorised');
     expect((await failure(connect({ login: { user: server.user, key: { text: 'not a key' } } }))).message).toContain('private key');
-    const locked = ssh2.utils.generateKeyPairSync('ed25519', { passphrase: 'open', cipher: 'aes256-ctr', rounds: 1 });
+    const locked = newKey({ passphrase: 'open', cipher: 'aes256-ctr', rounds: 1 });
     expect((await failure(connect({ login: { user: server.user, key: { text: locked.private } } }))).message).toContain('passphrase');
   });
 

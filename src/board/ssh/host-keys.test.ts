@@ -2,10 +2,11 @@ import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import ssh2 from 'ssh2';
+import { newKey } from '../../../test/support/sshd.ts';
 import { algorithmsFor, boardsAt, boardsNamed, fingerprintOf, judgeHostKey, KnownBoards, NO_BOARDS, readHostKey, withBoard, withoutBoard, type HostKey, type KnownBoard } from './host-keys.ts';
 
 const key = (): HostKey => {
-  const parsed = ssh2.utils.parseKey(ssh2.utils.generateKeyPairSync('ed25519').public);
+  const parsed = ssh2.utils.parseKey(newKey().public);
   if (parsed instanceof Error) throw parsed;
   return readHostKey((Array.isArray(parsed) ? parsed[0]! : parsed).getPublicSSH())!;
 };
