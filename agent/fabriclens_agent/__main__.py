@@ -31,6 +31,8 @@ from .turns import Turns
 from .uploads import Uploads
 
 STOPPING = 'the agent is stopping; try again when it has started again'
+STOPS = (signal.SIGTERM, signal.SIGINT)
+TAKES_SIGNALS = hasattr(signal, 'sigwait')  # not on Windows
 SWEEP_S = 1.0  # of the grace: for refusing what could not be finished in it
 CERTIFICATE = re.compile('-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----', re.DOTALL)
 TOKEN = re.compile(rb'[\x21-\x7e]{16,256}\Z')
@@ -96,7 +98,8 @@ def _serve(options):
     tls, certificate = _tls(options)
     token = _token_from_stdin() if options.token_stdin else _token_from_file(options.token_file)
     runtime = Runtime(options.runtime)
-    _hold_signals(True)  # a PL that was begun to be used must be put to rest
+    if TAKES_SIGNALS:
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # a PL that was begun to be used must be put to rest
     accelerator = pl.start(options, runtime)
     try:
         _listen(options, token, tls, certificate, runtime, accelerator)
@@ -132,9 +135,11 @@ def _listen(options, token, tls, certificate, runtime, accelerator):
             service.stopping = True
             threading.Thread(target=drain, daemon=True).start()
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    _hold_signals(False)
+    if TAKES_SIGNALS:
+        threading.Thread(target=_take_signals, args=(stop,), daemon=True).start()
+    else:
+        for number in STOPS:
+            signal.signal(number, stop)
     if options.exit_with_parent:
         threading.Thread(target=_follow_parent, args=(stop,), daemon=True).start()
     threading.Thread(target=_load, args=(repository, service), daemon=True).start()
@@ -146,9 +151,11 @@ def _listen(options, token, tls, certificate, runtime, accelerator):
     threading.Event().wait()  # drain() ends the process
 
 
-def _hold_signals(hold):
-    if hasattr(signal, 'pthread_sigmask'):
-        signal.pthread_sigmask(signal.SIG_BLOCK if hold else signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+def _take_signals(stop):
+    """In a thread, while all others have them blocked: a handler runs in the main thread only, which may have gone to sleep in accept() the moment
+    before, or hold a lock that the handler wants."""
+    while True:
+        stop(signal.sigwait(STOPS))
 
 
 def _load(repository, service):

@@ -7,7 +7,8 @@ export default defineConfig({
     fileParallelism: false,
     maxWorkers: 1,
     setupFiles: ['scripts/lib/hang-watch.mjs'],
-    testTimeout: 60_000,
+    // A launch may have to be made again (launch.ts).
+    testTimeout: 180_000,
     hookTimeout: 300_000,
   },
 });
