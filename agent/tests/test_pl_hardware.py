@@ -37,6 +37,15 @@ class HardwareTest(Case):
         self.assertFalse(board.exists(MARKER))
         self.assertEqual(self.told(self.on_board(board))['backend'], 'hardware')
 
+    def test_a_bus_that_fails_once_while_a_model_is_tried_out_costs_nobody_the_model(self):
+        board = self.board()
+        agent = self.on_board(board)
+        board.core.tell('fault read slverr')
+        self.assertEqual(agent.post('/v2/repository/models/tiny/load')[0], 200)
+        self.assertIn('the core failed, 1 of 3 in a row', agent.log_text())
+        status, head, answer = agent.infer(CODES)
+        self.assertEqual((status, answer, head['parameters']['backend']), (200, self.golden(), 'hardware'))
+
     def test_another_program_takes_the_pl(self):
         for options, status in (((), 503), (('--ps-fallback',), 200)):
             board = self.board()
