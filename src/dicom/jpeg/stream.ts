@@ -13,6 +13,9 @@ export interface StreamInfo {
   offset: number;
 }
 
+/** Tiles are numbered by 16 bits (A.4.2). */
+const MAX_TILES = 65535;
+
 const corrupt = (what: string): DicomError => new DicomError('corrupt', `the compressed frame is damaged: ${what}`);
 const cut = (): DicomError => new DicomError('truncated', 'pixel data truncated: the compressed frame ends early; copy the file again from its source');
 
@@ -74,6 +77,7 @@ function jpeg2000Info(stream: Uint8Array, view: DataView, offset: number): Strea
   const capabilities = view.getUint16(at + 2);
   const components = view.getUint16(at + 36);
   const precision = stream[at + 38]!;
+  checkGrid(stream, view, at, components);
   const info = {
     kind: capabilities & 0x4000 ? 'htj2k' : 'jpeg-2000',
     columns: view.getUint32(at + 4) - view.getUint32(at + 12),
@@ -83,6 +87,25 @@ function jpeg2000Info(stream: Uint8Array, view: DataView, offset: number): Strea
     offset,
   } as const;
   return { ...info, colour: walkTileParts(stream, view, at) ? 'rgb' : 'unsaid' };
+}
+
+/**
+ * What ISO/IEC 15444-1 A.5.1 says of tiles and components, which the decoders take on trust: small tiles are millions of them, and OpenJPH never comes
+ * back from a component of fewer rows than the image.
+ * @param at the SIZ segment's length
+ */
+function checkGrid(stream: Uint8Array, view: DataView, at: number, components: number): void {
+  if (components === 0 || at + 38 + 3 * components > stream.length) throw corrupt('its header describes no component, or not all that it counts');
+  for (const first of [4, 8]) {
+    const [end, origin, tile, tileOrigin] = [0, 8, 16, 24].map((offset) => view.getUint32(at + first + offset)) as [number, number, number, number];
+    if (end <= origin || tile === 0 || tileOrigin > origin || tileOrigin + tile <= origin) throw corrupt('its tiles do not lie over its image');
+  }
+  const tiles = [4, 8].map((first) => Math.ceil((view.getUint32(at + first) - view.getUint32(at + first + 24)) / view.getUint32(at + first + 16)));
+  if (tiles[0]! * tiles[1]! > MAX_TILES) throw corrupt(`it has ${tiles[0]! * tiles[1]!} tiles, ${MAX_TILES} are possible`);
+  for (let i = 0; i < components; i++) {
+    const [across, down] = [stream[at + 39 + 3 * i]!, stream[at + 40 + 3 * i]!];
+    if (across !== 1 || down !== 1) throw new DicomError('unsupported-transfer-syntax', `component ${i + 1} of the compressed frame is subsampled (${across} × ${down}), which this version cannot decode`);
+  }
 }
 
 /** Follows the main header and the tile-parts' lengths to the end; true when a multiple component transform is in use. */
