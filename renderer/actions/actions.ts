@@ -7,7 +7,7 @@ import type { Session } from '../state/session.ts';
 import { entryOf, heatMapRun, shownOf } from '../state/selectors.ts';
 import type { AppState, Tool, Workspace } from '../state/store.ts';
 import { sliceKey, type View, type Viewer } from '../viewport/viewer.ts';
-import { rowsOf } from '../measure/rows.ts';
+import { measuredSlices, rowsOf } from '../measure/rows.ts';
 import type { IconName } from '../ui/icons.tsx';
 
 export interface ActionContext {
@@ -92,15 +92,15 @@ export const ACTIONS = [
   tool('ellipse', 'ellipse', 'e'),
   tool('probe', 'probe', 'q'),
   tool('arrow', 'arrow', 'm'),
-  { id: 'measure.undo', icon: 'undo', shortcuts: ['Ctrl+Z'], possible: ({ measure }) => measure.past.length > 0 || measure.drawing !== null, perform: ({ measurer }) => measurer.undo() },
-  { id: 'measure.redo', icon: 'redo', shortcuts: ['Ctrl+Shift+Z', 'Ctrl+Y'], possible: ({ measure }) => measure.future.length > 0, perform: ({ measurer }) => measurer.redo() },
-  { id: 'measure.remove', icon: 'close', shortcuts: ['Delete', 'Backspace'], possible: (now) => hasImage(now) && now.measure.selected !== null, perform: ({ measurer }) => measurer.remove() },
+  { id: 'measure.undo', icon: 'undo', shortcuts: ['Ctrl+Z'], possible: (now) => inReview(now) && (now.measure.past.length > 0 || now.measure.drawing !== null), perform: ({ measurer }) => measurer.undo() },
+  { id: 'measure.redo', icon: 'redo', shortcuts: ['Ctrl+Shift+Z', 'Ctrl+Y'], possible: (now) => inReview(now) && now.measure.future.length > 0, perform: ({ measurer }) => measurer.redo() },
+  { id: 'measure.remove', icon: 'close', shortcuts: ['Delete', 'Backspace'], possible: (now) => hasImage(now) && now.measure.selected?.key === sliceKey(now.view.drawn!), perform: ({ measurer }) => measurer.remove() },
   { id: 'measure.clear', icon: null, shortcuts: [], possible: hasMeasurements, perform: ({ measurer, viewer }) => measurer.clear(sliceKey(viewer.view.get().drawn!)) },
   {
     id: 'measure.export',
     icon: 'export',
     shortcuts: [],
-    possible: ({ measure }) => Object.values(measure.all).some((list) => list.length > 0),
+    possible: ({ app, measure }) => measuredSlices(measure.all, app.library).length > 0,
     perform: ({ session, measurer, viewer, say }) => void session.exportMeasurements(() => rowsOf(measurer.store.get().all, session.store.get().library, (slice) => viewer.frameOf(slice)), say('measure.exported')),
   },
   view('fit', 'fit', ['f'], (v) => v.fit()),

@@ -30,6 +30,11 @@ describe('keys that a control keeps', () => {
     expect(belongsToControl(on({ tagName: 'INPUT', type: 'text' }), press('f'))).toBe(true);
     expect(belongsToControl(on({ tagName: 'INPUT', type: 'text' }), press('o', { ctrlKey: true }))).toBe(false);
   });
+  test('what every text field does with its own text: taking back, choosing, carrying; elsewhere they are the viewer’s', () => {
+    for (const key of ['z', 'Z', 'y', 'a', 'c', 'v', 'x']) expect(belongsToControl(on({ tagName: 'INPUT', type: 'text' }), press(key, { ctrlKey: true })), key).toBe(true);
+    expect(belongsToControl(on({ tagName: 'INPUT', type: 'checkbox' }), press('z', { ctrlKey: true }))).toBe(false);
+    expect(belongsToControl(on({ tagName: 'BUTTON' }), press('z', { ctrlKey: true }))).toBe(false);
+  });
   test('arrows on a slider, not letters', () => {
     expect(belongsToControl(on({ role: 'slider' }), press('ArrowRight'))).toBe(true);
     expect(belongsToControl(on({ role: 'slider' }), press('h'))).toBe(false);

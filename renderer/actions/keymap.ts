@@ -21,7 +21,9 @@ export function matches(shortcut: string, press: KeyPress): boolean {
 
 /** Keys that the focused control needs for itself. */
 export function belongsToControl(target: { tagName: string; role: string | null; type: string; editable: boolean }, press: KeyPress): boolean {
-  if (press.ctrlKey || press.metaKey) return false;
+  const text = target.editable || target.tagName === 'TEXTAREA' || (target.tagName === 'INPUT' && !['checkbox', 'radio', 'button', 'range'].includes(target.type));
+  // What is typed is taken back, chosen and carried with the keys of every text field.
+  if (press.ctrlKey || press.metaKey) return text && ['a', 'c', 'v', 'x', 'y', 'z'].includes(press.key.toLowerCase());
   if (target.editable || target.tagName === 'TEXTAREA' || target.tagName === 'SELECT') return true;
   if (target.tagName === 'INPUT') return !['checkbox', 'radio', 'button'].includes(target.type) || press.key.startsWith('Arrow') || press.key === ' ';
   const arrows = press.key.startsWith('Arrow') || ['Home', 'End', 'PageUp', 'PageDown'].includes(press.key);

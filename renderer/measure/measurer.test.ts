@@ -14,15 +14,15 @@ beforeEach(() => void (measurer = new Measurer()));
 
 const drag = (kind: Parameters<Measurer['press']>[1], ...points: ReturnType<typeof p>[]): void => {
   measurer.press('i/0', kind, points[0]!);
-  for (const point of points) measurer.follow(point);
-  measurer.release(points.at(-1)!);
+  for (const point of points) measurer.follow('i/0', point);
+  measurer.release('i/0', points.at(-1)!);
 };
 
 describe('drawing', () => {
   it('a length is a drag, or two clicks', () => {
     drag('length', p(0, 0), p(4, 0));
     drag('length', p(0, 5));
-    measurer.follow(p(2, 5));
+    measurer.follow('i/0', p(2, 5));
     drag('length', p(9, 5));
     expect(list()).toEqual(['length 0,0 4,0', 'length 0,5 9,5']);
   });
@@ -44,6 +44,12 @@ describe('drawing', () => {
     measurer.press('i/0', 'length', p(0, 0));
     measurer.press('j/0', 'length', p(1, 1));
     expect(measurer.store.get().drawing).toMatchObject({ key: 'j/0', points: [p(1, 1), p(1, 1)] });
+  });
+  it('does not go on over another image', () => {
+    measurer.press('i/0', 'length', p(0, 0));
+    measurer.follow('i/1', p(5, 5));
+    measurer.release('i/1', p(5, 5));
+    expect(measurer.store.get()).toMatchObject({ all: {}, drawing: { key: 'i/0', points: [p(0, 0), p(0, 0)] } });
   });
   it('needs no pointer: each kind can be put down whole, and is then selected', () => {
     for (const kind of KINDS) measurer.place('i/0', kind, p(50, 50), 10);

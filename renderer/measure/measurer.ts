@@ -47,17 +47,18 @@ export class Measurer {
     this.store.set({ drawing: { key, kind, points: POINTS[kind] === 1 ? [at] : [at, at] }, selected: null });
   }
 
-  follow(at: Point): void {
+  /** Over another image than the one that is drawn on nothing moves. */
+  follow(key: string, at: Point): void {
     const { drawing } = this.store.get();
-    if (drawing) this.store.set({ drawing: { ...drawing, points: [...drawing.points.slice(0, -1), at] } });
+    if (drawing?.key === key) this.store.set({ drawing: { ...drawing, points: [...drawing.points.slice(0, -1), at] } });
   }
 
   /** The pointer is let go: the point stands, unless it was a mere click on the one before. */
-  release(at: Point): void {
-    this.follow(at);
+  release(key: string, at: Point): void {
+    this.follow(key, at);
     const { drawing } = this.store.get();
-    if (!drawing) return;
-    const { key, kind, points } = drawing;
+    if (drawing?.key !== key) return;
+    const { kind, points } = drawing;
     const [before, last] = [points.at(-2), points.at(-1)!];
     if (before && distance(before, last) < CLICK) return;
     if (points.length < POINTS[kind]) this.store.set({ drawing: { ...drawing, points: [...points, last] } });

@@ -2,7 +2,7 @@
 import type { InstanceInfo, Library } from '../../src/contract/dicom.ts';
 import type { MeasurementRow } from '../../src/contract/measurement.ts';
 import type { Frame } from '../../src/contract/pixels.ts';
-import { measure, type Kind, type Result } from './measure.ts';
+import { measure, type Kind, type Measurement, type Result } from './measure.ts';
 import type { Slice } from '../state/selectors.ts';
 import type { Measurements } from './measurer.ts';
 
@@ -32,18 +32,23 @@ function quantitiesOf(result: Result): Quantity[] {
   }
 }
 
-/** @param frameOf pixels of an image; measurements of one that is closed are left out */
-export async function rowsOf(all: Measurements, library: Library, frameOf: (slice: Slice) => Promise<Frame>): Promise<MeasurementRow[]> {
+/** What was measured on images that are open. */
+export function measuredSlices(all: Measurements, library: Library): { slice: Slice; list: readonly Measurement[] }[] {
   const instances = new Map<string, InstanceInfo>(library.studies.flatMap((study) => study.series.flatMap((series) => series.instances.map((instance) => [instance.id, instance] as const))));
-  const rows: MeasurementRow[] = [];
-  for (const [key, list] of Object.entries(all)) {
-    const [, instanceId = '', number] = /^(.*)\/(\d+)$/.exec(key) ?? [];
+  return Object.entries(all).flatMap(([key, list]) => {
+    const [, instanceId = '', frame] = /^(.*)\/(\d+)$/.exec(key) ?? [];
     const instance = instances.get(instanceId);
-    if (!instance || list.length === 0) continue;
-    const frame = Number(number);
-    const pixels = list.some(({ kind }) => READS.has(kind)) ? await frameOf({ instance, frame }) : null;
+    return instance && list.length > 0 ? [{ slice: { instance, frame: Number(frame) }, list }] : [];
+  });
+}
+
+/** @param frameOf pixels of an image */
+export async function rowsOf(all: Measurements, library: Library, frameOf: (slice: Slice) => Promise<Frame>): Promise<MeasurementRow[]> {
+  const rows: MeasurementRow[] = [];
+  for (const { slice, list } of measuredSlices(all, library)) {
+    const pixels = list.some(({ kind }) => READS.has(kind)) ? await frameOf(slice) : null;
     list.forEach(({ kind, points, text }, index) => {
-      for (const quantity of quantitiesOf(measure({ kind, points }, instance, pixels))) rows.push({ instanceId, frame, number: index + 1, kind, text, points: [...points], ...quantity });
+      for (const quantity of quantitiesOf(measure({ kind, points }, slice.instance, pixels))) rows.push({ instanceId: slice.instance.id, frame: slice.frame, number: index + 1, kind, text, points: [...points], ...quantity });
     });
   }
   return rows;

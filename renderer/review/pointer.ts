@@ -40,7 +40,7 @@ export function usePointer(ref: RefObject<HTMLElement | null>): void {
     };
     const move = (event: PointerEvent): void => {
       const image = measurer.store.get().drawing && (!drag || isKind(drag.tool)) ? onImage(event.clientX, event.clientY) : null;
-      if (image) measurer.follow(image.at);
+      if (image) measurer.follow(image.key, image.at);
       if (!drag || isKind(drag.tool)) return;
       const dx = event.clientX - drag.x;
       const dy = event.clientY - drag.y;
@@ -58,7 +58,7 @@ export function usePointer(ref: RefObject<HTMLElement | null>): void {
     };
     const up = (event: PointerEvent): void => {
       const image = drag && isKind(drag.tool) ? onImage(event.clientX, event.clientY) : null;
-      if (image) measurer.release(image.at);
+      if (image) measurer.release(image.key, image.at);
       drag = null;
       viewer.setInteracting(false);
     };
