@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { DecodeError, DecodePool, isAbort, PRIORITY, type WorkerPort } from './pool.ts';
 import type { DecodedFrame, WorkerRequest } from './protocol.ts';
 
@@ -107,6 +107,29 @@ describe('the decoding pool', () => {
     expect(workers).toHaveLength(2);
     workers[1]!.answer(3);
     expect(await next).toEqual({ decodeMs: 3 });
+  });
+
+  test('a worker that never comes back is ended and replaced; one that answers late but in time is not', async () => {
+    vi.useFakeTimers();
+    try {
+      const { pool, workers } = poolOf(1);
+      const slow = pool.run(frame('slow'), PRIORITY.shown);
+      vi.advanceTimersByTime(59_000);
+      workers[0]!.answer(1);
+      expect(await slow).toEqual({ decodeMs: 1 });
+      const hung = pool.run(frame('hung'), PRIORITY.shown);
+      const next = pool.run(frame('next'), PRIORITY.shown);
+      vi.advanceTimersByTime(59_000);
+      expect(workers[0]!.ended).toBe(false);
+      vi.advanceTimersByTime(1000);
+      await expect(hung).rejects.toMatchObject({ code: 'worker-died', message: expect.stringContaining('within 60 s') as string });
+      expect(workers[0]!.ended).toBe(true);
+      workers[1]!.answer(3);
+      expect(await next).toEqual({ decodeMs: 3 });
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test('a worker that cannot start fails what is asked of it and no more', async () => {

@@ -25,6 +25,9 @@ export class DecodeError extends Error {
 }
 export const isAbort = (error: unknown): boolean => error instanceof DOMException && error.name === 'AbortError';
 
+/** Of one job, fetch and all; the largest mammogram takes a tenth of it. A decoder that loops on a damaged frame is ended. */
+const DEADLINE_MS = 60_000;
+
 interface Task {
   job: Job;
   priority: number;
@@ -36,6 +39,7 @@ interface Slot {
   port: WorkerPort | null;
   running: Task | null;
   instanceId: string;
+  deadline?: ReturnType<typeof setTimeout>;
 }
 
 export class DecodePool {
@@ -69,7 +73,10 @@ export class DecodePool {
   }
 
   dispose(): void {
-    for (const slot of this.slots) slot.port?.terminate();
+    for (const slot of this.slots) {
+      clearTimeout(slot.deadline);
+      slot.port?.terminate();
+    }
     for (const task of this.queue) task.reject(aborted());
     this.queue = [];
   }
@@ -78,21 +85,25 @@ export class DecodePool {
     const port = this.create();
     port.onmessage = ({ data }) => {
       const task = slot.running;
+      clearTimeout(slot.deadline);
       slot.running = null;
       if (data.ok) task?.resolve(data.value as never);
       else task?.reject(new DecodeError(data.code, data.message));
       this.pump();
     };
-    // A worker that died (memory, a codec that ran wild) fails its own image only.
-    port.onerror = (event) => {
-      slot.running?.reject(new DecodeError('worker-died', event.message));
-      port.terminate();
-      slot.port = null;
-      slot.running = null;
-      slot.instanceId = '';
-      this.pump();
-    };
+    port.onerror = ({ message }) => this.end(slot, message);
     return port;
+  }
+
+  /** A worker that died (memory, a codec that ran wild) or must end fails its own image only. */
+  private end(slot: Slot, message: string): void {
+    clearTimeout(slot.deadline);
+    slot.running?.reject(new DecodeError('worker-died', message));
+    slot.port?.terminate();
+    slot.port = null;
+    slot.running = null;
+    slot.instanceId = '';
+    this.pump();
   }
 
   private pump(): void {
@@ -108,6 +119,7 @@ export class DecodePool {
       slot.running = task;
       slot.instanceId = task.job.instanceId;
       slot.port ??= this.start(slot);
+      slot.deadline = setTimeout(() => this.end(slot, `it did not come back within ${DEADLINE_MS / 1000} s; the file may be damaged`), DEADLINE_MS);
       slot.port.postMessage({ id: this.nextId++, ...task.job });
     }
   }
