@@ -28,7 +28,7 @@ function guardSection({ limit, method, flagged, sameOnGolden, notChest, others, 
   const head = '| images | how many | AUROC | warned about |\n|---|---|---|---|';
   return `## Knowing what it is not for
 Beside the file's Modality, body part and view, the last feature map is held against those of the training films (\`guard\` in \`metadata.json\`): an image whose distance is beyond ${limit} gets a
-warning before its numbers. ${method} Of the test images ${percent(flagged)} are warned about${sameOnGolden === null ? '' : `; by the golden model's features the warning is the same for ${percent(sameOnGolden, 2)} of them`}. AUROC is of the distance, each kind against the test images.
+warning before its numbers. ${method} The limit was not chosen by the kinds below; how the guard looks (quarters of the map, 24 directions) was, so their figures flatter. Of the test images ${percent(flagged)} are warned about${sameOnGolden === null ? '' : `; by the golden model's features the warning is the same for ${percent(sameOnGolden, 2)} of them`}. AUROC is of the distance, each kind against the test images.
 
 ${head}
 ${[notChest, ...others].map(row).join('\n')}
@@ -52,6 +52,7 @@ export function cardOf(name: string): string {
   const golden = evaluation.test.rows.find(({ engine }) => engine === 'golden');
   const { rtl, images: sampled } = evaluation.sample;
   const { modalities, views } = fields.intended;
+  const versions = Object.entries((metadata['changelog'] ?? {}) as Record<string, string>).reverse();
   return `# ${fields.title.en} ${metadata.version}
 
 <!-- Written by "npm run eval -- ${name} --record" from metadata.json, evaluation.json and training.json. Do not edit. -->
@@ -78,7 +79,7 @@ ${fidelityTable(comparedOf(evaluation))}
 ![Reliability diagram](reliability.svg)
 
 ${prose.calibration}
-${seeds === null ? '' : `\n### Seeds\nThe recipe with five seeds on the test images, in fp32, each at its own threshold, chosen on validation rows as above. Shipped is seed ${training.stages[0]!.seed}: the highest mean of the AUCs on validation rows as they are and under random changes (\`stress\` in \`models/train/augment.py\`).\n\n${seedTable(seeds)}\n`}
+${seeds === null ? '' : `\n### Seeds\nThe recipe with five seeds on the test images, in fp32, each at its own threshold, chosen on validation rows as above, calibrated as in version 1.1.0: the calibration since then orders images alike. Shipped is seed ${training.stages[0]!.seed}: the highest mean of the AUCs on validation rows as they are and under random changes (\`stress\` in \`models/train/augment.py\`).\n\n${seedTable(seeds)}\n`}
 ${evaluation.guard ? `${guardSection(evaluation.guard)}\n\n` : ''}## Limits
 ${[...fields.limits.map(({ en }) => en), ...prose.limits].map((limit) => `- ${limit}`).join('\n')}
 
@@ -92,7 +93,7 @@ ${prose.training}
 ## Data and licence
 ${metadata.data_source}
 The weights are licensed as the project is (${metadata.license}).
-`;
+${versions.length === 0 ? '' : `\n## Versions\n${versions.map(([version, change]) => `- ${version}: ${change}`).join('\n')}\n`}`;
 }
 
 export function svgOf(name: string): string {
