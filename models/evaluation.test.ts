@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { readOnnx } from '../src/compiler/onnx.ts';
 import { ROOT } from '../test/support/data.ts';
 import { cardOf, pageTable, readEvaluation, svgOf } from './eval/card.ts';
 import { inPackage, readEvaluated, readText } from './eval/package.ts';
@@ -32,6 +33,13 @@ describe.each(NAMES)('%s', (name) => {
     expect(readText(name, 'CARD.md')).toBe(cardOf(name));
     expect(readText(name, 'reliability.svg')).toBe(svgOf(name));
     expect(metadata.eval_metrics).toEqual(metricsOf(evaluation));
+  });
+
+  test('the heat map\'s weights are the dense layer\'s', () => {
+    const { data, dims } = readOnnx(pkg.files['model.onnx']).initializers.get('dense.weight')!;
+    const { weights } = fields.heatmap!;
+    expect(weights.map((row) => row.length)).toEqual(fields.labels.map(() => dims[1]));
+    weights.flat().forEach((weight, i) => expect(Math.abs(weight - (data as Float32Array)[i]!)).toBeLessThanOrEqual(1e-6 * Math.abs(weight)));
   });
 
   test('answers alike on every engine, and the RTL is the golden model', () => {

@@ -4,7 +4,6 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ModelMetadata } from '../src/contract/model.ts';
 import { AddModelReport } from '../src/contract/report.ts';
-import { classifier } from '../test/support/classifier.ts';
 import { dataPath, hasData } from '../test/support/data.ts';
 import { readEvaluation } from './eval/card.ts';
 import { filmList, small, smallList, type Film } from './eval/sets.ts';
@@ -18,7 +17,6 @@ const MEASURES = ['auc', 'accuracy', 'sensitivity', 'specificity'] as const;
 type Measure = (typeof MEASURES)[number];
 
 const metadata = ModelMetadata.parse(JSON.parse(text('pneumonia/metadata.json')));
-const fields = classifier(metadata.fabriclens);
 const evaluation = readEvaluation('pneumonia');
 const rows = filmList();
 
@@ -39,11 +37,6 @@ describe('pneumonia package', () => {
       expect(sd[m]).toBeCloseTo(Math.sqrt(seeds.reduce((sum, row) => sum + (row[m] - average) ** 2, 0) / (seeds.length - 1)), 3);
     }
     expect(seeds.map(({ auc }) => auc)).toContain(evaluation.test.rows[0]!.auc);
-  });
-
-  test('heat-map weights have one row a label and one column a feature channel', () => {
-    const { heatmap, labels } = fields;
-    expect(heatmap?.weights.map((w) => w.length)).toEqual(labels.map(() => 256));
   });
 });
 

@@ -31,7 +31,7 @@ export async function decide(pkg: EvaluatedPackage, say: (line: string) => void)
   changeMetadata(name, ({ fabriclens }) => {
     fabriclens['threshold'] = { ...threshold, sha256: sha256['model.onnx'] };
     fabriclens['tolerance'] = tolerance;
-    if (dense?.data instanceof Float32Array && fabriclens['heatmap'] === undefined) {
+    if (dense?.data instanceof Float32Array) {
       const columns = dense.dims[1] as number;
       const weights = dense.data;
       fabriclens['heatmap'] = { weights: fields.labels.map((_, row) => Array.from(weights.subarray(row * columns, (row + 1) * columns), (v) => Number(v.toPrecision(7)))) };

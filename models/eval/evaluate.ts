@@ -16,7 +16,7 @@ function shapeOf({ metadata, fields }: EvaluatedPackage): readonly [number, numb
   return [stated?.num_channels ?? 0, stated?.spatial_shape?.[0] ?? 0, stated?.spatial_shape?.[1] ?? 0];
 }
 
-export function answerOf({ logits, features }: Raw, fields: ClassifierFields, [channels, rows, columns]: readonly [number, number, number]): Answer {
+function answerOf({ logits, features }: Raw, fields: ClassifierFields, [channels, rows, columns]: readonly [number, number, number]): Answer {
   const all = probabilities(logits, fields.activation);
   const { classIndex } = fields.threshold;
   const map = features && fields.heatmap ? (classMaps({ data: features, channels, rows, columns }, fields.heatmap.weights).maps[classIndex] ?? null) : null;
@@ -64,7 +64,7 @@ export async function evaluate(pkg: EvaluatedPackage, { engines, sample, say }: 
     if (engine !== 'golden') validated.set(engine, (await all(runner, pkg, val, `${engine}, validation`, say)).map((raw) => answerOf(raw, fields, shape)));
   }
   const answers = new Map([...found].map(([engine, raw]) => [engine, raw.map((one) => answerOf(one, fields, shape))] as const));
-  // Every so-manieth image: the sets are sorted by class.
+  // Evenly spaced: the sets are sorted by class.
   const count = engines.has('rtl') ? Math.min(sample, test.length) : 0;
   const sampled = new Set(Array.from({ length: count }, (_, i) => Math.floor((i * test.length) / count)));
   const rtl = count === 0 ? { equal: false, cycles: 0 } : await inRtl(pkg, [...sampled].map((i) => tensorOf(test[i] as Image, fields.preprocessing)), say);

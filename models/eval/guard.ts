@@ -34,13 +34,13 @@ const SHOWN: readonly [RegExp, string][] = [
 ];
 const MODALITIES: Readonly<Record<string, string>> = { CT: 'CT slices', MR: 'MR slices', US: 'ultrasound', NM: 'scintigrams' };
 const REST = 'drawings, segmentations, test patterns';
-export const ADULT = 'adult chest radiographs';
+const ADULT = 'adult chest radiographs';
 
 /** Mean difference of two tensors below which files show the same image in two encodings. */
 const SAME = 0.05;
 
 /** First frames of the DICOM test set that can be decoded, each image once. */
-export async function otherKinds(preprocessing: Preprocessing): Promise<Map<string, Float32Array[]>> {
+async function otherKinds(preprocessing: Preprocessing): Promise<Map<string, Float32Array[]>> {
   if (!hasData('dicom')) throw new Error('The DICOM test set is not there; FABRICLENS_DATA says where (npm run data:check).');
   const codecs = nodeCodecs();
   const [head = '', ...lines] = readFileSync(dataPath('dicom', 'MANIFEST.tsv'), 'utf8').trim().split('\n');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { ModelMetadata, type ClassifierFields } from '../../src/contract/model.ts';
 import { ROOT } from '../../test/support/data.ts';
 
-export const EXECUTED = ['model.onnx', 'model.int8.onnx', 'program.bin'] as const;
+const EXECUTED = ['model.onnx', 'model.int8.onnx', 'program.bin'] as const;
 type Executed = (typeof EXECUTED)[number];
 export type EvaluatedPackage = { readonly name: string; readonly metadata: ModelMetadata; readonly fields: ClassifierFields; readonly files: Record<Executed, Buffer<ArrayBuffer>>; readonly sha256: Record<Executed, string> };
 

@@ -19,7 +19,7 @@ export type Evaluation = {
   test: SetFigures;
   /** The images of `test` that are also in MedMNIST's test split; absent where that is all or none of them. */
   testMedmnist?: SetFigures;
-  /** Of `test`, every so-manieth image; the RTL's figures are the golden model's where all its codes are (`equal`). */
+  /** Of `test`, evenly spaced; the RTL's figures are the golden model's where all its codes are (`equal`). */
   sample: SetFigures & { rtl: { equal: boolean; cycles: number; megahertz: number } };
   /** Of the class held against the threshold, in fp32, on `test`. */
   reliability: Bin[];
@@ -54,7 +54,7 @@ export const setsOf = (e: Evaluation): (readonly [string, SetFigures])[] => [
   ...(e.testMedmnist ? [[`of these, the ${e.testMedmnist.images} in MedMNIST's test split`, e.testMedmnist] as const] : []),
   [`validation, ${e.val.images} images`, e.val],
 ];
-export const comparedOf = (e: Evaluation): (readonly [string, SetFigures])[] => [[`test, ${e.test.images} images`, e.test], [`every so-manieth of them, ${e.sample.images}`, e.sample]];
+export const comparedOf = (e: Evaluation): (readonly [string, SetFigures])[] => [[`test, ${e.test.images} images`, e.test], [`${e.sample.images} of them, evenly spaced`, e.sample]];
 
 /** `eval_metrics` of metadata.json: names as the Models page reads them. */
 export function metricsOf(e: Evaluation): Record<string, number> {

@@ -119,18 +119,15 @@ function need(set: 'chest-xray-224' | 'pneumoniamnist-28'): void {
 }
 
 export type Evaluated = {
-  /** Of the images, for the card. */
-  readonly data: string;
   readonly images: (split: Split) => Promise<Image[]>;
   /** Of positives on validation rows. Undefined: the threshold stays at one half. */
   readonly sensitivity?: number;
 };
 
 export const EVALUATED: Readonly<Record<string, Evaluated>> = {
-  pneumonia: { data: 'chest-xray-224', images: films, sensitivity: 0.97 },
-  'pneumonia-28': { data: 'pneumoniamnist-28', images: (split) => Promise.resolve(small(split)), sensitivity: 0.97 },
+  pneumonia: { images: films, sensitivity: 0.97 },
+  'pneumonia-28': { images: (split) => Promise.resolve(small(split)), sensitivity: 0.97 },
   'resnet8-orientation': {
-    data: 'chest-xray-224',
     images: async (split) => (await films(split)).flatMap((image) => Array.from({ length: 8 }, (_, label) => ({ ...image, label, frame: turned(image.frame, label % 4, label >= 4) }))),
   },
 };
