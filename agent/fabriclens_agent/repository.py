@@ -182,23 +182,20 @@ class Repository:
     def _try_out(self, name, program):
         """Ready means that it has run: one inference of an input of zeros, for the result's existence only."""
         inputs = [('INT8', bytearray([tensor.zero_point & 0xff]) * tensor.elements) for tensor in program.inputs]
-        self._turns.take(Job(), None)
+        job = Job()
+        self._turns.take(job, None)
         try:
-            # A core that failed once has been reset; the backend says when it is not to be tried again.
-            while self._fails_in_passing(name, program, inputs):
-                pass
+            while True:  # a core that failed once has been reset; the backend says when it is not to be tried again
+                try:
+                    program.run(inputs, [True] * len(program.outputs), TRY_OUT_NS, job.flag)
+                    return
+                except RuntimeFailure as error:
+                    if job.cancelled:  # the agent is stopping
+                        raise job.ended()
+                    if not error.again:
+                        raise PackageError('%s/program.bin loads but does not run (%s)' % (name, error))
         finally:
             self._turns.give_back()
-
-    @staticmethod
-    def _fails_in_passing(name, program, inputs):
-        try:
-            program.run(inputs, [True] * len(program.outputs), TRY_OUT_NS)
-        except RuntimeFailure as error:
-            if not error.again:
-                raise PackageError('%s/program.bin loads but does not run (%s)' % (name, error))
-            return True
-        return False
 
     def unload(self, name):
         if not self._serve(name, None, 'unloaded'):

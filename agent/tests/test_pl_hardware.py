@@ -123,6 +123,17 @@ class HardwareTest(Case):
         Agent.until(lambda: not self.contents(board.memory), 30)
         self.assertFalse(self.word(board, layout.REGISTER_STATUS) & layout.STATUS_BIT_BUSY)
 
+    def test_stopped_while_a_model_is_tried_out_it_puts_the_pl_to_rest(self):
+        board = self.board()
+        write_package(self.models, 'slow', slow_program(40), SLOW_SHAPE)
+        self.addCleanup(shutil.rmtree, os.path.join(self.models, 'slow'))
+        agent = self.on_board(board, wait=False)
+        Agent.until(lambda: self.word(board, layout.REGISTER_STATUS) & layout.STATUS_BIT_BUSY)
+        self.end(agent)
+        self.assertFalse(board.exists(MARKER))
+        self.assertFalse(self.contents(board.memory))
+        self.assertFalse(self.word(board, layout.REGISTER_STATUS) & layout.STATUS_BIT_BUSY)
+
     def word(self, board, offset):
         with open(board.registers, 'rb') as stream:
             return int.from_bytes(stream.read()[offset:offset + 4], 'little')
