@@ -101,7 +101,7 @@ class Batch(AgentTest):
 
 
 class Fairness(AgentTest):
-    SLOW = 20
+    SLOW = 60  # all six must have come before the first is done, and the other's before the second is
 
     def test_who_has_many_waiting_keeps_nobody_from_a_turn(self):
         """A named client holds the accelerator with six slow requests; another's one is served before the third of them."""

@@ -1,6 +1,7 @@
 """HTTPS with certificates that openssl makes (Debian: apt-get install openssl)."""
 
 import hashlib
+import json
 import os
 import shutil
 import socket
@@ -10,8 +11,8 @@ import sys
 import tempfile
 import unittest
 
-from .program import tiny_program, write_package
-from .support import AGENT, RUNTIME, SHAPE, TOKEN, Agent, infer_bytes, read_all
+from .program import slow_program, tiny_program, write_package
+from .support import AGENT, RUNTIME, SHAPE, SLOW_SHAPE, TOKEN, Agent, infer_bytes, read_all
 
 CODES = bytes(range(64))
 
@@ -89,13 +90,30 @@ class Tls(unittest.TestCase):
             self.assertEqual(connection.recv(1), b'')
             connection.close()
 
-    def test_a_client_that_leaves_is_noticed(self):
-        agent = self.start()
-        connection = self.connect(agent)
-        connection.sendall(infer_bytes(CODES)[:-5])
-        connection.close()
+    def get(self, agent, path):
+        """(status, answer), on a connection of its own."""
         with self.connect(agent) as connection:
-            self.assertIn(b' 200 ', self.exchange(connection, b'GET /v2/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'))
+            answer = self.exchange(connection, ('GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n' % (path, TOKEN)).encode())
+        head, _, body = answer.partition(b'\r\n\r\n')
+        return int(head.split()[1]), json.loads(body)
+
+    def test_a_client_that_leaves_is_noticed(self):
+        write_package(self.models, 'slow', slow_program(), SLOW_SHAPE)
+        self.addCleanup(shutil.rmtree, os.path.join(self.models, 'slow'))
+        agent = self.start()
+        Agent.until(lambda: self.get(agent, '/v2/health/ready')[0] == 200)
+        request = infer_bytes(bytes(16 * 128 * 128), name='slow', shape=SLOW_SHAPE)
+        for part, running in ((request[:-5], 0), (request, 1)):
+            connection = self.connect(agent)
+            connection.sendall(part)
+            Agent.until(lambda: self.get(agent, '/v2')[1]['parameters']['queue_depth'] == running)
+            connection.close()
+
+        def counts():
+            rows = self.get(agent, '/v2/models/slow/stats')[1]['model_stats'][0]['inference_stats']
+            return rows['cancel']['count'], rows['success']['count']
+        Agent.until(lambda: sum(counts()))
+        self.assertEqual(counts(), (1, 0))
 
     def refused(self, *options):
         done = subprocess.run([sys.executable, '-B', '-m', 'fabriclens_agent', '--models', self.models, '--runtime', RUNTIME, '--token-stdin',
