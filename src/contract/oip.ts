@@ -126,7 +126,7 @@ export const Telemetry = z.looseObject({
   agent_version: z.string(),
   agent_uptime_s: z.number(),
   agent_memory_bytes: Count.nullable(),
-  /** `golden`, `rtl` or `hardware`; empty before the first run. */
+  /** `golden`, `ps` (a board's processor alone), `rtl` or `hardware`. */
   backend: z.string(),
   queue_depth: Count,
   queue_limit: Count,
