@@ -36,7 +36,6 @@ def make_root(root, image=None, registers=None, board='Pynq-Z2', cma_free_kib=12
     write(root, '/etc/os-release', ''.join('%s=%s\n' % pair for pair in dict(IMAGE, **(image or {})).items()))
     write(root, '/proc/device-tree/compatible', 'xlnx,zynq-7000\0')
     write(root, '/proc/device-tree/chosen/pynq_board', board + '\0')
-    write(root, '/proc/sys/kernel/osrelease', '5.15.19-xilinx-v2022.1\n')
     write(root, '/proc/sys/kernel/random/boot_id', BOOT_ID + '\n')
     write(root, '/proc/meminfo', 'MemTotal:         503464 kB\nCmaTotal:         131072 kB\nCmaFree:          %d kB\n' % cma_free_kib)
     page = bytearray(4096)

@@ -36,9 +36,6 @@ class Faults:
         """Steps since set()."""
         return struct.unpack_from('i', self._shared, 12)[0]
 
-    def close(self):
-        self._shared.close()
-
     def steps(self):
         """What was done, as lists of words."""
         with open(self.log) as stream:

@@ -9,8 +9,8 @@ from . import PlRefusal, read_text
 NAME = 'Pynq-Z2'
 IMAGES = ('2.7', '3.0', '3.1')
 
-# image: VERSION_ID; boot_id: another after every boot; free_bytes: of contiguous memory (CmaFree), None where the kernel does not say.
-Board = namedtuple('Board', 'name image kernel boot_id free_bytes')
+# image: VERSION_ID; boot_id: another after every boot.
+Board = namedtuple('Board', 'name image boot_id')
 
 
 def is_pynq(root):
@@ -36,11 +36,7 @@ def identify(root):
     name = read_text(root, '/proc/device-tree/chosen/pynq_board').rstrip('\0\n')
     if name != NAME:
         raise PlRefusal('this board calls itself %r, the overlay is for a %s; use the image made for that board' % (name, NAME))
-    return Board(name, image, read_text(root, '/proc/sys/kernel/osrelease').strip(), boot_id(root), free_contiguous(root))
-
-
-def boot_id(root):
-    return read_text(root, '/proc/sys/kernel/random/boot_id').strip()
+    return Board(name, image, read_text(root, '/proc/sys/kernel/random/boot_id').strip())
 
 
 def free_contiguous(root):
