@@ -93,6 +93,16 @@ inline int16x8x2_t load_weights(const int8_t *&from) {
   return {{vreinterpretq_s16_s8(two.val[0]), vreinterpretq_s16_s8(two.val[1])}};
 }
 
+// Half of a plane's channels.
+__attribute__((always_inline)) inline void add_half(int32x4_t (&sums)[TOGETHER][2], const int8_t *&weights, const int16x4_t (&x)[TOGETHER]) {
+  const int16x8x2_t w01 = load_weights(weights);
+  add_products<0>(sums, w01.val[0], x);
+  add_products<1>(sums, w01.val[1], x);
+  const int16x8x2_t w23 = load_weights(weights);
+  add_products<2>(sums, w23.val[0], x);
+  add_products<3>(sums, w23.val[1], x);
+}
+
 // TOGETHER tiles times the 8 channels of a plane, at one position; sums: a tile's POSITIONS × PIXEL apart.
 void multiply(const int16_t *patches, const int8_t *weights, uint32_t planes, int32_t *sums) {
   int32x4_t total[TOGETHER][2];
@@ -101,18 +111,8 @@ void multiply(const int16_t *patches, const int8_t *weights, uint32_t planes, in
     const int16x8_t a = vld1q_s16(patches), b = vld1q_s16(patches + PIXEL), c = vld1q_s16(patches + 2 * PIXEL), e = vld1q_s16(patches + 3 * PIXEL);
     const int16x4_t low[TOGETHER] = {vget_low_s16(a), vget_low_s16(b), vget_low_s16(c), vget_low_s16(e)};
     const int16x4_t high[TOGETHER] = {vget_high_s16(a), vget_high_s16(b), vget_high_s16(c), vget_high_s16(e)};
-    const int16x8x2_t w01 = load_weights(weights);
-    add_products<0>(total, w01.val[0], low);
-    add_products<1>(total, w01.val[1], low);
-    const int16x8x2_t w23 = load_weights(weights);
-    add_products<2>(total, w23.val[0], low);
-    add_products<3>(total, w23.val[1], low);
-    const int16x8x2_t w45 = load_weights(weights);
-    add_products<0>(total, w45.val[0], high);
-    add_products<1>(total, w45.val[1], high);
-    const int16x8x2_t w67 = load_weights(weights);
-    add_products<2>(total, w67.val[0], high);
-    add_products<3>(total, w67.val[1], high);
+    add_half(total, weights, low);
+    add_half(total, weights, high);
   }
   for (uint32_t t = 0; t < TOGETHER; t++, sums += POSITIONS * PIXEL) {
     vst1q_s32(sums, total[t][0]);
