@@ -28,6 +28,8 @@ Offload::Offload(const fl_program &program, CoreDevice &core) : core_(core) {
     before += s.count;
   }
   const uint64_t arena = aligned(parsed.header.arena_bytes), weights = aligned(image.weights.size());
+  // Before anything is taken: what fails from there on has to give it back.
+  std::vector<Crossing> crossings = crossings_of(parsed);
   const CoreDevice::Hold hold(core, {});
   base_ = core.take(arena + weights + image.commands.size());
   // Inside what was taken, and so inside the buffer: the core itself keeps every access inside what a job names.
@@ -35,7 +37,6 @@ Offload::Offload(const fl_program &program, CoreDevice &core) : core_(core) {
   if (!image.weights.empty()) std::memcpy(core.at(weights_at), image.weights.data(), image.weights.size());
   if (!image.commands.empty()) std::memcpy(core.at(commands_at), image.commands.data(), image.commands.size());
   const Placement place{core.address_of(base_), core.address_of(weights_at), core.address_of(commands_at)};
-  std::vector<Crossing> crossings = crossings_of(parsed);
   for (size_t i = 0; i < segments_.size(); i++) {
     segments_[i].job = image.job(i, place, parsed.header.arena_bytes);
     segments_[i].crossing = std::move(crossings[i]);
