@@ -1,6 +1,5 @@
 // The part of the C ABI that is about the programmable logic.
 #include <memory>
-#include <new>
 
 #include "../include/fabriclens_runtime.h"
 #include "device.h"
@@ -16,14 +15,7 @@ int32_t fl_core_open(const fl_core_device *device, fl_core **core, char *error, 
   if (!device || device->struct_bytes < sizeof *device || device->reserved != 0) {
     return report(error, error_bytes, FL_ERROR_ARGUMENT, "device is NULL, has no struct_bytes, or reserved is not 0");
   }
-  try {
-    *core = new fl_core(*device);
-    return FL_OK;
-  } catch (const fl::Refusal &refusal) {
-    return report(error, error_bytes, refusal.status, "%s", refusal.text.c_str());
-  } catch (const std::bad_alloc &) {
-    return report(error, error_bytes, FL_ERROR_MEMORY, "out of memory");
-  }
+  return fl::guarded(error, error_bytes, [&] { *core = new fl_core(*device); });
 }
 
 int32_t fl_core_close(fl_core *core) {
@@ -53,12 +45,5 @@ int32_t fl_use_core(fl_program *program, fl_core *core, char *error, size_t erro
   if (!occupied.mine) return report(error, error_bytes, FL_ERROR_BUSY, "this program is running in another thread");
   program->offload.reset();
   if (!core) return FL_OK;
-  try {
-    program->offload = std::make_unique<fl::Offload>(*program, *core);
-    return FL_OK;
-  } catch (const fl::Refusal &refusal) {
-    return report(error, error_bytes, refusal.status, "%s", refusal.text.c_str());
-  } catch (const std::bad_alloc &) {
-    return report(error, error_bytes, FL_ERROR_MEMORY, "out of memory");
-  }
+  return fl::guarded(error, error_bytes, [&] { program->offload = std::make_unique<fl::Offload>(*program, *core); });
 }

@@ -1,7 +1,5 @@
 #include "estimate.h"
 
-#include <new>
-
 #include "../../core/core.h"
 #include "../../core/cycles.h"
 #include "../include/fabriclens_runtime.h"
@@ -99,7 +97,7 @@ int32_t fl_estimate(const fl_program *program, const fl_core_setting *setting, f
   if (memory.clock_khz < 1000 || memory.clock_khz > 1000000 || memory.bytes_per_second < 1000000 || memory.bytes_per_second > 100000000000 || memory.latency_ns > 100000) {
     return fl::report(error, error_bytes, FL_ERROR_ARGUMENT, "the clock is 1 to 1000 MHz, the memory 1 MB/s to 100 GB/s and at most 100 us away");
   }
-  try {
+  return fl::guarded(error, error_bytes, [&] {
     const fl::Geometry &geometry = fl::DEFAULT_GEOMETRY;
     const fl::ProgramEstimate made = fl::estimate_program(*program, geometry, memory);
     info->clock_khz = memory.clock_khz;
@@ -110,12 +108,7 @@ int32_t fl_estimate(const fl_program *program, const fl_core_setting *setting, f
     info->bytes_read = made.bytes_read;
     info->bytes_written = made.bytes_written;
     copy_layers(fl::parsed(*program), made, *info);
-    return FL_OK;
-  } catch (const fl::Refusal &refusal) {
-    return fl::report(error, error_bytes, refusal.status, "%s", refusal.text.c_str());
-  } catch (const std::bad_alloc &) {
-    return fl::report(error, error_bytes, FL_ERROR_MEMORY, "out of memory");
-  }
+  });
 }
 
 int32_t fl_core_refusal(const fl_program *program, uint32_t index, char *text, size_t text_bytes) {

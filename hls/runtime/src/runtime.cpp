@@ -2,7 +2,6 @@
 #include "../include/fabriclens_runtime.h"
 
 #include <cstring>
-#include <new>
 
 #include "../../core/core.h"
 #include "convert.h"
@@ -74,16 +73,9 @@ int32_t fl_load(const void *bytes, size_t size, uint32_t flags, uint64_t arena_b
   *program = nullptr;
   if (!bytes) return report(error, error_bytes, FL_ERROR_ARGUMENT, "bytes is NULL");
   if (flags & ~FL_LOAD_VERIFY_DATA) return report(error, error_bytes, FL_ERROR_ARGUMENT, "unknown flags");
-  try {
+  return fl::guarded(error, error_bytes, [&] {
     *program = fl::load_program(static_cast<const uint8_t *>(bytes), size, flags, arena_budget > 0 ? arena_budget : DEFAULT_BUDGET).release();
-    return FL_OK;
-  } catch (const fl::Refusal &refusal) {
-    return report(error, error_bytes, refusal.status, "%s", refusal.text.c_str());
-  } catch (const std::bad_alloc &) {
-    return report(error, error_bytes, FL_ERROR_MEMORY, "out of memory");
-  } catch (...) {
-    return report(error, error_bytes, FL_ERROR_FORMAT, "program cannot be read");
-  }
+  });
 }
 
 void fl_unload(fl_program *program) { delete program; }
@@ -95,16 +87,13 @@ int32_t fl_set_threads(fl_program *program, uint32_t threads, char *error, size_
   if (threads > 1 && !fl::has_workers()) return report(error, error_bytes, FL_ERROR_UNSUPPORTED, "threads are supported on Linux alone");
   const fl::Occupied occupied{program->busy};
   if (!occupied.mine) return report(error, error_bytes, FL_ERROR_BUSY, "this program is running in another thread");
-  try {
+  return fl::guarded(error, error_bytes, [&] {
     fl::Buffer<uint8_t> patches = fl::allocate<uint8_t>(program->patch_bytes * threads);
     std::unique_ptr<fl::Workers> workers = threads > 1 ? std::make_unique<fl::Workers>(threads - 1) : nullptr;
     program->patches = std::move(patches);
     program->workers = std::move(workers);
     program->threads = threads;
-    return FL_OK;
-  } catch (const std::exception &failure) {
-    return report(error, error_bytes, FL_ERROR_MEMORY, "%s", failure.what());
-  }
+  });
 }
 
 int32_t fl_get_program_info(const fl_program *program, fl_program_info *info) {
