@@ -7,7 +7,7 @@ namespace {
 
 // Behind what is there, aligned as the core wants it; where it begins.
 uint32_t append(std::vector<uint8_t> &to, const void *from, size_t bytes) {
-  const size_t at = (to.size() + CORE_ALIGNMENT - 1) / CORE_ALIGNMENT * CORE_ALIGNMENT;
+  const size_t at = size_t(core_aligned(to.size()));
   to.resize(at + bytes);
   if (bytes > 0) std::memcpy(to.data() + at, from, bytes);
   return uint32_t(at);

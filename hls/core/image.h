@@ -13,6 +13,9 @@
 
 namespace fl {
 
+// To the next place in the core's memory.
+inline uint64_t core_aligned(uint64_t bytes) { return (bytes + CORE_ALIGNMENT - 1) / CORE_ALIGNMENT * CORE_ALIGNMENT; }
+
 // Where the parts of a program lie, as the core sees them; each a multiple of CORE_ALIGNMENT.
 struct Placement {
   uint32_t arena, data, commands;

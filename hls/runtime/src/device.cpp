@@ -14,9 +14,6 @@ void require(bool holds, const char *text) {
   if (!holds) throw Refusal{FL_ERROR_ARGUMENT, text};
 }
 
-// Never 0, so that each has a place of its own.
-uint64_t rounded(uint64_t bytes) { return (std::max<uint64_t>(bytes, 1) + CORE_ALIGNMENT - 1) / CORE_ALIGNMENT * CORE_ALIGNMENT; }
-
 }  // namespace
 
 CoreDevice::CoreDevice(const fl_core_device &device) : device_(device), simulated_(false) {
@@ -72,7 +69,8 @@ CoreDevice::Hold::~Hold() {
 uint32_t CoreDevice::take(uint64_t bytes) {
   CoreResult result;
   if (!ready(result)) throw Refusal{FL_ERROR_DEVICE, result.text};
-  const uint64_t wanted = rounded(bytes);
+  // Never 0, so that each has a place of its own.
+  const uint64_t wanted = core_aligned(std::max<uint64_t>(bytes, 1));
   uint64_t at = 0, largest = 0;
   const auto fits = [&](uint64_t end) {
     const uint64_t gap = end - at;

@@ -8,8 +8,6 @@
 namespace fl {
 namespace {
 
-uint64_t aligned(uint64_t bytes) { return (bytes + CORE_ALIGNMENT - 1) / CORE_ALIGNMENT * CORE_ALIGNMENT; }
-
 // Programs too large for any memory of the core's are refused by its size; this keeps what is made before that from filling this computer's.
 constexpr uint64_t MOST_BYTES = uint64_t(1) << 32;
 
@@ -27,7 +25,7 @@ Offload::Offload(const fl_program &program, CoreDevice &core) : core_(core) {
     }
     before += s.count;
   }
-  const uint64_t arena = aligned(parsed.header.arena_bytes), weights = aligned(image.weights.size());
+  const uint64_t arena = core_aligned(parsed.header.arena_bytes), weights = core_aligned(image.weights.size());
   // Before anything is taken: what fails from there on has to give it back.
   std::vector<Crossing> crossings = crossings_of(parsed);
   const CoreDevice::Hold hold(core, {});
