@@ -52,7 +52,7 @@ export class SimulatedBoard {
 
   /** Ends stdin, which ends it. @returns its exit code and what it wrote to stderr */
   async end(): Promise<{ code: number | null; stderr: string }> {
-    if (this.#child.exitCode === null) {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
       const closed = once(this.#child, 'close');
       this.#child.stdin.end();
       const kill = setTimeout(() => this.#child.kill('SIGKILL'), PATIENCE);
