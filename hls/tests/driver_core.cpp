@@ -2,8 +2,8 @@
 //   13 OPEN   u32 size, folder, u32 memory address, u64 deadline in ns, u32 clock kHz, u32 cached -> i32 status, u32 length, text
 //             cached: the processor has a copy of its own of the core's memory, which only `sync` brings up to date, a line at a time. As caches do
 //   14 USE    u32 on -> i32 status, u32 length, text: the slot's program on the core, or on the golden model again
-//   15 RUN    u32 dtype out, u64 timeout in ns, u64 cancel after ns (~0: never), u32 size, all inputs as INT8
-//             -> i32 status, u32 length, text, u32 size, all outputs (preset to 0x55), u32 length, source,
+//   15 RUN    u64 timeout in ns, u64 cancel after ns (~0: never), u32 size, all inputs as INT8
+//             -> i32 status, u32 length, text, u32 size, all outputs likewise (preset to 0x55), u32 length, source,
 //                u64 total ns, input ns, PL ns, PS ns, output ns, then u32 layers, u64 ns of each
 //   16 CLOSE  -> i32 status
 //   17 INFO   -> u32 core version, layout version, clock kHz, input, output and pixel lanes, programs, u64 memory bytes, memory used
@@ -85,7 +85,6 @@ void use() {
 }
 
 void run() {
-  const uint32_t dtype = take<uint32_t>();
   std::atomic<bool> ended{false};
   int32_t cancel = 0;
   fl_run_options options{};
@@ -94,7 +93,7 @@ void run() {
   options.cancel = &cancel;
   const uint64_t cancel_after = take<uint64_t>();
   const Bytes inputs = take_bytes();
-  Ports in(program(), FL_INPUT, info().input_count, FL_INT8), out(program(), FL_OUTPUT, info().output_count, dtype);
+  Ports in(program(), FL_INPUT, info().input_count, FL_INT8), out(program(), FL_OUTPUT, info().output_count, FL_INT8);
   in.fill(inputs);
   std::vector<uint64_t> layers(info().layer_count);
   fl_timing timing{};

@@ -53,19 +53,23 @@ export class Golden {
     this.#pipe.write(bytes);
   }
 
+  async #verdict(): Promise<{ status: number; text: string }> {
+    return { status: await this.#pipe.u32(), text: (await this.#pipe.read(await this.#pipe.u32())).toString() };
+  }
+
+  async #u64(): Promise<number> {
+    return Number((await this.#pipe.read(8)).readBigUInt64LE());
+  }
+
   /** budget: bytes (0: the runtime's own). */
   async load(program: Uint8Array, verifyData = false, budget = 0): Promise<Loaded> {
     this.#words(1, verifyData ? 1 : 0, budget, 0, program.length);
     this.#pipe.write(program);
-    const status = await this.#pipe.u32();
-    const text = (await this.#pipe.read(await this.#pipe.u32())).toString();
-    return { status, text, inputBytes: await this.#pipe.u32(), outputBytes: await this.#pipe.u32(), layers: await this.#pipe.u32() };
+    return { ...(await this.#verdict()), inputBytes: await this.#pipe.u32(), outputBytes: await this.#pipe.u32(), layers: await this.#pipe.u32() };
   }
 
   async #outcome(): Promise<Outcome> {
-    const status = await this.#pipe.u32();
-    const text = (await this.#pipe.read(await this.#pipe.u32())).toString();
-    return { status, text, bytes: Uint8Array.from(await this.#pipe.read(await this.#pipe.u32())) };
+    return { ...(await this.#verdict()), bytes: Uint8Array.from(await this.#pipe.read(await this.#pipe.u32())) };
   }
 
   /** All inputs one behind the other, as codes; all outputs likewise. */
@@ -129,9 +133,9 @@ export class Golden {
     head.writeBigUInt64LE(BigInt(setting.bytesPerSecond), 8);
     head.writeUInt32LE(setting.latencyNs, 16);
     this.#pipe.write(head);
-    const [status, text] = [await this.#pipe.u32(), (await this.#pipe.read(await this.#pipe.u32())).toString()];
+    const { status, text } = await this.#verdict();
     const [clockKhz, latencyNs, macsPerCycle] = [await this.#pipe.u32(), await this.#pipe.u32(), await this.#pipe.u32()];
-    const u64 = async (): Promise<number> => Number((await this.#pipe.read(8)).readBigUInt64LE());
+    const u64 = (): Promise<number> => this.#u64();
     const made: CycleEstimate = { status, text, clockKhz, latencyNs, macsPerCycle, bytesPerSecond: await u64(), cycles: await u64(), bytesRead: await u64(), bytesWritten: await u64(), layers: [] };
     for (let left = layers; left > 0; left--) made.layers.push({ cycles: await u64(), weightBytes: await u64(), readBytes: await u64(), writtenBytes: await u64() });
     return made;
@@ -140,13 +144,13 @@ export class Golden {
   /** Why the core cannot run a layer of the loaded program. */
   async refusal(layer: number): Promise<{ status: number; text: string }> {
     this.#words(9, layer);
-    return { status: await this.#pipe.u32(), text: (await this.#pipe.read(await this.#pipe.u32())).toString() };
+    return this.#verdict();
   }
 
   /** So many threads a layer, for the loaded program. */
   async share(threads: number): Promise<{ status: number; text: string }> {
     this.#words(11, threads);
-    return { status: await this.#pipe.u32(), text: (await this.#pipe.read(await this.#pipe.u32())).toString() };
+    return this.#verdict();
   }
 
   /** "target op name MACs" of each layer of the loaded program, in the order of execution. */
@@ -167,14 +171,6 @@ export class Golden {
   }
 
   // --- Of programs on a core: driver_core.cpp.
-
-  async #verdict(): Promise<{ status: number; text: string }> {
-    return { status: await this.#pipe.u32(), text: (await this.#pipe.read(await this.#pipe.u32())).toString() };
-  }
-
-  async #u64(): Promise<number> {
-    return Number((await this.#pipe.read(8)).readBigUInt64LE());
-  }
 
   /** Which of two programs everything is about from now on. */
   slot(slot: number): void {
@@ -197,13 +193,12 @@ export class Golden {
     return this.#verdict();
   }
 
-  async runOnCore(codes: Int8Array, { float = false, timeoutMs = 0, cancelAfterMs = Infinity } = {}): Promise<CoreRun> {
-    const head = Buffer.alloc(28);
+  async runOnCore(codes: Int8Array, { timeoutMs = 0, cancelAfterMs = Infinity } = {}): Promise<CoreRun> {
+    const head = Buffer.alloc(24);
     head.writeUInt32LE(15, 0);
-    head.writeUInt32LE(float ? FP32 : INT8, 4);
-    head.writeBigUInt64LE(BigInt(timeoutMs) * 1_000_000n, 8);
-    head.writeBigUInt64LE(cancelAfterMs === Infinity ? 0xffffffffffffffffn : BigInt(cancelAfterMs) * 1_000_000n, 16);
-    head.writeUInt32LE(codes.length, 24);
+    head.writeBigUInt64LE(BigInt(timeoutMs) * 1_000_000n, 4);
+    head.writeBigUInt64LE(cancelAfterMs === Infinity ? 0xffffffffffffffffn : BigInt(cancelAfterMs) * 1_000_000n, 12);
+    head.writeUInt32LE(codes.length, 20);
     this.#pipe.write(head);
     this.#pipe.write(new Uint8Array(codes.buffer, codes.byteOffset, codes.length));
     const outcome = await this.#outcome();
