@@ -1,5 +1,5 @@
 # overlay.json: what is in the folder, by which the agent on the board knows that bit and hwh are whole and belong together.
-# SHA-256 (FIPS 180-4) in plain Tcl, for Vivado's own Tcl has it only where tcllib was installed: half a minute for a bitstream.
+# SHA-256 (FIPS 180-4) in plain Tcl, for Vivado's own Tcl has it only where tcllib was installed: seconds for a bitstream.
 
 # The constants: the first 32 bits of the fractional parts of the cube roots (and square roots) of the first primes, in integers.
 proc sha256_constants {} {

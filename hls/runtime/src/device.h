@@ -1,7 +1,7 @@
 // The core's driver: registers, its memory, one segment at a time, and a way back after anything that went wrong.
 //
 // What it waits for is never something that it wrote itself: the count of finished segments, the error bit, a reset bit that the core clears. So it needs
-// no answer between two accesses, and whoever serves the registers may take its time (hls/sim/board.cpp does).
+// no answer between two accesses, and whoever serves the registers may take its time (hls/sim/simulated_board.cpp does).
 #pragma once
 #include <atomic>
 #include <cstdint>

@@ -26,7 +26,7 @@ struct Limits {
 };
 
 // Between two looks at something that was first looked at `waited_ns` ago. What comes soon is waited for awake; later looks are a 64th of the time apart,
-// so that no more than that is added to it, and the processor is left to others.
+// LEAST at least, so that no more than that and the timers' own lateness is added to it, and the processor is left to others.
 inline void pause(uint64_t waited_ns) {
   constexpr uint64_t AWAKE = 20000, LEAST = 20000, MOST = 1000000;
   if (waited_ns < AWAKE) return;
