@@ -10,7 +10,7 @@ export { diagnose, obstacles, reportText, type DoctorReport, type Finding } from
 export { find, type Found } from './provision/find.ts';
 export { installPlan, type Step } from './provision/plan.ts';
 export { LAYOUT, type BoardLayout } from './provision/probe.ts';
-export { doctor, install, logs, readToken, rollback, status, uninstall, type Session, type StepEvent, type Vector } from './provision/runner.ts';
+export { doctor, install, logs, readBoardId, readToken, rollback, status, uninstall, type Session, type StepEvent, type Vector } from './provision/runner.ts';
 export { secure } from './provision/secure.ts';
 export { connectSsh, HostKeyError, type Login, type SshConnection, type SshOptions } from './ssh/connection.ts';
 export { boardsAt, boardsNamed, fingerprintOf, KnownBoards, NO_BOARDS, withBoard, withoutBoard, type KnownBoard } from './ssh/host-keys.ts';

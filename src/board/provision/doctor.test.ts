@@ -60,7 +60,7 @@ describe('the doctor', () => {
 
 describe('the probe', () => {
   test('a real shell answers it, before a noisy message of the day, and nothing is changed', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'fabriclens-probe-'));
+    const folder = mkdtempSync(join(tmpdir(), "fabriclens-it's a probe-"));
     try {
       for (const [name, text] of Object.entries(pynqRoot())) {
         mkdirSync(dirname(join(folder, name)), { recursive: true });

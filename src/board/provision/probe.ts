@@ -1,4 +1,5 @@
 /** What a board says of itself: one script that reads and changes nothing, and its output read back. Pure. */
+import { quote } from '../ssh/shell.ts';
 
 /** Where things lie on a board; `root` is '' but in tests. */
 export interface BoardLayout {
@@ -12,7 +13,7 @@ export interface BoardLayout {
 }
 export const LAYOUT: BoardLayout = { root: '', serviceUser: 'fabriclens', port: 8600, readyS: 180 };
 
-/** Every value on one line, nothing that is secret. */
+/** Every value on one line, nothing that is secret. `root`: as a shell takes it. */
 const QUESTIONS = (root: string, port: number): [key: string, command: string][] => [
   ['user', 'id -un'],
   ['groups', 'id -Gn'],
@@ -54,7 +55,7 @@ const QUESTIONS = (root: string, port: number): [key: string, command: string][]
 export function probeScript({ root, port }: Pick<BoardLayout, 'root' | 'port'>, marker: string): string {
   const ask = ([key, command]: [string, string]): string =>
     `value=$( { ${command}; } 2>/dev/null | tr '\\n\\r' '  '); ${key === 'python' ? 'python=${value%% *}; ' : ''}printf '%s=%s\\n' ${key} "$value"`;
-  return `LC_ALL=C; export LC_ALL\necho ${marker}\n${QUESTIONS(root, port).map(ask).join('\n')}\necho ${marker}\n`;
+  return `LC_ALL=C; export LC_ALL\necho ${marker}\n${QUESTIONS(root && quote(root), port).map(ask).join('\n')}\necho ${marker}\n`;
 }
 
 export type Probe = ReadonlyMap<string, string>;

@@ -32,7 +32,7 @@ export type StepEvent =
 
 const SCRIPT_TIMEOUT_MS = 600_000;
 
-/** Reads only. `askSudo`: tries the password, which changes nothing either but leaves a line in the board's log. */
+/** Reads only. Where there is a password it is tried with sudo, which changes nothing either but leaves a line in the board's log. */
 export async function doctor({ ssh, layout, sudoPassword, signal }: Session): Promise<DoctorReport> {
   const marker = `probe-${randomBytes(12).toString('hex')}`;
   const { stdout, stderr } = await ssh.exec('sh -s', { stdin: probeScript(layout, marker), signal });
@@ -152,12 +152,19 @@ export async function uninstall(session: Session, report: DoctorReport): Promise
   checked(session.ssh, await asRoot(session, uninstallScript(installed(session, report))));
 }
 
-/** Whether the service runs, and its last 200 lines. */
+/** Whether the service runs, and as which version. */
 export async function status(session: Session, report: DoctorReport): Promise<{ active: string; version: string }> {
   const { stdout } = await session.ssh.exec(supervisor(session.layout, report.systemd, report.python).status, { signal: session.signal });
   return { active: stdout.trim() || 'unknown', version: report.installed };
 }
+/** Its last 200 lines. */
 export const logs = async (session: Session, report: DoctorReport): Promise<string> => (await asRoot(session, supervisor(session.layout, report.systemd, report.python).logs)).stdout;
+
+/** The id that an installation wrote to the board, where one did. */
+export async function readBoardId(ssh: SshConnection, { root }: BoardLayout): Promise<string | undefined> {
+  const { stdout } = await ssh.exec(`cat ${quote(`${root}/etc/fabriclens/board-id`)}`);
+  return /^[0-9a-f]{32}$/.exec(stdout.trim())?.[0];
+}
 
 /** The token of the installed agent, as the login may read it; for BoardLink. */
 export async function readToken(ssh: SshConnection): Promise<string> {

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import {
-  BoardError, boardsAt, connectSsh, doctor, find, fingerprintOf, HostKeyError, install, installPlan, LAYOUT, logs, obstacles, OipClient, readToken, reportText, rollback, secure, status, uninstall, withBoard,
+  BoardError, boardsAt, connectSsh, doctor, find, fingerprintOf, HostKeyError, install, installPlan, LAYOUT, logs, obstacles, OipClient, readBoardId, readToken, reportText, rollback, secure, status, uninstall, withBoard,
   type DoctorReport, type KnownBoards, type Session, type SshConnection, type StepEvent,
 } from '../../board/index.ts';
 import { goldenVectors } from '../golden-vectors.ts';
@@ -95,8 +95,7 @@ async function open(command: BoardCommand, secrets: { password: string | undefin
 }
 
 async function trust({ host, port, user, name }: BoardCommand, { ssh, layout }: Session, known: KnownBoards, file: string, { password }: { password: string | undefined }, say: (text: string) => void): Promise<number> {
-  const { stdout } = await ssh.exec(`cat ${layout.root}/etc/fabriclens/board-id`);
-  const id = /^[0-9a-f]{32}$/.exec(stdout.trim())?.[0] ?? ssh.board?.id ?? randomBytes(16).toString('hex');
+  const id = await readBoardId(ssh, layout) ?? ssh.board?.id ?? randomBytes(16).toString('hex');
   const address = `${host}:${port}`;
   const before = known.boards.find((one) => one.id === id);
   const others = known.boards.map((one) => (one.id === id ? one : { ...one, addresses: one.addresses.filter((word) => word !== address) }));
