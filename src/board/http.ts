@@ -67,7 +67,7 @@ export class HttpConnection {
       return await this.#once(request, started, this.#agent);
     } catch (error) {
       const again = error instanceof StaleConnection || (error instanceof BrokenConnection && (request.idempotent ?? request.method === 'GET'));
-      if (!again || request.signal?.aborted) throw error;
+      if (!again) throw error;
       // Not from the pool: all that it keeps may be stale.
       return this.#once(request, started, this.#newAgent(false));
     }
