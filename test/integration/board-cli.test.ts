@@ -74,6 +74,10 @@ test('trust, doctor, install, killed and again, status, logs, a changed key, uni
   await killed.seen('done     unpack');
   killed.child.kill('SIGKILL');
   await killed.outcome;
+  const interrupted = start('install', '--bundle', bundle);
+  await interrupted.seen('already  unpack');
+  interrupted.child.kill('SIGINT');
+  expect((await interrupted.outcome).code).toBe(130);
   const finished = await expected(0, 'install', '--bundle', bundle);
   expect(finished).toContain('already  unpack');
   expect(finished).toContain('1 model answered as the golden model does');

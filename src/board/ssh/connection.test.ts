@@ -141,6 +141,10 @@ describe('commands', () => {
     expect((await failure(ssh.exec('yes'))).code).toBe('protocol');
     expect((await failure(ssh.exec('sleep 20', { timeoutMs: 200 }))).code).toBe('timeout');
     expect((await failure(ssh.exec('sleep 20', { signal: AbortSignal.timeout(200) }))).code).toBe('cancelled');
+    const opening = new AbortController();
+    const early = failure(ssh.exec('sleep 20', { signal: opening.signal }));
+    opening.abort();
+    expect((await early).code).toBe('cancelled');
     expect((await failure(ssh.exec('kill -9 $$'))).code).toBe('board-unreachable');
     expect((await ssh.exec('echo still here')).stdout).toBe('still here\n');
   });

@@ -129,7 +129,8 @@ export class SshConnection {
         if (typeof code !== 'number') reject(this.#error('board-unreachable', this.#over ?? 'a command ended without an exit code: the connection broke, or it was killed'));
         else resolve({ code, stdout: Buffer.concat(parts.stdout).toString(), stderr: Buffer.concat(parts.stderr).toString() });
       }));
-      channel.end(stdin);
+      if (signal?.aborted) onAbort();
+      else channel.end(stdin);
     });
   }
 
@@ -157,8 +158,8 @@ export class SshConnection {
   }
 
   /** A stream to a TCP port of the board's loopback, through this connection. */
-  async stream(port: number, signal?: AbortSignal): Promise<Duplex> {
-    const channel = await this.#open<ClientChannel>((done) => this.#client.forwardOut('127.0.0.1', 0, '127.0.0.1', port, done), signal);
+  async stream(port: number): Promise<Duplex> {
+    const channel = await this.#open<ClientChannel>((done) => this.#client.forwardOut('127.0.0.1', 0, '127.0.0.1', port, done));
     channel.on('error', () => {}); // 'close' follows, and tells whoever uses it
     return asSocket(channel);
   }
@@ -167,7 +168,7 @@ export class SshConnection {
     return this.#open<SFTPWrapper>((done) => this.#client.sftp(done), signal);
   }
 
-  #open<T extends { end?: () => unknown }>(ask: (done: (error: Error | undefined, result: T) => void) => void, signal?: AbortSignal): Promise<T> {
+  #open<T>(ask: (done: (error: Error | undefined, result: T) => void) => void, signal?: AbortSignal): Promise<T> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(this.#error('cancelled', 'the request was cancelled'));
       void this.closed.then((reason) => reject(this.#error('board-unreachable', reason)));

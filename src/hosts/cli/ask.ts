@@ -9,6 +9,11 @@ export function ask(question: string, hidden: boolean, stderr: NodeJS.WriteStrea
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const line = createInterface({ input: process.stdin, output: hidden ? silent : stderr, terminal: true });
   return new Promise((resolve) => {
+    // The terminal is in raw mode: Ctrl-C is a character to it. It ends the command as it does elsewhere, not the question alone.
+    line.once('SIGINT', () => {
+      process.emit('SIGINT');
+      line.close();
+    });
     line.once('close', () => resolve(undefined));
     line.once('line', (text) => {
       resolve(text);

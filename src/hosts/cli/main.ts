@@ -75,12 +75,12 @@ async function run(argv: readonly string[], resources: Resources, terminal: Term
   } catch (error) {
     if (error instanceof UsageError) {
       terminal.stderr.write(plain(`fabriclens: ${error.message}\nTry "npx fabriclens --help".\n`));
-      return EXIT.usage;
+      return signal.aborted ? EXIT.interrupted : EXIT.usage;
     }
     // A file that the system refuses to read or write (a full disk, a folder without rights) names itself; the rest is a defect of ours.
     if (error instanceof EngineError || error instanceof BoardError || (error instanceof Error && 'syscall' in error)) {
       terminal.stderr.write(plain(`fabriclens: ${error.message}\n`));
-      return EXIT.someFailed;
+      return signal.aborted ? EXIT.interrupted : EXIT.someFailed;
     }
     throw error;
   }
