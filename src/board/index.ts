@@ -1,4 +1,5 @@
 /** The link to a board: its client, the virtual board, and the watch over both. */
+export { addressOf } from './http.ts';
 export { parseBoardAddress, readBoardToken, TOKEN_VARIABLE } from './address.ts';
 export { OipClient, type InferOptions, type InferResult, type OipClientOptions } from './client.ts';
 export { BoardError, type BoardErrorCode } from './errors.ts';

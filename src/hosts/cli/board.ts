@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import {
-  BoardError, boardsAt, connectSsh, doctor, find, fingerprintOf, HostKeyError, install, installPlan, LAYOUT, logs, obstacles, OipClient, readBoardId, readToken, reportText, rollback, secure, status, uninstall, withBoard,
+  addressOf, BoardError, boardsAt, connectSsh, doctor, find, fingerprintOf, HostKeyError, install, installPlan, LAYOUT, logs, obstacles, OipClient, readBoardId, readToken, reportText, rollback, secure, status, uninstall, withBoard,
   type DoctorReport, type KnownBoards, type Session, type SshConnection, type StepEvent,
 } from '../../board/index.ts';
 import { goldenVectors } from '../golden-vectors.ts';
@@ -80,7 +80,7 @@ async function open(command: BoardCommand, secrets: { password: string | undefin
   for (;;) {
     try {
       const login = { user, key, agent: process.env['SSH_AUTH_SOCK'] || undefined, password: secrets.password };
-      return { ssh: await connectSsh({ host: host!, port, login, candidates: boardsAt(known, `${host}:${port}`), accept, signal }), known, file };
+      return { ssh: await connectSsh({ host: host!, port, login, candidates: boardsAt(known, addressOf({ host: host!, port })), accept, signal }), known, file };
     } catch (error) {
       if (error instanceof HostKeyError && action === 'trust' && accept === undefined) {
         stderr.write(plain(`${error.message}\n`));
@@ -94,9 +94,9 @@ async function open(command: BoardCommand, secrets: { password: string | undefin
   }
 }
 
-async function trust({ host, port, user, name }: BoardCommand, { ssh, layout }: Session, known: KnownBoards, file: string, { password }: { password: string | undefined }, say: (text: string) => void): Promise<number> {
+async function trust({ user, name }: BoardCommand, { ssh, layout }: Session, known: KnownBoards, file: string, { password }: { password: string | undefined }, say: (text: string) => void): Promise<number> {
   const id = await readBoardId(ssh, layout) ?? ssh.board?.id ?? randomBytes(16).toString('hex');
-  const address = `${host}:${port}`;
+  const { address } = ssh;
   const before = known.boards.find((one) => one.id === id);
   const others = known.boards.map((one) => (one.id === id ? one : { ...one, addresses: one.addresses.filter((word) => word !== address) }));
   await writeKnownBoards(file, withBoard({ ...known, boards: others }, { id, name: name ?? before?.name ?? address, user, addresses: [address, ...(before?.addresses ?? []).filter((word) => word !== address)], hostKeys: [ssh.hostKey] }));
@@ -129,9 +129,7 @@ async function put(command: BoardCommand, session: Session, report: DoctorReport
   const path = command.bundle ?? resources.boardBundle;
   const bundle = await readFile(path).catch((error: Error) => { throw new UsageError(`There is no bundle at ${path} (${error.message}); make it with: npm run build:board`); });
   const version = `${(/(\d+\.\d+\.\d+)/.exec(basename(path))?.[1] ?? resources.version)}-${createHash('sha256').update(bundle).digest('hex').slice(0, 12)}`;
-  const known = await readKnownBoards(knownBoardsFile());
-  const boardId = boardsAt(known, ssh.address)[0]?.id ?? randomBytes(16).toString('hex');
-  const input = { layout, systemd: report.systemd, python: report.python, home: report.home, user: ssh.user, version, bundleBytes: bundle.length, boardId };
+  const input = { layout, systemd: report.systemd, python: report.python, home: report.home, user: ssh.user, version, bundleBytes: bundle.length, boardId: ssh.board!.id };
   for (const { id, as, title, why } of installPlan(input)) say(`  ${id.padEnd(10)} ${as.padEnd(6)} ${title}${as === 'root' ? ` (root: ${why})` : ''}\n`);
   if (command.plan) return EXIT.ok;
   const vectors = await goldenVectors(path, resources, signal!);

@@ -35,6 +35,8 @@ describe('parseCommand', () => {
   test('board', () => {
     expect(parseCommand(['board', 'install', 'me@pynq:2222', '--identity', 'k', '--bundle', 'b.tar', '--plan', '--password-stdin'])).toMatchObject({ action: 'install', host: 'pynq', port: 2222, user: 'me', identity: 'k', bundle: 'b.tar', plan: true, passwordStdin: true });
     expect(parseCommand(['board', 'trust', '192.168.2.99'])).toMatchObject({ action: 'trust', host: '192.168.2.99', port: 22, user: 'xilinx', fingerprint: undefined });
+    expect(parseCommand(['board', 'doctor', 'me@[fe80::1]'])).toMatchObject({ host: 'fe80::1', port: 22, user: 'me' });
+    expect(parseCommand(['board', 'doctor', '[fe80::1]:2222'])).toMatchObject({ host: 'fe80::1', port: 2222 });
     expect(parseCommand(['board', 'find', '192.168.1.0/24'])).toMatchObject({ action: 'find', host: '192.168.1.0/24' });
     expect(parseCommand(['board', 'find'])).toMatchObject({ host: undefined });
   });

@@ -234,7 +234,7 @@ function boardCommand([word, host, ...more]: string[], values: Values): BoardCom
   if (action === 'find') return { ...options, host, port: 22, user: '' };
   const [, user, rest] = /^(?:([^@\s]{1,64})@)?(.+)$/.exec(host!) ?? [];
   if (user !== undefined && values.user !== undefined) throw new UsageError('Name the user once: in HOST or with --user.');
-  const address = /:\d+$/.test(rest!) || /^\[/.test(rest!) ? rest! : `${rest}:22`;
+  const address = /^\[.*\]$|^[^:]*$/.test(rest!) ? `${rest}:22` : rest!;
   return { ...options, ...board(address)!, user: user ?? values.user ?? 'xilinx' };
 }
 
