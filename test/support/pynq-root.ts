@@ -5,6 +5,5 @@ export const pynqRoot = (): Record<string, string> => ({
   'proc/device-tree/chosen/pynq_board': 'Pynq-Z2\0',
   'proc/cpuinfo': 'processor\t: 0\nmodel name\t: ARMv7 Processor rev 0 (v7l)\nFeatures\t: half thumb fastmult vfp edsp neon vfpv3 tls vfpd32\n',
   'proc/meminfo': 'MemTotal:         503464 kB\nMemFree:          300000 kB\nMemAvailable:     400000 kB\nCmaTotal:         131072 kB\nCmaFree:           42336 kB\n',
-  'proc/sys/kernel/random/boot_id': '3f6c1c52-6b1d-4a3e-9d39-2a54f62ee9d5\n',
   'sys/class/fpga_manager/fpga0/state': 'operating\n',
 });

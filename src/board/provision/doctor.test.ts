@@ -10,7 +10,7 @@ import { parseProbe, probeScript, type Probe } from './probe.ts';
 
 const NOW = 1_800_000_000;
 const HEALTHY: Record<string, string> = {
-  user: 'xilinx', groups: 'xilinx adm sudo', home: '/home/xilinx', machine: 'armv7l', kernel: '6.6.10-xilinx', image: 'pynqlinux 3.1', board: 'Pynq-Z2', cpu: 'Features : half thumb fastmult vfp edsp neon vfpv3',
+  user: 'xilinx', home: '/home/xilinx', machine: 'armv7l', kernel: '6.6.10-xilinx', image: 'pynqlinux 3.1', board: 'Pynq-Z2', cpu: 'Features : half thumb fastmult vfp edsp neon vfpv3',
   python: '/usr/local/share/pynq-venv/bin/python3', 'python-version': '3.10.4', numpy: 'yes', pynq: 'yes', onnxruntime: 'no', tflite: 'no', torch: 'no', compiler: '11.2.0', libc: 'glibc 2.35',
   'disk-free-kib': '3000000', resized: '1', 'memory-available-kib': '400000', 'cma-total-kib': '131072', 'cma-free-kib': '42336', fpga: 'operating', time: String(NOW), systemd: 'running', 'has-systemd': 'yes',
   services: 'bootpy:inactive jupyter:inactive smbd:inactive nmbd:inactive', sudo: '/usr/bin/sudo', ports: '22 80', 'port-wanted': '8600',

@@ -25,7 +25,7 @@ const USUAL = ['192.168.2.99', 'pynq.local', 'pynq'];
 const AT_ONCE = 32;
 /** A subnet of more hosts is not scanned: 1024 take half a minute, and belong to somebody else's network. */
 const MOST_HOSTS = 1024;
-const BANNER_BYTES = 256;
+const MOST_SAID = 4096;
 
 /** `where`: host, host:port, or a subnet as a.b.c.d/22 to /32; without it the usual places and those of boards that are known. */
 export async function find(where: string | undefined, { known, signal, timeoutMs = 1_500, ports = { ssh: 22, jupyter: 9090 } }: FindOptions): Promise<Found[]> {
@@ -92,7 +92,7 @@ function converse(host: string, port: number, words: string, timeoutMs: number):
     socket.on('error', () => end(said || undefined)).on('end', () => end(said || undefined));
     socket.on('data', (chunk: Buffer) => {
       said += chunk.toString('latin1');
-      if ((words === '' && said.includes('\n')) || said.length > BANNER_BYTES * 16) end(said);
+      if ((words === '' && said.includes('\n')) || said.length > MOST_SAID) end(said);
     });
   });
 }

@@ -16,7 +16,6 @@ export const LAYOUT: BoardLayout = { root: '', serviceUser: 'fabriclens', port: 
 /** Every value on one line, nothing that is secret. `root`: as a shell takes it. */
 const QUESTIONS = (root: string, port: number): [key: string, command: string][] => [
   ['user', 'id -un'],
-  ['groups', 'id -Gn'],
   ['home', 'printf %s "$HOME"'],
   ['machine', 'uname -m'],
   ['kernel', 'uname -r'],
@@ -39,7 +38,6 @@ const QUESTIONS = (root: string, port: number): [key: string, command: string][]
   ['cma-free-kib', `awk '/^CmaFree/{print $2}' ${root}/proc/meminfo`],
   ['fpga', `cat ${root}/sys/class/fpga_manager/fpga0/state`],
   ['time', 'date +%s'],
-  ['boot-id', `cat ${root}/proc/sys/kernel/random/boot_id`],
   ['systemd', `[ -d ${root}/run/systemd/system ] && systemctl is-system-running`],
   ['has-systemd', `[ -d ${root}/run/systemd/system ] && echo yes || echo no`],
   ['services', `[ -d ${root}/run/systemd/system ] && for s in bootpy jupyter smbd nmbd; do printf '%s:%s ' $s "$(systemctl is-active $s)"; done`],

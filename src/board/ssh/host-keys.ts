@@ -65,11 +65,6 @@ export function algorithmsFor(candidates: readonly KnownBoard[]): string[] {
 
 export const boardsAt = ({ boards }: KnownBoards, address: string): KnownBoard[] => boards.filter(({ addresses }) => addresses.includes(address));
 
-/** By id, by name, or by an address that it had. */
-export const boardsNamed = (known: KnownBoards, word: string): KnownBoard[] => known.boards.filter(({ id, name, addresses }) => id === word || name === word || addresses.includes(word));
-
 /** Adds a board or puts it in place of the one with its id. */
 export const withBoard = ({ boards, ...rest }: KnownBoards, board: KnownBoard): KnownBoards =>
   ({ ...rest, boards: [...boards.filter(({ id }) => id !== board.id), { ...board, addresses: board.addresses.slice(0, 16) }] });
-
-export const withoutBoard = ({ boards, ...rest }: KnownBoards, id: string): KnownBoards => ({ ...rest, boards: boards.filter((board) => board.id !== id) });
