@@ -36,8 +36,10 @@ const machineLine = ({ machine: { cpu, cores, node, python, load, date } }: Agen
 
 export const printed = (figures: AgentFigures): string => [machineLine(figures), ...rows(figures).map((row) => row.filter(Boolean).join('  '))].join('\n');
 
+const inSocket = ({ megabytes, socket }: Throughput): string => `${megabytes} MiB takes ${ms((megabytes << 20) / 1e3 / socket.median)} ms`;
+
 export const page = (figures: AgentFigures): string => `# What the agent costs
-Written by \`npm run bench:agent -- --record\`; not by hand. Agent and clients on one computer, over loopback; no board has run this, and a Cortex-A9 is some twenty times slower.
+Written by \`npm run bench:agent -- --record\`; not by hand. Agent and clients on one computer, over loopback; no board has run this, and a Cortex-A9 is many times slower.
 
 ${machineLine(figures)}
 
@@ -47,5 +49,5 @@ ${rows(figures).map((row) => `| ${row.join(' | ')} |`).join('\n')}
 
 Requests are for a model of 2,800 multiplications, so that what is counted is the agent: HTTP, JSON, queue, and the runtime's call. Tensors are INT8 on their way in, sent in one piece by one client; the time that
 the agent spent inside \`fl_run\` (its statistics say how much) is taken off. The bare socket is a Python program that receives as many bytes into memory that
-it allocates for them, and answers with one. What a request costs beside its bytes (above) is a good part of what a mebibyte takes on a bare socket (0.35 to 0.7 ms): that is why one falls short where eight do not.
+it allocates for them, and answers with one. What a request costs beside its bytes (above) weighs most where they are few: ${figures.throughput.map(inSocket).join(', ')} on the bare socket (medians).
 `;
