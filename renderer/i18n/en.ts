@@ -494,6 +494,8 @@ export const en = {
       specificity: 'Specificity',
       label_agreement: 'Same decision by fp32 and int8',
       max_difference: 'Largest difference fp32 to int8',
+      ece: 'Calibration error (ECE)',
+      map_correlation: 'Heat maps, correlation fp32 to board',
     },
     set: { test: 'Test', validation: 'Validation', test_medmnist: 'Test images that MedMNIST’s test set has too' },
   },

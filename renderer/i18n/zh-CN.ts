@@ -494,6 +494,8 @@ export const zhCN = {
       specificity: '特异度',
       label_agreement: 'fp32 与 int8 判定相同',
       max_difference: 'fp32 与 int8 最大差值',
+      ece: '校准误差（ECE）',
+      map_correlation: 'fp32 与开发板热力图的相关系数',
     },
     set: { test: '测试集', validation: '验证集', test_medmnist: '测试集中与 MedMNIST 测试集重合的图像' },
   },

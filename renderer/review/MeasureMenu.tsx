@@ -13,7 +13,7 @@ export function MeasureMenu(): JSX.Element {
   const shown = useView((v) => v.status === 'shown');
   const kind = isKind(tool) ? tool : null;
   return (
-    <Menu position="bottom-start" width={230}>
+    <Menu position="bottom-start" width={300}>
       <Menu.Target>
         <button type="button" className="tool" data-testid="measure-menu" aria-pressed={kind !== null} disabled={!shown}>
           <Icon name={kind ?? 'length'} size={18} />

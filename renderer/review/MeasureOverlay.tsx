@@ -35,7 +35,7 @@ export function MeasureOverlay(): JSX.Element | null {
       {drawing && (
         <g className="measure drawing">
           <Lines kind={drawing.kind} points={points} />
-          <Label points={points} lines={lines} />
+          <Label kind={drawing.kind} points={points} lines={lines} />
         </g>
       )}
     </svg>
@@ -65,7 +65,7 @@ function Item({ image, m, toPane }: { image: string; m: Measurement; toPane: ToP
         <Lines kind={m.kind} points={points} />
       </g>
       {selected && points.map((point, index) => <Handle key={index} label={t('measure.point', { number: index + 1, count: points.length, name })} at={point} move={{ image, id: m.id, point: index, toPane }} />)}
-      {selected && m.kind === 'arrow' ? <Note key={m.id} image={image} m={m} points={points} /> : <Label points={points} lines={lines} />}
+      {selected && m.kind === 'arrow' ? <Note key={m.id} image={image} m={m} points={points} /> : <Label kind={m.kind} points={points} lines={lines} />}
     </g>
   );
 }
@@ -114,7 +114,7 @@ function Note({ image, m, points }: { image: string; m: Measurement; points: rea
   const { t } = useTranslation();
   const { measurer } = useApp();
   const [text, setText] = useState(m.text);
-  const { x, y } = labelAt(points);
+  const { x, y } = labelAt(m.kind, points);
   return (
     <foreignObject x={x} y={y} width={240} height={30}>
       <input className="measure-note" aria-label={t('measure.note')} placeholder={t('measure.note')} maxLength={200} value={text} onChange={(event) => setText(event.target.value)}
@@ -123,15 +123,18 @@ function Note({ image, m, points }: { image: string; m: Measurement; points: rea
   );
 }
 
-function labelAt(points: readonly Point[]): Point {
+/** Beside the point furthest to the right; of an area beside its middle. */
+function labelAt(kind: Kind, points: readonly Point[]): Point {
   const { right, top, bottom } = boundsOf(points);
-  return { x: right + LABEL_GAP, y: (top + bottom) / 2 };
+  const area = kind === 'rectangle' || kind === 'ellipse';
+  const y = area ? (top + bottom) / 2 : points.find(({ x }) => x === right)!.y;
+  return { x: right + LABEL_GAP, y: y - LINE_HEIGHT / 2 };
 }
 
 /** Words on a dark ground, which takes their width. */
-function Label({ points, lines }: { points: readonly Point[]; lines: readonly string[] }): JSX.Element | null {
+function Label({ kind, points, lines }: { kind: Kind; points: readonly Point[]; lines: readonly string[] }): JSX.Element | null {
   if (lines.length === 0) return null;
-  const { x, y } = labelAt(points);
+  const { x, y } = labelAt(kind, points);
   return (
     <foreignObject x={x} y={y} width={260} height={lines.length * LINE_HEIGHT + 4}>
       <span className="measure-label">{lines.map((line, index) => <span key={index}>{line}</span>)}</span>

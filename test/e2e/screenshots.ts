@@ -16,6 +16,23 @@ const SIZE = { width: 1440, height: 900 };
 /** Screens that the READMEs show, by the names that they have in docs/images. */
 const README_PICTURES: Readonly<Record<string, string>> = { 'review-heatmap': 'review', boxes: 'boxes', 'models-report': 'report' };
 
+/** One of each kind, over the middle of the image. */
+async function measure(page: Page): Promise<void> {
+  const box = (await page.getByTestId('viewport').boundingBox())!;
+  const strokes: [key: string, ...points: [number, number][]][] = [['l', [-200, -120], [40, -150]], ['e', [-150, -60], [-60, 40]], ['t', [60, -60], [170, 10]], ['m', [120, 120], [190, 190]], ['q', [0, 150], [0, 150]], ['a', [-220, 180], [-140, 120], [-60, 180], [-60, 180]]];
+  for (const [key, ...points] of strokes) {
+    await page.getByTestId('viewport').focus();
+    await page.keyboard.press(key);
+    for (let i = 0; i < points.length; i += 2) {
+      const [from, to] = [points[i]!, points[i + 1]!];
+      await page.mouse.move(box.x + box.width / 2 + from[0], box.y + box.height / 2 + from[1]);
+      await page.mouse.down();
+      await page.mouse.move(box.x + box.width / 2 + to[0], box.y + box.height / 2 + to[1], { steps: 3 });
+      await page.mouse.up();
+    }
+  }
+}
+
 async function walk(page: Page, shot: (name: string) => Promise<void>): Promise<void> {
   await page.getByTestId('empty-sample').waitFor();
   await shot('empty');
@@ -36,6 +53,18 @@ async function walk(page: Page, shot: (name: string) => Promise<void>): Promise<
   await page.getByTestId('series').filter({ hasText: 'axial' }).click();
   await page.getByTestId('concern').waitFor();
   await shot('review-ct-warning');
+  await measure(page);
+  await shot('review-measured');
+  await page.getByTestId('measure-menu').click();
+  await shot('review-measure-menu');
+  await page.keyboard.press('Escape');
+  for (const key of ['.', 'x']) await page.keyboard.press(key);
+  await shot('review-turned');
+  await page.keyboard.press('r');
+  await page.getByTestId('run-anyway').click();
+  await page.getByTestId('results').getByTestId('verdict').waitFor({ timeout: 60_000 });
+  await page.getByTestId('running').waitFor({ state: 'detached', timeout: 60_000 });
+  await shot('review-unlike');
   for (const screen of ['models', 'boards', 'settings']) {
     await page.getByTestId(`rail-workspace.${screen}`).or(page.getByTestId(`rail-${screen}`)).first().click();
     await page.waitForTimeout(500);
