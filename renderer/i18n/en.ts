@@ -15,7 +15,7 @@ export const en = {
   action: {
     open: { files: 'Open files', folder: 'Open folder', sample: 'Open sample' },
     workspace: { review: 'Review', models: 'Models', boards: 'Boards', settings: 'Settings' },
-    tool: { window: 'Window', pan: 'Pan', zoom: 'Zoom', scroll: 'Scroll', length: 'Length', angle: 'Angle', cobb: 'Cobb angle', rectangle: 'Rectangle', ellipse: 'Ellipse', probe: 'Value', arrow: 'Arrow' },
+    tool: { window: 'Window', pan: 'Pan', zoom: 'Zoom', scroll: 'Scroll', length: 'Length', angle: 'Angle', cobb: 'Cobb', rectangle: 'Rectangle', ellipse: 'Ellipse', probe: 'Value', arrow: 'Arrow' },
     measure: { undo: 'Undo', redo: 'Redo', remove: 'Delete the selected', clear: 'Delete all on this image', export: 'Export as CSV' },
     view: { fit: 'Fit', actualSize: '1:1', zoomIn: 'Zoom in', zoomOut: 'Zoom out', turn: 'Turn', mirror: 'Mirror', invert: 'Invert', smooth: 'Smooth', planes: 'Overlays', reset: 'Reset' },
     stack: { next: 'Next image', previous: 'Previous image', first: 'First image', last: 'Last image' },

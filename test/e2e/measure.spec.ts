@@ -135,4 +135,20 @@ describe('measuring', () => {
     expect(rows.some((row) => row.includes(',mean,') && row.includes(',HU,'))).toBe(true);
     expect(rows.find((row) => row.includes(',arrow,'))).toContain('Lesion');
   });
+
+  test('at 1280 × 720 the tools stand in one row, in both languages, whichever is chosen', async () => {
+    const { page } = app();
+    const before = await page.evaluate(() => ({ width: innerWidth, height: innerHeight }));
+    await page.setViewportSize({ width: 1280, height: 720 });
+    for (const locale of ['zh-CN', 'en'] as const) {
+      await page.evaluate((value) => window.fabriclens.call('settings.set', { locale: value }), locale);
+      await page.reload();
+      await page.locator('.pane[data-status=shown]').waitFor();
+      for (const key of ['l', 'a', 'o', 't', 'e', 'q', 'm']) {
+        await page.keyboard.press(key);
+        expect((await page.locator('.toolbar').boundingBox())!.height, `${locale} ${key}`).toBeLessThan(60);
+      }
+    }
+    await page.setViewportSize(before);
+  });
 });
