@@ -132,6 +132,7 @@ def _listen(options, token, tls, certificate, runtime, accelerator):
         if service.stopping and number is not None:
             threading.Thread(target=leave, args=(1,), daemon=True).start()  # told twice: somebody is in a hurry
         if not service.stopping:
+            server.wind_down()  # first: whoever reads that the agent is stopping reads it on a connection that closes
             service.stopping = True
             threading.Thread(target=drain, daemon=True).start()
 

@@ -121,10 +121,12 @@ class Server:
                     self._connections -= 1
                 self._turn_away(connection, busy('the agent cannot take more connections now (%s); try again later' % error))
 
-    def drain(self, grace_s):
-        """Requests go on being answered, each as its connection's last, and streams of events end. Returns when no request is being
-        worked on, or after grace_s seconds."""
+    def wind_down(self):
+        """From now on every answer is its connection's last, and streams of events end."""
         self._stopping.set()
+
+    def drain(self, grace_s):
+        """Requests go on being answered. Returns when none is being worked on, or after grace_s seconds."""
         with self._idle_or_done:
             self._idle_or_done.wait_for(lambda: self._working == 0, grace_s)
 

@@ -7,13 +7,16 @@ import { shortcutText, useAction, useAppState, useView } from '../ui/app.ts';
 import { Icon } from '../ui/icons.tsx';
 import type { ActionId } from '../actions/actions.ts';
 
+/** A menu that fades takes the first press of the tool that was chosen in it. */
+const GONE_AT_ONCE = { duration: 0 };
+
 export function MeasureMenu(): JSX.Element {
   const { t } = useTranslation();
   const tool = useAppState((s) => s.tool);
   const shown = useView((v) => v.status === 'shown');
   const kind = isKind(tool) ? tool : null;
   return (
-    <Menu position="bottom-start" width={300}>
+    <Menu position="bottom-start" width={300} transitionProps={GONE_AT_ONCE}>
       <Menu.Target>
         <button type="button" className="tool" data-testid="measure-menu" aria-pressed={kind !== null} disabled={!shown}>
           <Icon name={kind ?? 'length'} size={18} />
