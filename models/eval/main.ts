@@ -27,6 +27,8 @@ const asked = values.engine.split(',');
 const wrong = asked.find((engine) => !(ENGINES as readonly string[]).includes(engine));
 if (wrong !== undefined) throw new Error(`There is no engine "${wrong}"; there is ${ENGINES.join(', ')}.`);
 const engines = new Set(asked as EngineName[]);
+const sample = Number(values.sample);
+if (!Number.isInteger(sample) || sample < 1) throw new Error(`--sample is a number of images, not "${values.sample}".`);
 // The RTL is held against the golden model.
 if (engines.has('rtl')) engines.add('golden');
 if (values.record && engines.size < ENGINES.length) throw new Error('A record is of all engines: leave --engine out.');
@@ -34,7 +36,7 @@ if (values.record && engines.size < ENGINES.length) throw new Error('A record is
 if (values.decide) {
   await decide(readEvaluated(name), say);
 } else {
-  const result = rounded(await evaluate(readEvaluated(name), { engines, sample: Number(values.sample), say }));
+  const result = rounded(await evaluate(readEvaluated(name), { engines, sample, say }));
   process.stdout.write(values.json ? `${JSON.stringify(result, null, 1)}\n` : `${resultTable(setsOf(result))}\n\n${fidelityTable(comparedOf(result))}\n\n${JSON.stringify(result.guard ?? {}, null, 1)}\n`);
   if (engines.has('rtl') && !result.sample.rtl.equal) {
     say('the simulated core and the golden model differ');
