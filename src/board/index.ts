@@ -7,11 +7,11 @@ export { BoardLink, connectBoard, isUsable, sshBoardLink, virtualBoardLink, type
 export type { InferAnswer, Tensor, TensorData } from './protocol.ts';
 export { deployPackage, type Deployment, type DeployOptions } from './upload.ts';
 export { startVirtualBoard, type OpenBoard, type VirtualBoard, type VirtualBoardOptions } from './virtual.ts';
-export { obstacles, reportText, type DoctorReport } from './provision/doctor.ts';
+export { obstacles, reportText } from './provision/doctor.ts';
 export { find } from './provision/find.ts';
-export { installPlan } from './provision/plan.ts';
+export { installPlan, type PlanInput } from './provision/plan.ts';
 export { LAYOUT } from './provision/probe.ts';
-export { doctor, install, logs, readBoardId, readToken, rollback, status, uninstall, type Session, type StepEvent, type Vector } from './provision/runner.ts';
-export { secure } from './provision/secure.ts';
-export { connectSsh, HostKeyError, type SshConnection } from './ssh/connection.ts';
-export { boardsAt, fingerprintOf, KnownBoards, NO_BOARDS, withBoard } from './ssh/host-keys.ts';
+export { doctor, install, logs, readBoardId, readToken, rollback, status, uninstall, type InstallEvent, type Session, type Vector } from './provision/runner.ts';
+export { secure, type SecureScripts } from './provision/secure.ts';
+export { connectSsh, HostKeyError, type Login, type SshConnection } from './ssh/connection.ts';
+export { boardsAt, fingerprintOf, KnownBoards, NO_BOARDS, withBoard, type KnownBoard } from './ssh/host-keys.ts';

@@ -8,7 +8,7 @@ import { virtualBoardLink, type Tensor, type Vector } from '../board/index.ts';
 import type { Resources } from './resources.ts';
 
 /** `bundle`: a tar file of `npm run build:board`, whose own models are run. */
-export async function goldenVectors(bundle: string, resources: Resources, signal: AbortSignal): Promise<Vector[]> {
+export async function goldenVectors(bundle: string, resources: Resources, signal?: AbortSignal): Promise<Vector[]> {
   const folder = await mkdtemp(join(tmpdir(), 'fabriclens-bundle-'));
   const board = virtualBoardLink({ modelsDir: join(folder, 'models'), runtimeLibrary: resources.runtimeLibrary, agentDir: resources.agentDir });
   try {

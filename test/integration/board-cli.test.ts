@@ -80,7 +80,7 @@ test('trust, doctor, install, killed and again, status, logs, a changed key, uni
   expect((await interrupted.outcome).code).toBe(130);
   const finished = await expected(0, 'install', '--bundle', bundle);
   expect(finished).toContain('already  unpack');
-  expect(finished).toContain('1 model answered as the golden model does');
+  expect(finished).toContain('1 vector of tiny answered through golden as the golden model does');
   expect(await expected(0, 'status')).toMatch(/active, version 1\.0\.0-[0-9a-f]{12}\nmodels: tiny/);
   expect(await expected(0, 'logs')).toContain('model tiny');
   expect(await expected(1, 'rollback')).toContain('no version before');

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { pynqRoot } from '../../../test/support/pynq-root.ts';
-import { diagnose, obstacles, reportText, type Finding } from './doctor.ts';
+import type { Finding } from '../../contract/boards.ts';
+import { diagnose, obstacles, reportText } from './doctor.ts';
 import { parseProbe, probeScript, type Probe } from './probe.ts';
 
 const NOW = 1_800_000_000;

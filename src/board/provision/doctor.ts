@@ -1,30 +1,6 @@
 /** What a probe's answers mean: findings with their reason and what mends them. Pure. */
+import type { DoctorReport, Finding, Grade } from '../../contract/boards.ts';
 import type { Probe } from './probe.ts';
-
-export type Grade = 'green' | 'amber' | 'red';
-export interface Finding {
-  id: string;
-  grade: Grade;
-  /** What was seen, with units. */
-  what: string;
-  /** What mends it, or what it means; empty where all is well. */
-  mend: string;
-}
-export interface DoctorReport {
-  format: 'fabriclens-doctor/1';
-  address: string;
-  findings: Finding[];
-  /** What this board can run. */
-  runs: Finding[];
-  /** The python that the agent will use. */
-  python: string;
-  home: string;
-  systemd: boolean;
-  /** Folder names of versions, and the id that an installation gave the board; empty where there is none. */
-  installed: string;
-  previous: string;
-  boardId: string;
-}
 
 const MIB = 1024;
 const NEED_DISK_KIB = 300 * MIB;

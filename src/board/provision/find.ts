@@ -1,16 +1,9 @@
 /** Who answers, and how sure it is a board: where every image can be found, a name, or a subnet that somebody names. Nothing is logged in to. */
 import { connect } from 'node:net';
-import { addressOf } from '../http.ts';
+import type { Found } from '../../contract/boards.ts';
 import { BoardError } from '../errors.ts';
+import { addressOf } from '../http.ts';
 import { boardsAt, type KnownBoards } from '../ssh/host-keys.ts';
-
-export interface Found {
-  /** host:port of its SSH server. */
-  address: string;
-  /** certain: trusted under this address before. likely: looks like a PYNQ image. possible: an SSH server, no more. None of them proves which board it is: its host key does. */
-  sure: 'certain' | 'likely' | 'possible';
-  evidence: string[];
-}
 
 export interface FindOptions {
   known: KnownBoards;

@@ -10,7 +10,7 @@ import { cable, freePort, startSshd, SUDO_PASSWORD, type Cable, type TestServer 
 import { connectSsh, type SshConnection } from '../ssh/connection.ts';
 import { installPlan, unitText, type Step } from './plan.ts';
 import { LAYOUT, type BoardLayout } from './probe.ts';
-import { compare, doctor, install, logs, readToken, rollback, status, uninstall, type Installation, type Session, type StepEvent, type Vector } from './runner.ts';
+import { compare, doctor, install, logs, readToken, rollback, status, uninstall, type Installation, type InstallEvent, type Session, type Vector } from './runner.ts';
 
 let fixture: Awaited<ReturnType<typeof agentFixture>>;
 let vectors: Vector[];
@@ -49,14 +49,14 @@ async function connect(port = wire.port, change: Partial<Session> = {}): Promise
   return { ssh, layout, sudoPassword: SUDO_PASSWORD, ...change };
 }
 
-async function put(bundle: Bundle, onEvent?: (event: StepEvent) => void, session?: Session): Promise<string[]> {
+async function put(bundle: Bundle, onEvent?: (event: InstallEvent) => void, session?: Session): Promise<string[]> {
   const used = session ?? await connect();
   const { python, home, systemd } = await doctor(used);
   const results: string[] = [];
   const input: Installation = {
     layout, systemd, python, home, user: used.ssh.user, version: bundle.version, bundle: bundle.bytes, bundleBytes: bundle.bytes.length, boardId: 'a'.repeat(32), vectors,
     onEvent: (event) => {
-      if (event.type === 'end') results.push(`${event.step.id} ${event.result}`);
+      if (event.state === 'done' || event.state === 'already') results.push(`${event.step} ${event.state}`);
       onEvent?.(event);
     },
   };
@@ -111,8 +111,8 @@ describe('when something fails, what ran runs on, and a second run finishes', ()
     const bundle = current().endsWith(first.version) ? second : first;
     rmSync(join(layout.root, 'opt/fabriclens/versions', bundle.version), { recursive: true, force: true });
     let timer: NodeJS.Timeout | undefined;
-    const pull = (event: StepEvent): void => {
-      if (event.type !== 'begin' || event.step.id !== id) return;
+    const pull = (event: InstallEvent): void => {
+      if (event.state !== 'running' || event.fraction !== null || event.step !== id) return;
       if (ms === 0) wire.cut();
       else timer = setTimeout(() => wire.cut(), ms);
     };

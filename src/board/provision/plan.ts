@@ -2,15 +2,12 @@
  * What an installation does, as a list that can be shown before anything is done. Every step may be run again: it looks first whether it is done. A version
  * lies in a folder of its own; `current` is switched by one rename, after the new version has answered right, and back when it does not stay up. Pure.
  */
+import type { PlanStep } from '../../contract/boards.ts';
 import { quote } from '../ssh/shell.ts';
 import type { BoardLayout } from './probe.ts';
 
-export interface Step {
+export interface Step extends PlanStep {
   id: 'upload' | 'unpack' | 'runtime' | 'user' | 'settings' | 'service' | 'self-test' | 'switch' | 'tidy';
-  title: string;
-  /** Root only where `why` says so. */
-  as: 'login' | 'root';
-  why: string;
   /** Exits with 0 where there is nothing to do. */
   done?: string;
   /** Empty: not by a script (upload, self-test). */

@@ -1,12 +1,13 @@
 /** Carries a plan out over SSH, step by step, and says how it goes. What is done already is left alone: after any failure the plan is simply run again. */
 import { randomBytes } from 'node:crypto';
+import type { DoctorReport, SelfTest, StepEvent } from '../../contract/boards.ts';
 import { OipClient } from '../client.ts';
 import { BoardError } from '../errors.ts';
 import type { Tensor } from '../protocol.ts';
 import type { SshConnection } from '../ssh/connection.ts';
 import { execAsRoot, lastLine, quote } from '../ssh/shell.ts';
 import { upload } from '../ssh/upload.ts';
-import { diagnose, type DoctorReport } from './doctor.ts';
+import { diagnose } from './doctor.ts';
 import { bundlePath, installPlan, rollbackScript, staging, supervisor, tokenPath, uninstallScript, unitText, versionPath, type PlanInput, type Step } from './plan.ts';
 import { parseProbe, probeScript, type BoardLayout } from './probe.ts';
 
@@ -25,10 +26,8 @@ export interface Vector {
   outputs: ReadonlyMap<string, Tensor>;
 }
 
-export type StepEvent =
-  | { type: 'begin'; step: Step }
-  | { type: 'progress'; step: Step; done: number; total: number }
-  | { type: 'end'; step: Step; result: 'done' | 'already'; ms: number };
+/** Which board it is says whoever passes it on. */
+export type InstallEvent = Omit<StepEvent, 'board'>;
 
 const SCRIPT_TIMEOUT_MS = 600_000;
 
@@ -51,35 +50,39 @@ export async function doctor({ ssh, layout, sudoPassword, signal }: Session): Pr
 export interface Installation extends PlanInput {
   bundle: Uint8Array;
   vectors: readonly Vector[];
-  onEvent?: (event: StepEvent) => void;
+  onEvent?: (event: InstallEvent) => void;
 }
 
 /** Runs the plan of `input`; rejects with BoardError, whose message names the step. */
-export async function install(session: Session, input: Installation): Promise<void> {
+export async function install(session: Session, input: Installation): Promise<SelfTest[]> {
+  const tests: SelfTest[] = [];
   for (const step of installPlan(input)) {
     const began = performance.now();
-    input.onEvent?.({ type: 'begin', step });
-    let result: 'done' | 'already' = 'done';
+    const tell = (state: InstallEvent['state'], fraction: number | null = null, message = ''): void => input.onEvent?.({ step: step.id, state, fraction, ms: performance.now() - began, message });
+    tell('running');
     try {
-      if (step.done !== undefined && (await run(session, step, step.done)).code === 0) result = 'already';
-      else await perform(session, step, input);
+      if (step.done !== undefined && (await run(session, step, step.done)).code === 0) tell('already');
+      else {
+        if (step.id === 'self-test') tests.push(await selfTest(session, input));
+        else await perform(session, step, input, (fraction) => tell('running', fraction));
+        tell('done');
+      }
     } catch (error) {
-      if (error instanceof BoardError) throw new BoardError(error.code, `Step '${step.id}' failed. ${error.message} Run it again: what is done stays done.`, { cause: error });
-      throw error;
+      if (!(error instanceof BoardError)) throw error;
+      tell('failed', null, error.message);
+      throw new BoardError(error.code, `Step '${step.id}' failed. ${error.message} Run it again: what is done stays done.`, { cause: error });
     }
-    input.onEvent?.({ type: 'end', step, result, ms: performance.now() - began });
   }
+  return tests;
 }
 
-async function perform(session: Session, step: Step, input: Installation): Promise<void> {
+async function perform(session: Session, step: Step, input: Installation, onProgress: (fraction: number) => void): Promise<void> {
   const { ssh, signal } = session;
   if (step.id === 'upload') {
-    await checked(ssh, await ssh.exec(`umask 077; mkdir -p ${quote(staging(input.home))}`, { signal }));
-    await upload(ssh, input.bundle, bundlePath(input.home, input.version), { signal, onProgress: (done, total) => input.onEvent?.({ type: 'progress', step, done, total }) });
-  } else if (step.id === 'self-test') {
-    await selfTest(session, input);
+    checked(ssh, await ssh.exec(`umask 077; mkdir -p ${quote(staging(input.home))}`, { signal }));
+    await upload(ssh, input.bundle, bundlePath(input.home, input.version), { signal, onProgress: (done, total) => onProgress(done / total) });
   } else {
-    await checked(ssh, await run(session, step, step.run, step.id === 'service' ? unitText(input.layout, input.python) : ''));
+    checked(ssh, await run(session, step, step.run, step.id === 'service' ? unitText(input.layout, input.python) : ''));
   }
 }
 
@@ -91,7 +94,7 @@ function checked(ssh: SshConnection, { code, stderr }: { code: number; stderr: s
 }
 
 /** The version's own agent, as the login and on a free port, until its connection is closed. */
-async function selfTest({ ssh, signal }: Session, { layout, version, python, vectors }: Installation): Promise<void> {
+async function selfTest({ ssh, signal }: Session, { layout, version, python, vectors }: Installation): Promise<SelfTest> {
   const folder = versionPath(layout, version);
   const token = randomBytes(32).toString('base64url');
   const words = [python, '-E', '-s', '-B', '-m', 'fabriclens_agent', '--models', `${folder}/models`, '--runtime', `${folder}/runtime/libfabriclens_runtime.so`, '--port', '0', '--token-stdin', '--exit-with-parent'];
@@ -106,14 +109,14 @@ async function selfTest({ ssh, signal }: Session, { layout, version, python, vec
       if (error instanceof BoardError) throw error;
     }
     if (typeof port !== 'number') throw new BoardError('command-failed', `Board ${ssh.address}: the new version's agent did not start (${agent.firstLine.slice(0, 200)}).`);
-    await compare(ssh, port, token, vectors, signal);
+    return await compare(ssh, port, token, vectors, signal);
   } finally {
     agent.end();
   }
 }
 
-/** Every vector's outputs, bit for bit. */
-export async function compare(ssh: SshConnection, port: number, token: string | undefined, vectors: readonly Vector[], signal?: AbortSignal): Promise<void> {
+/** Every vector's outputs, bit for bit, through whatever the agent computes with. */
+export async function compare(ssh: SshConnection, port: number, token: string | undefined, vectors: readonly Vector[], signal?: AbortSignal): Promise<SelfTest> {
   const client = new OipClient({ host: ssh.address, port, token, connect: () => ssh.stream(port) });
   try {
     for (const end = performance.now() + 180_000; ;) {
@@ -132,6 +135,8 @@ export async function compare(ssh: SshConnection, port: number, token: string | 
         if (!Buffer.from(bytesOf(wanted)).equals(bytesOf(got))) throw new BoardError('command-failed', `Board ${ssh.address}: model ${model} answers '${name}' otherwise than the golden model; do not use it, and report this.`);
       }
     }
+    const { parameters } = await client.serverMetadata({ signal });
+    return { backend: String(parameters?.['backend'] ?? ''), models: [...new Set(vectors.map(({ model }) => model))], vectors: vectors.length };
   } finally {
     client.close();
   }

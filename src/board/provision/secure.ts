@@ -4,7 +4,8 @@ import { readHostKey, type HostKey } from '../ssh/host-keys.ts';
 import { execAsRoot, lastLine, quote } from '../ssh/shell.ts';
 import type { Session } from './runner.ts';
 
-export interface SecureChoices {
+/** The contract's SecureChoices with files read. */
+export interface SecureScripts {
   /** A line as in `id_ed25519.pub`, to be let in. */
   key?: string | undefined;
   /** New SSH host keys. */
@@ -32,7 +33,7 @@ export const servicesScript = (root: string): string =>
 for s in jupyter smbd nmbd; do if systemctl cat $s >/dev/null 2>&1; then systemctl disable -q --now $s || exit 1; fi; done`;
 
 /** Does what is chosen, tells each when it is done, and gives back the new host keys, to be pinned after a login that they let through. */
-export async function secure({ ssh, layout, sudoPassword, signal }: Session, choices: SecureChoices, tell: (what: string) => void): Promise<HostKey[]> {
+export async function secure({ ssh, layout, sudoPassword, signal }: Session, choices: SecureScripts, tell: (what: string) => void): Promise<HostKey[]> {
   const checked = ({ code, stderr }: { code: number; stderr: string }, what: string): void => {
     if (code !== 0) throw new BoardError('command-failed', `Board ${ssh.address}: ${what} failed (${lastLine(stderr) || `exit code ${code}`}); nothing after it was done.`);
     tell(what);

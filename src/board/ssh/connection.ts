@@ -8,7 +8,7 @@ import { algorithmsFor, fingerprintOf, judgeHostKey, readHostKey, type HostKey, 
 /** Kept in memory only. Tried in this order: key, agent, password (also where the server asks for it interactively). */
 export interface Login {
   user: string;
-  key?: { text: string } | undefined;
+  key?: { text: string; passphrase?: string | undefined } | undefined;
   /** Socket of an SSH agent. */
   agent?: string | undefined;
   password?: string | undefined;
@@ -251,8 +251,8 @@ export function connectSsh({ host, port, login, candidates, accept, readyTimeout
 function methods({ user, key, agent, password }: Login): AnyAuthMethod[] {
   const list: (AnyAuthMethod & { type: AuthenticationType })[] = [];
   if (key) {
-    const parsed = ssh2.utils.parseKey(key.text);
-    if (parsed instanceof Error) throw new Error(`the private key cannot be used (${parsed.message}); hand one that has a passphrase to an SSH agent (ssh-add), or name another`);
+    const parsed = ssh2.utils.parseKey(key.text, key.passphrase);
+    if (parsed instanceof Error) throw new Error(`the private key cannot be used (${parsed.message}); give its passphrase, hand it to an SSH agent (ssh-add), or name another`);
     list.push({ type: 'publickey', username: user, key: Array.isArray(parsed) ? parsed[0]! : parsed });
   }
   if (agent !== undefined) list.push({ type: 'agent', username: user, agent });

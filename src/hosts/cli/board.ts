@@ -1,20 +1,16 @@
 /** `fabriclens board …`: from a board that was switched on to one that answers, and back. */
-import { createHash, randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
-import { basename } from 'node:path';
 import {
-  addressOf, BoardError, boardsAt, connectSsh, doctor, find, fingerprintOf, HostKeyError, install, installPlan, LAYOUT, logs, obstacles, OipClient, readBoardId, readToken, reportText, rollback, secure, status, uninstall, withBoard,
-  type DoctorReport, type KnownBoards, type Session, type SshConnection, type StepEvent,
+  addressOf, BoardError, boardsAt, connectSsh, doctor, find, fingerprintOf, HostKeyError, LAYOUT, logs, obstacles, reportText, rollback, uninstall,
+  type InstallEvent, type KnownBoard, type KnownBoards, type Login, type Session, type SshConnection,
 } from '../../board/index.ts';
-import { goldenVectors } from '../golden-vectors.ts';
+import type { DoctorReport } from '../../contract/boards.ts';
+import { boardState, installBoard, mustBeItself, prepareInstall, PUBLIC_PASSWORD, secureBoard, trustBoard } from '../board-actions.ts';
 import { knownBoardsFile, readKnownBoards, writeKnownBoards } from '../known-boards.ts';
 import type { Resources } from '../resources.ts';
 import { ask, firstLineOfStdin } from './ask.ts';
 import { UsageError, type BoardCommand } from './options.ts';
 import { EXIT, plain, type Terminal } from './terminal.ts';
-
-/** Of every PYNQ image, for the user and for root. */
-const PUBLIC_PASSWORD = 'xilinx';
 
 export async function board(command: BoardCommand, resources: Resources, terminal: Terminal, signal: AbortSignal): Promise<number> {
   const say = (text: string): void => void terminal.stdout.write(plain(text));
@@ -28,10 +24,7 @@ export async function board(command: BoardCommand, resources: Resources, termina
     if (NEEDS_ROOT.has(command.action) && ssh.user !== 'root') session.sudoPassword ??= await ask(`Password of ${ssh.user} for sudo on ${ssh.address}: `, true, terminal.stderr);
     if (command.action === 'secure') return await harden(command, session, known, file, secrets.password, say);
     const report = await doctor(session);
-    // Cards of one image may share a host key: the id, which an installation wrote, tells their boards apart.
-    if (ssh.board && report.boardId !== '' && report.boardId !== ssh.board.id) {
-      throw new BoardError('host-key', `Board ${ssh.address} has the host key of '${ssh.board.name}' and is another board (${report.boardId}): both still have their image's keys. Trust it, then give it its own: npx fabriclens board secure HOST --new-host-keys.`);
-    }
+    mustBeItself(ssh, report);
     switch (command.action) {
       case 'doctor':
         if (command.out !== undefined) await writeFile(command.out, `${JSON.stringify(report, null, 2)}\n`);
@@ -68,18 +61,20 @@ async function search({ host, json }: BoardCommand, say: (text: string) => void,
   return found.length > 0 ? EXIT.ok : EXIT.someFailed;
 }
 
+const loginOf = async ({ user, identity }: BoardCommand, password: string | undefined): Promise<Login> =>
+  ({ user, key: identity === undefined ? undefined : { text: await readFile(identity, 'utf8') }, agent: process.env['SSH_AUTH_SOCK'] || undefined, password });
+
 type Opened = { ssh: SshConnection; known: KnownBoards; file: string };
 
 /** Logged in, with a host key that is pinned or that somebody accepted just now (`trust` alone asks). */
 async function open(command: BoardCommand, secrets: { password: string | undefined }, { stderr }: Terminal, signal: AbortSignal): Promise<Opened> {
-  const { host, port, user, identity, action } = command;
+  const { host, port, user, action } = command;
   const file = knownBoardsFile();
   const known = await readKnownBoards(file);
-  const key = identity === undefined ? undefined : { text: await readFile(identity, 'utf8') };
   let accept = action === 'trust' ? command.fingerprint : undefined;
   for (;;) {
     try {
-      const login = { user, key, agent: process.env['SSH_AUTH_SOCK'] || undefined, password: secrets.password };
+      const login = await loginOf(command, secrets.password);
       return { ssh: await connectSsh({ host: host!, port, login, candidates: boardsAt(known, addressOf({ host: host!, port })), accept, signal }), known, file };
     } catch (error) {
       if (error instanceof HostKeyError && action === 'trust' && accept === undefined) {
@@ -94,70 +89,50 @@ async function open(command: BoardCommand, secrets: { password: string | undefin
   }
 }
 
-async function trust({ user, name }: BoardCommand, { ssh, layout }: Session, known: KnownBoards, file: string, { password }: { password: string | undefined }, say: (text: string) => void): Promise<number> {
-  const id = await readBoardId(ssh, layout) ?? ssh.board?.id ?? randomBytes(16).toString('hex');
-  const { address } = ssh;
-  const before = known.boards.find((one) => one.id === id);
-  const others = known.boards.map((one) => (one.id === id ? one : { ...one, addresses: one.addresses.filter((word) => word !== address) }));
-  await writeKnownBoards(file, withBoard({ ...known, boards: others }, { id, name: name ?? before?.name ?? address, user, addresses: [address, ...(before?.addresses ?? []).filter((word) => word !== address)], hostKeys: [ssh.hostKey] }));
-  say(`${address} is trusted as ${id}: ${ssh.hostKey.algorithm} ${fingerprintOf(ssh.hostKey)}\n`);
-  const twin = known.boards.find((one) => one.id !== id && one.hostKeys.some(({ blob }) => blob === ssh.hostKey.blob));
-  if (twin) say(`It has the host key of '${twin.name}': their cards were written from one image. Give each its own: npx fabriclens board secure HOST --new-host-keys\n`);
+async function trust({ name }: BoardCommand, session: Session, known: KnownBoards, file: string, { password }: { password: string | undefined }, say: (text: string) => void): Promise<number> {
+  const { address } = session.ssh;
+  const trusted = await trustBoard(session, known, name ?? null);
+  await writeKnownBoards(file, trusted.known);
+  say(`${address} is trusted as ${trusted.board.id}: ${session.ssh.hostKey.algorithm} ${fingerprintOf(session.ssh.hostKey)}\n`);
+  if (trusted.twin !== null) say(`It has the host key of '${trusted.twin}': their cards were written from one image. Give each its own: npx fabriclens board secure HOST --new-host-keys\n`);
   if (password === PUBLIC_PASSWORD) say(`Its password is the one of every PYNQ image, and root's is the same. Change both: passwd; sudo passwd root\n`);
   return EXIT.ok;
 }
 
-/** The new host keys are pinned only after a login that they let through. */
 async function harden(command: BoardCommand, session: Session, known: KnownBoards, file: string, password: string | undefined, say: (text: string) => void): Promise<number> {
-  const { ssh } = session;
   const key = command.addKey === undefined ? undefined : await readFile(command.addKey, 'utf8');
-  const keys = await secure(session, { key, hostKeys: command.newHostKeys, services: command.servicesOff }, (what) => say(`done     ${what}\n`));
-  if (keys.length === 0) return EXIT.ok;
-  const changed = { ...ssh.board!, hostKeys: keys };
-  const identity = command.identity === undefined ? undefined : { text: await readFile(command.identity, 'utf8') };
-  const again = await connectSsh({ host: command.host!, port: command.port, login: { user: command.user, key: identity, agent: process.env['SSH_AUTH_SOCK'] || undefined, password }, candidates: [changed], signal: session.signal });
-  again.close();
-  await writeKnownBoards(file, withBoard(known, changed));
-  say(`${ssh.address} shows ${again.hostKey.algorithm} ${fingerprintOf(again.hostKey)} now, and is pinned by it\n`);
+  const login = async (candidates: KnownBoard[]): Promise<SshConnection> => connectSsh({ host: command.host!, port: command.port, login: await loginOf(command, password), candidates, signal: session.signal });
+  const secured = await secureBoard(session, known, { key, hostKeys: command.newHostKeys, services: command.servicesOff }, login, (what) => say(`done     ${what}\n`));
+  if (secured.fingerprint === null) return EXIT.ok;
+  await writeKnownBoards(file, secured.known);
+  say(`${session.ssh.address} shows ${secured.fingerprint} now, and is pinned by it\n`);
   return EXIT.ok;
 }
 
 async function put(command: BoardCommand, session: Session, report: DoctorReport, resources: Resources, say: (text: string) => void): Promise<number> {
-  const { ssh, layout, signal } = session;
-  const stop = obstacles(report);
-  if (stop.length > 0) throw new BoardError('bad-request', `Board ${ssh.address} is not ready for it: ${stop.map(({ what, mend }) => `${what} (${mend})`).join('; ')}.`);
-  const path = command.bundle ?? resources.boardBundle;
-  const bundle = await readFile(path).catch((error: Error) => { throw new UsageError(`There is no bundle at ${path} (${error.message}); make it with: npm run build:board`); });
-  const version = `${(/(\d+\.\d+\.\d+)/.exec(basename(path))?.[1] ?? resources.version)}-${createHash('sha256').update(bundle).digest('hex').slice(0, 12)}`;
-  const input = { layout, systemd: report.systemd, python: report.python, home: report.home, user: ssh.user, version, bundleBytes: bundle.length, boardId: ssh.board!.id };
-  for (const { id, as, title, why } of installPlan(input)) say(`  ${id.padEnd(10)} ${as.padEnd(6)} ${title}${as === 'root' ? ` (root: ${why})` : ''}\n`);
-  if (command.plan) return EXIT.ok;
-  const vectors = await goldenVectors(path, resources, signal!);
-  const onEvent = (event: StepEvent): void => {
-    if (command.json && event.type !== 'progress') say(`${JSON.stringify({ type: event.type, step: event.step.id, ...(event.type === 'end' ? { result: event.result, ms: Math.round(event.ms) } : {}) })}\n`);
-    else if (event.type === 'end') say(`${event.result === 'already' ? 'already ' : 'done    '} ${event.step.id}${event.result === 'done' ? ` in ${(event.ms / 1000).toFixed(1)} s` : ''}\n`);
+  const prepared = await prepareInstall(session, report, command.bundle ?? resources.boardBundle, resources);
+  for (const { id, as, title, why } of prepared.plan.steps) say(`  ${id.padEnd(10)} ${as.padEnd(6)} ${title}${as === 'root' ? ` (root: ${why})` : ''}\n`);
+  for (const { what, mend } of prepared.plan.obstacles) say(`  STOP       ${what} – ${mend}\n`);
+  if (command.plan) return prepared.plan.obstacles.length > 0 ? EXIT.someFailed : EXIT.ok;
+  const onEvent = (event: InstallEvent): void => {
+    if (event.state === 'running' && event.fraction !== null) return;
+    const { step, state, message } = event;
+    const ms = Math.round(event.ms);
+    if (command.json) say(`${JSON.stringify({ type: 'step', step, state, ms, message })}\n`);
+    else if (state === 'done') say(`done     ${step} in ${(ms / 1000).toFixed(1)} s\n`);
+    else if (state === 'already') say(`already  ${step}\n`);
   };
-  await install(session, { ...input, bundle, vectors, onEvent });
-  say(`${ssh.address} runs ${version}; ${vectors.length} model${vectors.length === 1 ? '' : 's'} answered as the golden model does\n`);
+  const { version, selfTests } = await installBoard(session, prepared, resources, onEvent);
+  if (command.json) say(`${JSON.stringify({ type: 'installed', version, selfTests })}\n`);
+  else say(`${session.ssh.address} runs ${version}\n${selfTests.map(({ backend, models, vectors }) => `${vectors} vector${vectors === 1 ? '' : 's'} of ${models.join(', ')} answered through ${backend} as the golden model does\n`).join('')}`);
   return EXIT.ok;
 }
 
-async function tell({ ssh, layout, signal }: Session, report: DoctorReport, { json }: BoardCommand, say: (text: string) => void): Promise<number> {
-  const service = report.installed === '' ? { active: 'not installed', version: '' } : await status({ ssh, layout, sudoPassword: undefined, signal }, report);
-  let models: string[] = [];
-  let problem = '';
-  if (report.installed !== '') {
-    const client = new OipClient({ host: ssh.address, port: layout.port, token: await readToken(ssh), connect: () => ssh.stream(layout.port) });
-    try {
-      await client.ready({ signal });
-      models = ((await client.repositoryIndex({ signal })) ?? []).filter(({ state }) => state === 'READY').map((one) => one.name);
-    } catch (error) {
-      problem = (error as Error).message;
-    } finally {
-      client.close();
-    }
-  }
-  say(json ? `${JSON.stringify({ address: ssh.address, ...service, previous: report.previous, models, problem })}\n`
-    : `${ssh.address}: ${service.active}${service.version ? `, version ${service.version}` : ''}${report.previous ? `, before it ${report.previous}` : ''}\n${models.length > 0 ? `models: ${models.join(', ')}\n` : ''}${problem ? `${problem}\n` : ''}`);
-  return service.active === 'active' && problem === '' ? EXIT.ok : EXIT.someFailed;
+async function tell(session: Session, report: DoctorReport, { json }: BoardCommand, say: (text: string) => void): Promise<number> {
+  const { address } = session.ssh;
+  const state = await boardState(session, report);
+  const { active, version, previous, models, problem } = state;
+  say(json ? `${JSON.stringify({ address, ...state })}\n`
+    : `${address}: ${active}${version ? `, version ${version}` : ''}${previous ? `, before it ${previous}` : ''}\n${models.length > 0 ? `models: ${models.join(', ')}\n` : ''}${problem ? `${problem}\n` : ''}`);
+  return active === 'active' && problem === '' ? EXIT.ok : EXIT.someFailed;
 }
