@@ -11,6 +11,7 @@ import { DetectionsPanel } from './DetectionsPanel.tsx';
 import { HeatMapPanel } from './HeatMapPanel.tsx';
 import { IdentityList } from './IdentityList.tsx';
 import { Latency } from './Latency.tsx';
+import { MovedRuns } from './MovedRuns.tsx';
 import { Probabilities } from './Probabilities.tsx';
 import { agreementOf, isBeyond } from './verdict.ts';
 
@@ -80,6 +81,7 @@ function ForImage({ model, shown }: { model: ModelInfo; shown: Shown }): JSX.Ele
       {!entry && <p className="dim">{t('panel.lookFirst')}</p>}
       {entry && comparison && (
         <div className={entry.state === 'running' ? 'results stale' : 'results'} data-testid="results">
+          <MovedRuns runs={okRuns(comparison.runs)} />
           <Verdict entry={entry} />
           {comparison.task === 'detection' && <DetectionsPanel model={model} shown={shown} comparison={comparison} engines={entry.engines} />}
           {comparison.task === 'classification' && model.metadata.fabriclens.task === 'classification' && <Probabilities fields={model.metadata.fabriclens} comparison={comparison} engines={entry.engines} />}

@@ -12,6 +12,7 @@ import { sliceKey } from '../viewport/viewer.ts';
 import { byLabel, drawnEngines, reaches, rowsOf, scoreFrom, type BoxRow } from './boxes.ts';
 import { EngineLine } from './EngineLine.tsx';
 import { FailedRuns } from './FailedRuns.tsx';
+import { useRunName } from './MovedRuns.tsx';
 import { columnsOf } from './verdict.ts';
 
 /** What the engines found: whose boxes are drawn, from which score on, and a table a label. */
@@ -57,11 +58,13 @@ function Toggle({ on }: { on: boolean }): JSX.Element {
 
 function Controls({ comparison, boxes, set }: { comparison: DetectionComparison; boxes: BoxesChoice; set: (change: Partial<BoxesChoice>) => void }): JSX.Element {
   const { t } = useTranslation();
+  const nameOf = useRunName();
   const drawn = drawnEngines(comparison, boxes);
   const answered = comparison.runs.filter((run) => run.state === 'ok');
   return (
     <div className="engine-chips" role="group" aria-label={t('boxes.whose')}>
-      {answered.map(({ identity: { engine }, boxes: found }) => {
+      {answered.map((run) => {
+        const { engine, boxes: found } = run;
         const on = drawn.includes(engine);
         return (
           <button
@@ -70,13 +73,13 @@ function Controls({ comparison, boxes, set }: { comparison: DetectionComparison;
             className="engine-chip"
             aria-pressed={on}
             disabled={!boxes.on}
-            aria-label={t('boxes.engine', { engine: t(`engine.${engine}`), count: found.length })}
+            aria-label={t('boxes.engine', { engine: nameOf(run), count: found.length })}
             // All of them again is all of them, also of those that answer next time.
             onClick={() => set({ engines: on ? drawn.filter((e) => e !== engine) : drawn.length + 1 === answered.length ? null : [...drawn, engine] })}
             data-testid={`boxes-of-${engine}`}
           >
             <EngineLine engine={engine} />
-            {t(`engine.${engine}`)}
+            {nameOf(run)}
             <span className="dim">{found.length}</span>
           </button>
         );
@@ -99,6 +102,7 @@ interface TableProps {
 function Table({ model, shown, comparison, engines, rows, from, pointed, set }: TableProps): JSX.Element {
   const { t } = useTranslation();
   const local = useLocalText();
+  const nameOf = useRunName();
   const columns = columnsOf(engines, comparison.runs);
   const name = (label: number): string => local(model.metadata.fabriclens.labels[label]!.text);
   return (
@@ -107,7 +111,7 @@ function Table({ model, shown, comparison, engines, rows, from, pointed, set }: 
       <thead>
         <tr>
           <th scope="col">{t('boxes.found')}</th>
-          {columns.map(({ engine }) => <th key={engine} scope="col" className="number">{t(`engine.${engine}`)}</th>)}
+          {columns.map(({ engine, run }) => <th key={engine} scope="col" className="number">{run?.state === 'ok' ? nameOf(run) : t(`engine.${engine}`)}</th>)}
           <th scope="col" className="number">{t('boxes.iou')}</th>
         </tr>
       </thead>

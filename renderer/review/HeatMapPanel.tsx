@@ -9,6 +9,7 @@ import { useAction, useApp, useAppState, useLocalText } from '../ui/app.ts';
 import { Icon } from '../ui/icons.tsx';
 import { alphaOf, COLOURS } from '../viewport/heatMap.ts';
 import { drawMap, fieldOf, heatMapChoice } from './heatMapOverlay.ts';
+import { useRunName } from './MovedRuns.tsx';
 import { Thumb } from './Thumb.tsx';
 
 const SMALL = 104;
@@ -20,6 +21,7 @@ export function HeatMapPanel({ model, shown, comparison }: { model: ModelInfo; s
   const { session } = useApp();
   const heatMap = useAppState((s) => s.heatMap);
   const toggle = useAction('heatMap.toggle');
+  const nameOf = useRunName();
   const choice = heatMapChoice(comparison, heatMap);
   if (!choice) return null;
   const set = (change: Partial<HeatMapChoice>): void => session.store.set((s) => ({ heatMap: { ...s.heatMap, ...change } }));
@@ -32,7 +34,7 @@ export function HeatMapPanel({ model, shown, comparison }: { model: ModelInfo; s
         <Button size="xs" variant={heatMap.on ? 'filled' : 'default'} aria-pressed={heatMap.on} onClick={toggle.run} title={toggle.title} leftSection={<Icon name="heat" />} data-testid="heatmap-toggle">
           {heatMap.on ? t('heatMap.hide') : t('heatMap.show')}
         </Button>
-        <Select size="xs" aria-label={t('heatMap.engine')} allowDeselect={false} value={choice.run.identity.engine} data={withMaps.map((run) => ({ value: run.identity.engine, label: t(`engine.${run.identity.engine}`) }))} onChange={(engine) => set({ engine: engine as EngineId })} />
+        <Select size="xs" aria-label={t('heatMap.engine')} allowDeselect={false} value={choice.run.engine} data={withMaps.map((run) => ({ value: run.engine, label: nameOf(run) }))} onChange={(engine) => set({ engine: engine as EngineId })} />
         <Select size="xs" aria-label={t('heatMap.class')} allowDeselect={false} value={String(choice.classIndex)} data={model.metadata.fabriclens.labels.map((l, index) => ({ value: String(index), label: local(l.text) }))} onChange={(value) => set({ classIndex: Number(value) })} />
       </div>
       {heatMap.on && (
@@ -45,9 +47,9 @@ export function HeatMapPanel({ model, shown, comparison }: { model: ModelInfo; s
           <Legend scale={choice.scale} label={label} />
           <div className="small-maps">
             {withMaps.map((run) => (
-              <figure key={run.identity.engine} data-current={run === choice.run}>
+              <figure key={run.engine} data-current={run === choice.run}>
                 <SmallMap model={model} shown={shown} run={run} classIndex={choice.classIndex} scale={choice.scale} opacity={heatMap.opacity} />
-                <figcaption>{t(`engine.${run.identity.engine}`)}</figcaption>
+                <figcaption>{nameOf(run)}</figcaption>
               </figure>
             ))}
           </div>

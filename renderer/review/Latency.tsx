@@ -3,11 +3,13 @@ import { useTranslation } from 'react-i18next';
 import { TimingPart, type Comparison } from '../../src/contract/engine.ts';
 import { okRuns } from '../state/selectors.ts';
 import { milliseconds } from '../ui/format.ts';
+import { useRunName } from './MovedRuns.tsx';
 import { commonRepeats, partsOf, sourcesOf, sourcesOfPart, waterfall } from './verdict.ts';
 
 /** Parts end to end on one axis, then the same as numbers; the source of each is written, not only coloured. */
 export function Latency({ comparison }: { comparison: Comparison }): JSX.Element | null {
   const { t } = useTranslation();
+  const nameOf = useRunName();
   const runs = okRuns(comparison.runs);
   if (runs.length === 0) return null;
   const { rows, axisMs, ticks } = waterfall(comparison.runs);
@@ -15,10 +17,10 @@ export function Latency({ comparison }: { comparison: Comparison }): JSX.Element
   return (
     <section aria-label={t('latency.title')} data-testid="latency">
       <h3>{t('latency.title')} <span className="dim">{repeats === null ? t('latency.unit') : t('latency.repeats', { count: repeats })}</span></h3>
-      <div className="waterfall" role="img" aria-label={rows.map((row) => t('latency.row', { engine: t(`engine.${row.engine}`), p50: milliseconds(row.total.p50), p95: milliseconds(row.total.p95) })).join('; ')}>
+      <div className="waterfall" role="img" aria-label={rows.map((row) => t('latency.row', { engine: nameOf(row.run), p50: milliseconds(row.total.p50), p95: milliseconds(row.total.p95) })).join('; ')}>
         {rows.map((row) => (
-          <div key={row.engine} className="waterfall-row">
-            <span className="waterfall-name">{t(`engine.${row.engine}`)}</span>
+          <div key={row.run.engine} className="waterfall-row">
+            <span className="waterfall-name">{nameOf(row.run)}</span>
             <span className="waterfall-track">
               <span className="waterfall-p95" style={{ width: `${row.p95End * 100}%` }} />
               {row.segments.map((segment) => (
@@ -36,7 +38,7 @@ export function Latency({ comparison }: { comparison: Comparison }): JSX.Element
         <thead>
           <tr>
             <th scope="col">{t('latency.unit')}</th>
-            {runs.map((run) => <th key={run.identity.engine} scope="col" className="number">{t(`engine.${run.identity.engine}`)}</th>)}
+            {runs.map((run) => <th key={run.engine} scope="col" className="number">{nameOf(run)}</th>)}
             <th scope="col">{t('latency.sourceTitle')}</th>
           </tr>
         </thead>
@@ -47,7 +49,7 @@ export function Latency({ comparison }: { comparison: Comparison }): JSX.Element
               {runs.map((run) => {
                 const timing = run.timings.find((x) => x.part === part);
                 return (
-                  <td key={run.identity.engine} className="number">
+                  <td key={run.engine} className="number">
                     {timing ? `${milliseconds(timing.p50)} / ${milliseconds(timing.p95)}` : '–'}
                   </td>
                 );
@@ -57,13 +59,13 @@ export function Latency({ comparison }: { comparison: Comparison }): JSX.Element
           ))}
           <tr className="rule">
             <th scope="row">{t('latency.total')}</th>
-            {runs.map((run) => <td key={run.identity.engine} className="number"><strong>{milliseconds(run.total.p50)} / {milliseconds(run.total.p95)}</strong></td>)}
+            {runs.map((run) => <td key={run.engine} className="number"><strong>{milliseconds(run.total.p50)} / {milliseconds(run.total.p95)}</strong></td>)}
             <td />
           </tr>
           {repeats === null && (
             <tr data-testid="runs">
               <th scope="row">{t('latency.runs')}</th>
-              {runs.map((run) => <td key={run.identity.engine} className="number">{run.repeats}</td>)}
+              {runs.map((run) => <td key={run.engine} className="number">{run.repeats}</td>)}
               <td />
             </tr>
           )}

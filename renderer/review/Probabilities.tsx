@@ -6,12 +6,14 @@ import { useLocalText } from '../ui/app.ts';
 import { probability, signed } from '../ui/format.ts';
 import { Icon } from '../ui/icons.tsx';
 import { FailedRuns } from './FailedRuns.tsx';
+import { useRunName } from './MovedRuns.tsx';
 import { columnsOf, decisionOf, deltaOf, referenceOf } from './verdict.ts';
 
 /** Classes as rows, engines as columns; the threshold is a mark on the bars of its class. */
 export function Probabilities({ fields, comparison, engines }: { fields: ClassifierFields; comparison: ClassificationComparison; engines: readonly EngineId[] }): JSX.Element {
   const { t } = useTranslation();
   const local = useLocalText();
+  const nameOf = useRunName();
   const { labels, threshold } = fields;
   const columns = columnsOf(engines, comparison.runs);
   const reference = referenceOf(comparison.runs);
@@ -25,7 +27,7 @@ export function Probabilities({ fields, comparison, engines }: { fields: Classif
         <thead>
           <tr>
             <th scope="col">{t('panel.class')}</th>
-            {columns.map(({ engine }) => <th key={engine} scope="col">{t(`engine.${engine}`)}</th>)}
+            {columns.map(({ engine, run }) => <th key={engine} scope="col">{ok(run) ? nameOf(run) : t(`engine.${engine}`)}</th>)}
           </tr>
         </thead>
         <tbody>

@@ -23,7 +23,7 @@ export const scoreFrom = ({ rule }: DetectionComparison, { threshold }: Pick<Box
 
 /** Everything that some engine found, in the comparison's order. */
 export function rowsOf(comparison: DetectionComparison): BoxRow[] {
-  const runs = new Map(answered(comparison).map((run) => [run.identity.engine, run]));
+  const runs = new Map(answered(comparison).map((run) => [run.engine, run]));
   return comparison.groups.map(({ label, boxes }, group) => {
     const found = new Map(boxes.map(({ engine, index }) => [engine, runs.get(engine)!.boxes[index]!]));
     const ious = boxes.flatMap(({ iou }) => (iou === null ? [] : [iou]));
@@ -43,7 +43,7 @@ export function byLabel(rows: readonly BoxRow[]): Array<{ label: number; rows: B
 
 /** Engines whose boxes are drawn: those chosen that answered, in the order of the runs. */
 export const drawnEngines = (comparison: DetectionComparison, { engines }: Pick<BoxesChoice, 'engines'>): EngineId[] =>
-  answered(comparison).map((run) => run.identity.engine).filter((engine) => engines === null || engines.includes(engine));
+  answered(comparison).map((run) => run.engine).filter((engine) => engines === null || engines.includes(engine));
 
 export interface DrawnBox {
   group: number;

@@ -1,6 +1,6 @@
 /** What the numbers of a comparison say, as values for the panel. Pure. */
 import type { ClassificationComparison, ClassificationRun, Comparison, EngineId, PartTiming, Run, RunFailed, RunOk, TimingPart, TimingSource } from '../../src/contract/engine.ts';
-import { engineOf, okRuns } from '../state/selectors.ts';
+import { okRuns } from '../state/selectors.ts';
 
 export type Agreement = 'agree' | 'agreePartly' | 'apart' | 'flip' | 'single' | 'noReference' | 'none';
 
@@ -44,7 +44,7 @@ export interface Segment {
   width: number;
 }
 export interface WaterfallRow {
-  engine: EngineId;
+  run: RunOk;
   segments: Segment[];
   total: { p50: number; p95: number };
   /** Where the total's p95 ends on the axis. */
@@ -81,7 +81,7 @@ export function waterfall(runs: readonly Run[]): Waterfall {
       at += p50;
       return segment;
     });
-    return { engine: run.identity.engine, segments, total: run.total, p95End: run.total.p95 / axisMs };
+    return { run, segments, total: run.total, p95End: run.total.p95 / axisMs };
   });
   return { rows, axisMs, ticks: Array.from({ length: Math.round(axisMs / tick) + 1 }, (_, i) => i * tick) };
 }
@@ -105,6 +105,6 @@ export const sourcesOf = (runs: readonly Run[]): TimingSource[] => [...new Set(o
 
 /** Columns of the panel: one an engine asked for, whether it has answered or not. */
 export function columnsOf<R extends Run>(engines: readonly EngineId[], runs: readonly R[]): Array<{ engine: EngineId; run: R | null }> {
-  return engines.map((engine) => ({ engine, run: runs.find((run) => engineOf(run) === engine) ?? null }));
+  return engines.map((engine) => ({ engine, run: runs.find((run) => run.engine === engine) ?? null }));
 }
 

@@ -79,7 +79,6 @@ export function intentConcern(instance: InstanceInfo, metadata: ModelMetadata): 
 }
 
 export const okRuns = (runs: readonly Run[]): RunOk[] => runs.filter((r): r is RunOk => r.state === 'ok');
-export const engineOf = (run: Run): EngineId => (run.state === 'ok' ? run.identity.engine : run.engine);
 
 /** Runs that say where they looked. */
 export const runsWithMaps = (comparison: Comparison | null): ClassificationRun[] =>
@@ -88,7 +87,7 @@ export const runsWithMaps = (comparison: Comparison | null): ClassificationRun[]
 /** The run a heat map is made from: the chosen engine's, or the first that has maps. */
 export function heatMapRun(comparison: Comparison | null, engine: EngineId | null): ClassificationRun | null {
   const withMaps = runsWithMaps(comparison);
-  return withMaps.find((r) => r.identity.engine === engine) ?? withMaps[0] ?? null;
+  return withMaps.find((r) => r.engine === engine) ?? withMaps[0] ?? null;
 }
 
 export const entryOf = (state: Pick<AppState, 'comparisons' | 'models' | 'modelId'>, shown: Slice | null): ComparisonEntry | null => {

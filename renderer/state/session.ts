@@ -43,7 +43,7 @@ export class Session {
     bridge.on('compare.progress', ({ instanceId, engine, done, total }) =>
       this.eachRunning(instanceId, null, (entry) => ({ ...entry, progress: { ...entry.progress, [engine]: { done, total } } })));
     bridge.on('compare.run', ({ instanceId, frame, run }) =>
-      this.eachRunning(instanceId, frame, (entry) => ({ ...entry, arrived: { ...entry.arrived, [run.state === 'ok' ? run.identity.engine : run.engine]: run } })));
+      this.eachRunning(instanceId, frame, (entry) => ({ ...entry, arrived: { ...entry.arrived, [run.engine]: run } })));
     bridge.on('menu.action', ({ action }) => this.onMenuAction(action));
     try {
       const info = await bridge.call('app.info', {});

@@ -32,8 +32,9 @@ export const model: ModelInfo = {
   },
 };
 
-const ran = (engine: EngineId): Pick<ClassificationRun, 'state' | 'identity' | 'repeats' | 'timings' | 'total'> => ({
+const ran = (engine: EngineId): Pick<ClassificationRun, 'state' | 'engine' | 'identity' | 'repeats' | 'timings' | 'total'> => ({
   state: 'ok',
+  engine,
   identity: { model: 'm', modelVersion: '1', modelSha256: '0'.repeat(64), engine, runner: '', software: '' },
   repeats: 3, timings: [], total: { p50: 0, p95: 0 },
 });

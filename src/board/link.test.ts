@@ -71,7 +71,7 @@ describe('BoardLink', () => {
     const { link, states } = watched(virtualBoardLink(fixture));
     const client = await link.ready();
     expect(states).toEqual(['starting', 'connecting', 'ready']);
-    expect(link.status).toEqual({ id: 'virtual', name: 'Virtual board', virtual: true, address: client.address, state: 'ready', message: '', backend: 'golden', models: ['tiny'] });
+    expect(link.status).toEqual({ id: 'virtual', name: 'Virtual board', virtual: true, link: 'process', use: true, address: client.address, state: 'ready', message: '', backend: 'golden', models: ['tiny'] });
     await link.close();
     expect(link.status.state).toBe('absent');
     await expect(link.ready()).rejects.toMatchObject({ code: 'board-absent' });
@@ -96,7 +96,7 @@ describe('BoardLink', () => {
       pid = board.pid;
       return board;
     };
-    const { link, states, until } = watched(new BoardLink({ id: 'v', name: 'v', virtual: true, pollMs: 50, open }));
+    const { link, states, until } = watched(new BoardLink({ id: 'v', name: 'v', virtual: true, link: 'process', pollMs: 50, open }));
     const client = await link.ready({ timeoutMs: 100_000 });
     const running = client.infer('slow', [{ name: 'image', datatype: 'INT8', shape: [1, 16, 128, 128], data: new Int8Array(16 * 128 * 128) }]);
     await expect.poll(async () => (await client.serverMetadata()).parameters?.['queue_depth'], { timeout: 60_000, interval: 5 }).toBe(1);

@@ -19,6 +19,7 @@ export interface BoardLinkOptions {
   id: string;
   name: string;
   virtual: boolean;
+  link: BoardStatus['link'];
   /** Makes the board reachable; called again after a virtual board died. Rejecting means that it cannot be had: state `absent`. */
   open: (signal: AbortSignal) => Promise<OpenBoard>;
   /** Milliseconds between looks at a ready board. */
@@ -60,11 +61,16 @@ export class BoardLink {
 
   constructor(options: BoardLinkOptions) {
     this.#options = options;
-    this.#status = { id: options.id, name: options.name, virtual: options.virtual, address: '', state: options.virtual ? 'starting' : 'connecting', message: '', backend: '', models: [] };
+    this.#status = { id: options.id, name: options.name, virtual: options.virtual, link: options.link, use: true, address: '', state: options.virtual ? 'starting' : 'connecting', message: '', backend: '', models: [] };
   }
 
   get status(): BoardStatus {
     return this.#status;
+  }
+
+  /** Of the board while it takes requests. */
+  get client(): OipClient | undefined {
+    return isUsable(this.#status.state) ? this.#client : undefined;
   }
 
   /** Calls back on every change; returns the unsubscriber. */
@@ -84,7 +90,8 @@ export class BoardLink {
     return new Promise((resolve, reject) => {
       const look = (): void => {
         const { state, message } = this.#status;
-        if (isUsable(state) && this.#client) settle(() => resolve(this.#client!));
+        const { client } = this;
+        if (client) settle(() => resolve(client));
         else if (state === 'absent') settle(() => reject(this.#absence ?? new BoardError('board-absent', message)));
       };
       const settle = (act: () => void): void => {
@@ -223,7 +230,7 @@ export class BoardLink {
 export function virtualBoardLink(options: VirtualBoardOptions & Pick<BoardLinkOptions, 'pollMs' | 'client'>): BoardLink {
   const { pollMs, client, ...board } = options;
   return new BoardLink({
-    id: 'virtual', name: 'Virtual board', virtual: true,
+    id: 'virtual', name: 'Virtual board', virtual: true, link: 'process',
     open: (signal) => startVirtualBoard({ ...board, signal }),
     ...(pollMs === undefined ? {} : { pollMs }), ...(client ? { client } : {}),
   });
@@ -235,7 +242,7 @@ type Watching = Pick<BoardLinkOptions, 'pollMs' | 'client'>;
 export function connectBoard({ host, port, token, certificateSha256, ...watching }: Omit<Endpoint, 'connect'> & Watching): BoardLink {
   const address = addressOf({ host, port });
   return new BoardLink({
-    ...watching, id: address, name: address, virtual: false,
+    ...watching, id: address, name: address, virtual: false, link: certificateSha256 === undefined ? 'tcp' : 'tls',
     open: () => Promise.resolve({ host, port, token, certificateSha256, close: () => Promise.resolve(), exited: new Promise<string>(() => {}) }),
   });
 }
@@ -253,7 +260,7 @@ export interface SshBoardOptions extends Watching {
 /** A link to the agent of a real board through one SSH connection, not started yet. */
 export function sshBoardLink({ id, name, ssh, port, readToken, ...watching }: SshBoardOptions): BoardLink {
   return new BoardLink({
-    ...watching, id, name, virtual: false,
+    ...watching, id, name, virtual: false, link: 'ssh',
     open: async (signal) => {
       const tunnel = new SshTunnel(ssh);
       const close = (): Promise<void> => tunnel.close();

@@ -58,9 +58,24 @@ export const ClassMaps = z.object({
 });
 export type ClassMaps = z.infer<typeof ClassMaps>;
 
+/** The board that was asked was lost: another one, or this computer, ran the same quantised network instead. What came before is not in the run. */
+export const Moved = z.object({
+  /** The boards that were lost, for people: `board 192.168.2.99:8600`. */
+  from: z.string(),
+  /** Who answered. */
+  to: z.string(),
+  /** English sentence. */
+  reason: z.string(),
+});
+export type Moved = z.infer<typeof Moved>;
+
 const Ran = z.object({
   state: z.literal('ok'),
+  /** Who was asked; `identity` says who computed, which is another one where the run `moved`. */
+  engine: EngineId,
   identity: Identity,
+  /** Absent where it ran where it was asked to. */
+  moved: Moved.optional(),
   repeats: z.number().int().positive(),
   timings: z.array(PartTiming),
   /** Sum of all parts (ms), over the repeats. */

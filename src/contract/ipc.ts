@@ -40,6 +40,10 @@ export const BoardStatus = z.object({
   id: z.string(),
   name: z.string(),
   virtual: z.boolean(),
+  /** How tensors go there: a process of this computer, plain TCP with a token, TLS, or one stream inside SSH. */
+  link: z.enum(['process', 'tcp', 'tls', 'ssh']),
+  /** Requests may go there. */
+  use: z.boolean(),
   /** host:port. */
   address: z.string(),
   /** `busy` and `degraded` are ready too. */

@@ -8,7 +8,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { classifier } from '../../test/support/classifier.ts';
 import { writeDetectorPackage } from '../../test/support/detector-package.ts';
 import { writeTinyPackage } from '../../test/support/model-package.ts';
-import { BoardLink, connectBoard, type OpenBoard } from '../board/index.ts';
+import { BoardLink, BoardPool, connectBoard, type OpenBoard } from '../board/index.ts';
 import { ModelMetadata } from '../contract/model.ts';
 import { createBoardEngine, timings } from './board.ts';
 import { readOutputs } from './outputs.ts';
@@ -96,7 +96,7 @@ describe('any server of the protocol', () => {
   test('one that takes FP32 only is sent the values, one that takes INT8 the codes', async () => {
     for (const [metadata, datatype] of [[image({}), 'FP32'], [image({ parameters: { accepts: 'FP32,INT8' } }), 'INT8'], [image({ datatype: 'INT8' }), 'INT8']] as const) {
       const { link, sent } = await server([metadata]);
-      const engine = createBoardEngine({ board: link, software: 'test' });
+      const engine = createBoardEngine({ boards: new BoardPool([link]), software: 'test' });
       await engine.load(tinyPackage());
       const { logits, parts, identity } = classifier(await engine.infer(input));
       expect([...logits]).toEqual([1, 2]);
@@ -111,7 +111,7 @@ describe('any server of the protocol', () => {
   test('one whose model takes something else is refused by name, before anything travels', async () => {
     for (const [inputs, word] of [[[image({ name: 'picture' })], '"picture"'], [[image({ datatype: 'UINT8' })], 'UINT8'], [[image({}), image({ name: 'mask' })], '"mask"']] as const) {
       const { link, sent } = await server([...inputs]);
-      await expect(createBoardEngine({ board: link, software: 'test' }).load(tinyPackage())).rejects.toMatchObject({ code: 'model-mismatch', message: expect.stringContaining(word) as string });
+      await expect(createBoardEngine({ boards: new BoardPool([link]), software: 'test' }).load(tinyPackage())).rejects.toMatchObject({ code: 'model-mismatch', message: expect.stringContaining(word) as string });
       expect(sent).toEqual([]);
     }
   });
@@ -127,7 +127,7 @@ describe('any server of the protocol', () => {
       });
       const rows = detections ? [[1, 2, 3, 4, 0.5, 1], [0, 0, 0, 0, 0, -1]] : [[2, 3, 2, 2, 1, 0.1, 0.5]];
       const { link, sent } = await server([{ name: 'image', datatype: 'FP32', shape: [1, 3, 128, 128] }], [{ name: detections ?? 'predictions', datatype: 'FP32', shape: [1, rows.length, rows[0]!.length], data: rows.flat() }]);
-      const engine = createBoardEngine({ board: link, software: 'test' });
+      const engine = createBoardEngine({ boards: new BoardPool([link]), software: 'test' });
       await engine.load({ dir, metadata: ModelMetadata.parse(JSON.parse(readFileSync(join(dir, 'metadata.json'), 'utf8'))) });
       const result = await engine.infer(new Float32Array(3 * 128 * 128));
       expect(sent.at(-1)).toMatchObject({ outputs: [{ name: detections ?? 'predictions' }] });
@@ -159,9 +159,9 @@ describe('any server of the protocol', () => {
     let arrived: (board: OpenBoard) => void = () => {};
     const { link: reachable } = await server([image({})]);
     const { address } = await reachable.ready();
-    const link = new BoardLink({ id: 'late', name: 'late', virtual: true, open: () => new Promise((resolve) => { arrived = resolve; }) });
+    const link = new BoardLink({ id: 'late', name: 'late', virtual: true, link: 'process', open: () => new Promise((resolve) => { arrived = resolve; }) });
     ends.push(() => link.close());
-    const engine = createBoardEngine({ board: link, software: 'test' });
+    const engine = createBoardEngine({ boards: new BoardPool([link]), software: 'test' });
     await expect(engine.load(tinyPackage(), { signal: AbortSignal.timeout(5) })).rejects.toMatchObject({ code: 'cancelled' });
     const load = engine.load(tinyPackage());
     const outcome = load.then(() => 'ready', (error: Error) => error.message);

@@ -1,57 +1,128 @@
 /** Board engine: the input quantised here, inferred there over the Open Inference Protocol, with the board's own account of its time. */
 import { IDENTITY_PARAMETERS, TIMING_PARAMETERS, type ModelMetadataResponse } from '../contract/oip.ts';
 import { TimingSource, type Identity } from '../contract/engine.ts';
-import { BoardError, type BoardLink, type InferResult, type OipClient, type Tensor } from '../board/index.ts';
+import { BoardError, nameOf, type BoardPool, type InferResult, type Lease, type Tensor } from '../board/index.ts';
 import { quantizeInput } from '../preprocess/index.ts';
 import { checkInput, EngineError, type Engine, type EngineErrorCode, type InferOptions, type Inference, type PartSample } from './engine.ts';
 import { readOutputs, wantedOutputs, type OutputTensor } from './outputs.ts';
 import type { ModelPackage } from './package.ts';
 
 export interface BoardEngineOptions {
-  /** Watched, started and closed by its owner; the engine asks it for the ready client. */
-  board: BoardLink;
+  /** Watched, started and closed by its owner. */
+  boards: BoardPool;
+  /** Runs the same quantised network on this computer (cpu-int8) when the boards were lost; without it the run fails then. */
+  cpu?: (pkg: ModelPackage, input: Float32Array, options: InferOptions) => Promise<Inference>;
   software: string;
 }
 
-/** How long a board may take to become ready; the virtual one starts a process. */
-const READY_MS = { virtual: 20_000, network: 5_000 } as const;
-/** After it was not ready once: a batch of images must not wait for it again and again. */
-const READY_AGAIN_MS = 500;
-
+/** For one comparison at a time: it stays with one board from `load` to the next `load` or `close`, unless that board is lost. */
 export function createBoardEngine(options: BoardEngineOptions): Engine {
   return new BoardEngine(options);
 }
 
 const BACKENDS: Record<string, string> = { golden: 'golden model', ps: 'processor alone', rtl: 'simulated RTL', hardware: 'programmable logic' };
 
+/** Where the loaded model runs. */
+interface Place {
+  lease: Lease;
+  datatype: 'INT8' | 'FP32';
+}
+interface Loss {
+  board: string;
+  reason: string;
+}
+
 class BoardEngine implements Engine {
   readonly id = 'board' as const;
   readonly #options: BoardEngineOptions;
-  #loaded: { pkg: ModelPackage; client: OipClient; datatype: 'INT8' | 'FP32' } | undefined;
-  #missed = false;
+  #loaded: { pkg: ModelPackage; place: Place | 'cpu' } | undefined;
+  /** Boards of this run that were lost, and those that it may not ask (again). */
+  #losses: Loss[] = [];
+  #tried = new Set<string>();
 
   constructor(options: BoardEngineOptions) {
     this.#options = options;
   }
 
-  /** The board is asked for anew each time: it may have been lost, or started again, since the last comparison. */
+  /** A board is asked for anew each time: one may have been lost, or come back, since the last comparison. */
   async load(pkg: ModelPackage, options: InferOptions = {}): Promise<void> {
-    this.#loaded = undefined;
+    await this.close();
     const { name, sha256 } = pkg.metadata.fabriclens;
     if (sha256['program.bin'] === undefined) {
       throw new EngineError('model-not-compiled', `Model ${name} has no program.bin: make it with "npx fabriclens compile-program ${pkg.dir}".`);
     }
-    const client = await this.#ready(options);
-    const served = await translated(() => client.modelMetadata(name, options));
-    this.#loaded = { pkg, client, datatype: inputDatatype(served, pkg) };
-    // One untimed run: connections are made, and a board that holds another program of that name is found out before anything is shown.
-    await this.infer(new Float32Array(pkg.metadata.fabriclens.input.shape.reduce((a, b) => a * b, 1)), options);
+    this.#losses = [];
+    this.#tried = new Set();
+    this.#loaded = { pkg, place: await this.#find(pkg, options) };
   }
 
+  /** Idempotent: what a lost board was asked is asked of the next one. */
   async infer(input: Float32Array, options: InferOptions = {}): Promise<Inference> {
-    if (!this.#loaded) throw new EngineError('engine-failed', 'board: no model is loaded.');
-    const { pkg, client, datatype } = this.#loaded;
+    const loaded = this.#loaded;
+    if (!loaded) throw new EngineError('engine-failed', 'board: no model is loaded.');
+    const { pkg } = loaded;
     checkInput(input, pkg);
+    for (;;) {
+      const { place } = loaded;
+      if (place === 'cpu') return this.#said(await this.#options.cpu!(pkg, input, options));
+      try {
+        return this.#said(await this.#ask(pkg, place, input, options));
+      } catch (error) {
+        if (!isLoss(error)) throw error;
+        this.#lose(place.lease, error);
+        loaded.place = await this.#find(pkg, options);
+      }
+    }
+  }
+
+  /** The boards belong to whoever provided them. */
+  close(): Promise<void> {
+    const place = this.#loaded?.place;
+    this.#loaded = undefined;
+    if (place && place !== 'cpu') place.lease.release();
+    return Promise.resolve();
+  }
+
+  /** The next board that takes this package, its connection made and the model tried there; the CPU where boards were lost and none is left. */
+  async #find(pkg: ModelPackage, options: InferOptions): Promise<Place | 'cpu'> {
+    const { boards, cpu } = this.#options;
+    const { name, input: { shape } } = pkg.metadata.fabriclens;
+    let refusal: unknown;
+    for (;;) {
+      let lease: Lease | undefined;
+      try {
+        lease = await translated(() => boards.take(name, { ...options, except: this.#tried }));
+      } catch (error) {
+        // A board that was there and is lost, not one that never came.
+        const lost = boards.statuses.filter(({ use, state }) => use && state === 'lost');
+        if (!isLoss(error) || lost.length === 0) throw error;
+        this.#losses.push(...lost.map((status) => ({ board: nameOf(status), reason: status.message })));
+        refusal = error;
+      }
+      if (!lease) {
+        if (this.#losses.length > 0 && cpu) return 'cpu';
+        throw refusal ?? new EngineError('board-unreachable', this.#losses.at(-1)?.reason ?? 'No board is ready any more; try again.');
+      }
+      this.#tried.add(lease.id);
+      try {
+        const served = await translated(() => lease.client.modelMetadata(name, { ...options, signal: signalOf(lease, options) }), lease, options);
+        const place = { lease, datatype: inputDatatype(served, pkg) };
+        // One untimed run: connections are made, and a board that holds another program of that name is found out before anything is shown.
+        await this.#ask(pkg, place, new Float32Array(shape.reduce((a, b) => a * b, 1)), options);
+        return place;
+      } catch (error) {
+        if (isLoss(error)) this.#lose(lease, error);
+        else {
+          lease.release();
+          // Another board may have what this one lacks.
+          if (!(error instanceof EngineError) || (error.code !== 'model-mismatch' && error.code !== 'board-refused')) throw error;
+        }
+        refusal = error;
+      }
+    }
+  }
+
+  async #ask(pkg: ModelPackage, { lease, datatype }: Place, input: Float32Array, options: InferOptions): Promise<Inference> {
     const { name, input: { name: inputName, shape, scale, zeroPoint } } = pkg.metadata.fabriclens;
     const parts: PartSample[] = [];
     let data: Tensor['data'] = input;
@@ -60,41 +131,32 @@ class BoardEngine implements Engine {
       data = quantizeInput(input, scale, zeroPoint);
       parts.push({ part: 'preprocess', source: 'host', ms: performance.now() - start });
     }
-    const result = await translated(() => client.infer(name, [{ name: inputName, datatype, shape: [...shape], data }], { ...options, outputs: wantedOutputs(pkg, 'program') }));
+    const tensors = [{ name: inputName, datatype, shape: [...shape], data }];
+    const result = await translated(() => lease.client.infer(name, tensors, { ...options, signal: signalOf(lease, options), outputs: wantedOutputs(pkg, 'program') }), lease, options);
+    lease.answered(result.roundTripMs);
     parts.push(...timings(result));
-    return { ...readOutputs(pkg, floats(result), 'program'), parts, identity: this.#identity(pkg, result) };
+    return { ...readOutputs(pkg, floats(result), 'program'), parts, identity: this.#identity(pkg, lease, result) };
   }
 
-  async #ready(options: InferOptions): Promise<OipClient> {
-    const { board } = this.#options;
-    const { virtual, message } = board.status;
-    // Without a message nothing has gone wrong since the board was started or connected to, which somebody may have asked for just now.
-    const wait = this.#missed && message !== '' ? READY_AGAIN_MS : READY_MS[virtual ? 'virtual' : 'network'];
-    try {
-      const client = await translated(() => board.ready({ signal: options.signal, timeoutMs: Math.min(wait, options.timeoutMs ?? wait) }));
-      this.#missed = false;
-      return client;
-    } catch (error) {
-      if (!(error instanceof EngineError && error.code === 'cancelled')) this.#missed = true;
-      throw error;
-    }
+  #lose(lease: Lease, { message }: EngineError): void {
+    lease.release();
+    this.#losses.push({ board: lease.name, reason: message });
   }
 
-  /** The board belongs to whoever provided it. */
-  close(): Promise<void> {
-    this.#loaded = undefined;
-    return Promise.resolve();
+  #said(inference: Inference): Inference {
+    if (this.#losses.length === 0) return inference;
+    const { engine, runner } = inference.identity;
+    const to = engine === 'board' ? runner : `${engine} on this computer (${runner})`;
+    return { ...inference, moved: { from: this.#losses.map(({ board }) => board).join(', '), to, reason: this.#losses.map(({ reason }) => reason).join(' ') } };
   }
 
   /** A server that names its program must name this package's; of one that does not (another OIP server), the runner says so. */
-  #identity(pkg: ModelPackage, { parameters }: InferResult): Identity {
-    const { virtual, address } = this.#options.board.status;
-    const boardName = `${virtual ? 'virtual board' : 'board'} ${address}`;
+  #identity(pkg: ModelPackage, lease: Lease, { parameters }: InferResult): Identity {
     const { name, sha256 } = pkg.metadata.fabriclens;
     const expected = sha256['program.bin']!;
     const program = parameters[IDENTITY_PARAMETERS.programSha256];
     if (typeof program === 'string' && program !== expected) {
-      throw new EngineError('model-mismatch', `The ${boardName} runs another program.bin for model ${name} (SHA-256 ${program.slice(0, 12)}… instead of ${expected.slice(0, 12)}…): deploy this package to it again.`);
+      throw new EngineError('model-mismatch', `The ${lease.name} runs another program.bin for model ${name} (SHA-256 ${program.slice(0, 12)}… instead of ${expected.slice(0, 12)}…): deploy this package to it again.`);
     }
     const backend = parameters[IDENTITY_PARAMETERS.backend];
     const overlay = parameters[IDENTITY_PARAMETERS.overlaySha256];
@@ -104,12 +166,17 @@ class BoardEngine implements Engine {
       modelVersion: pkg.metadata.version,
       modelSha256: expected,
       engine: 'board',
-      runner: [boardName, ...(typeof backend === 'string' ? [BACKENDS[backend] ?? backend] : []), ...(program === undefined ? ['program not confirmed by the server'] : [])].join(', '),
+      runner: [lease.name, ...(typeof backend === 'string' ? [BACKENDS[backend] ?? backend] : []), ...(program === undefined ? ['program not confirmed by the server'] : [])].join(', '),
       ...(typeof overlay === 'string' ? { overlaySha256: overlay } : {}),
       software: typeof agent === 'string' ? `${this.#options.software}, agent ${agent}` : this.#options.software,
     };
   }
 }
+
+/** What another board can mend; a cancelled run, a timeout and a wrong model it cannot. */
+const isLoss = (error: unknown): error is EngineError => error instanceof EngineError && (error.code === 'board-unreachable' || error.code === 'board-absent');
+
+const signalOf = ({ lost }: Lease, { signal }: InferOptions): AbortSignal => (signal ? AbortSignal.any([signal, lost]) : lost);
 
 /**
  * INT8 codes where the server says that it takes them (our agent does, in `accepts`): a quarter of the bytes. Other servers of the protocol
@@ -165,11 +232,13 @@ const CODES: Partial<Record<BoardError['code'], EngineErrorCode>> = {
   'board-unreachable': 'board-unreachable', 'board-absent': 'board-absent', timeout: 'timeout', cancelled: 'cancelled',
 };
 
-async function translated<T>(work: () => Promise<T>): Promise<T> {
+/** A request that was given up because its board was lost fails with that. */
+async function translated<T>(work: () => Promise<T>, lease?: Lease, options: InferOptions = {}): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof BoardError) throw new EngineError(CODES[error.code] ?? 'board-refused', error.message, error);
-    throw error;
+    if (!(error instanceof BoardError)) throw error;
+    const cause = error.code === 'cancelled' && lease?.lost.aborted && !options.signal?.aborted ? (lease.lost.reason as BoardError) : error;
+    throw new EngineError(CODES[cause.code] ?? 'board-refused', cause.message, cause);
   }
 }

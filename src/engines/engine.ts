@@ -1,5 +1,5 @@
 /** One interface for whoever runs a model (DESIGN.md, "Engine"). */
-import type { EngineId, Identity, TimingPart, TimingSource } from '../contract/engine.ts';
+import type { EngineId, Identity, Moved, TimingPart, TimingSource } from '../contract/engine.ts';
 import type { ModelPackage } from './package.ts';
 
 /** One latency of one inference, in milliseconds. */
@@ -43,6 +43,8 @@ export type Inference = Outputs & {
   /** Parts that only this engine can time: `engine`, or `transfer`, `queue`, `pl`, `ps`. */
   parts: PartSample[];
   identity: Identity;
+  /** Set from the inference on that another one than the engine's own had to answer, until the next load. */
+  moved?: Moved | undefined;
 };
 
 export interface InferOptions {

@@ -75,7 +75,7 @@ function against(runs: ClassificationComparison['runs'], threshold: { classIndex
   if (reference?.state !== 'ok' || answered.length === 0) return { flips: [], maxDelta: null };
   const decides = (run: ClassificationRun): boolean => run.probabilities[threshold.classIndex]! >= threshold.value;
   return {
-    flips: answered.filter((run) => decides(run) !== decides(reference)).map((run) => run.identity.engine),
+    flips: answered.filter((run) => decides(run) !== decides(reference)).map((run) => run.engine),
     maxDelta: Math.max(...answered.flatMap((run) => run.probabilities.map((p, i) => Math.abs(p - reference.probabilities[i]!)))),
   };
 }
@@ -92,20 +92,22 @@ async function runEngine(id: EngineId, input: CompareInput, engineFor: (id: Engi
   const samples: PartSample[][] = [];
   let last: Answer | undefined;
   let unlike: Warning[] | undefined;
-  const ok = (): RunOk => ({ ...last!, repeats: samples.length, ...summarise(samples) });
+  const ok = (): RunOk => ({ ...last!, engine: id, repeats: samples.length, ...summarise(samples) });
   try {
     if (signal?.aborted) throw new EngineError('cancelled', `${id} was cancelled.`);
     const engine = engineFor(id);
     await engine.load(pkg, { signal, timeoutMs: LOAD_TIMEOUT_MS });
     onProgress?.({ engine: id, done: 0, total: repeats });
-    for (let done = 1; done <= repeats; done++) {
+    while (samples.length < repeats) {
       const inference = await engine.infer(tensor, { signal, timeoutMs: INFER_TIMEOUT_MS });
+      // Another one answers now: a run has the answer and the times of one alone.
+      if (inference.moved && inference.moved.to !== last?.moved?.to) samples.length = 0;
       const start = performance.now();
       last = interpret(inference, input);
       const took = performance.now() - start;
-      if (done === 1 && inference.task === 'classification' && inference.features) unlike = unlikeTraining(inference.features, pkg.metadata);
+      if (inference.task === 'classification' && inference.features) unlike ??= unlikeTraining(inference.features, pkg.metadata);
       samples.push([...input.prepared, ...inference.parts, { part: 'post', source: 'host', ms: took }]);
-      onProgress?.({ engine: id, done, total: repeats });
+      onProgress?.({ engine: id, done: samples.length, total: repeats });
     }
     return { run: ok(), ...(unlike && { unlike }) };
   } catch (error) {
@@ -123,22 +125,23 @@ async function runEngine(id: EngineId, input: CompareInput, engineFor: (id: Engi
   }
 }
 
-type Without<T> = T extends RunOk ? Omit<T, 'repeats' | 'timings' | 'total'> : never;
+type Without<T> = T extends RunOk ? Omit<T, 'engine' | 'repeats' | 'timings' | 'total'> : never;
 type Answer = Without<RunOk>;
 
 function interpret(inference: Inference, { pkg, rows, columns }: CompareInput): Answer {
   const { fabriclens } = pkg.metadata;
-  const { identity } = inference;
+  const { identity, moved } = inference;
+  const who = { identity, ...(moved && { moved }) };
   if (inference.task === 'detection' && fabriclens.task === 'detection') {
     const { preprocessing, labels, detection } = fabriclens;
-    return { state: 'ok', task: 'detection', identity, boxes: boxesOf(inference.raw, detection, { rows, columns, preprocessing, labels: labels.length }) };
+    return { state: 'ok', task: 'detection', ...who, boxes: boxesOf(inference.raw, detection, { rows, columns, preprocessing, labels: labels.length }) };
   }
   if (inference.task !== 'classification' || fabriclens.task !== 'classification') throw new EngineError('model-mismatch', `${identity.engine} answered as another kind of model than ${fabriclens.name}.`);
   const { logits, features } = inference;
   return {
     state: 'ok',
     task: 'classification',
-    identity,
+    ...who,
     logits: Array.from(logits),
     probabilities: probabilities(logits, fabriclens.activation),
     classMaps: features && fabriclens.heatmap ? classMaps(features, fabriclens.heatmap.weights) : null,

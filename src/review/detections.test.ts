@@ -108,7 +108,7 @@ describe('boxes in the image', () => {
 describe('engines against one another', () => {
   const box = (x: number, score: number, more: Partial<Box> = {}): Box => ({ x, y: 10, width: 20, height: 20, score, label: 0, ...more });
   const run = (engine: EngineId, ...boxes: Box[]): DetectionRun => ({
-    state: 'ok', task: 'detection', identity: { model: 'm', modelVersion: '1', modelSha256: '', engine, runner: '', software: '' }, repeats: 1, timings: [], total: { p50: 0, p95: 0 }, boxes,
+    state: 'ok', task: 'detection', engine, identity: { model: 'm', modelVersion: '1', modelSha256: '', engine, runner: '', software: '' }, repeats: 1, timings: [], total: { p50: 0, p95: 0 }, boxes,
   });
 
   test('the same box is one group, however slightly it moved; another class, or too far, is another', () => {

@@ -58,10 +58,10 @@ export function compareBoxes(runs: readonly Run[]): Pick<DetectionComparison, 'g
 
 function agreement(run: DetectionRun, reference: DetectionRun, groups: readonly BoxGroup[]): BoxAgreement {
   const of = ({ boxes }: BoxGroup, engine: EngineId): BoxGroup['boxes'][number] | undefined => boxes.find((b) => b.engine === engine);
-  const result: BoxAgreement = { engine: run.identity.engine, matched: 0, missing: 0, extra: 0, maxDelta: null, minIou: null };
+  const result: BoxAgreement = { engine: run.engine, matched: 0, missing: 0, extra: 0, maxDelta: null, minIou: null };
   for (const group of groups) {
-    const mine = of(group, run.identity.engine);
-    const theirs = of(group, reference.identity.engine);
+    const mine = of(group, run.engine);
+    const theirs = of(group, reference.engine);
     if (mine && theirs) {
       const delta = Math.abs(run.boxes[mine.index]!.score - reference.boxes[theirs.index]!.score);
       result.matched++;

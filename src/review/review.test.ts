@@ -8,7 +8,7 @@ import { classifier } from '../../test/support/classifier.ts';
 import { rectanglesDicom, writeDetectorPackage } from '../../test/support/detector-package.ts';
 import { guardOf, writeTinyPackage } from '../../test/support/model-package.ts';
 import { smallDicom } from '../../test/support/small-dicom.ts';
-import { connectBoard, type BoardLink } from '../board/index.ts';
+import { BoardPool, connectBoard } from '../board/index.ts';
 import { Comparison, type ClassificationRun, type DetectionComparison, type EngineId, type Run } from '../contract/engine.ts';
 import { createCodecs } from '../dicom/index.ts';
 import { createCpuEngine } from '../engines/index.ts';
@@ -21,7 +21,7 @@ import { createReview, type Review } from './review.ts';
 let folder: string;
 let workerUrl: URL;
 let review: Review;
-let board: BoardLink;
+let boards: BoardPool;
 const codecs = createCodecs(() => Promise.reject(new Error('no compressed image here')));
 
 /** Where a board should be: takes connections and closes them, for a free port may be somebody else's a moment later. */
@@ -38,12 +38,12 @@ beforeAll(async () => {
   const compiled = writeTinyPackage(join(folder, 'models'), 'compiled', (m) => { m.fabriclens.sha256['program.bin'] = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'; });
   writeFileSync(join(compiled, 'program.bin'), '');
   await new Promise<void>((done) => nobody.listen(0, '127.0.0.1', done));
-  board = connectBoard({ host: '127.0.0.1', port: (nobody.address() as AddressInfo).port });
-  review = createReview({ modelsDir: join(folder, 'models'), codecs, workerUrl, board, software: 'FabricLens test' });
+  boards = new BoardPool([connectBoard({ host: '127.0.0.1', port: (nobody.address() as AddressInfo).port })]);
+  review = createReview({ modelsDir: join(folder, 'models'), codecs, workerUrl, boards, software: 'FabricLens test' });
 });
 afterAll(async () => {
   await review.close();
-  await board.close();
+  await boards.close();
   nobody.close();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -103,13 +103,13 @@ describe('compare', () => {
     const instanceId = await openOne('a.dcm');
     const comparison = await review.compare({ instanceId, frame: 0, model: 'compiled', engines: ['cpu-fp32', 'board', 'cpu-int8'], repeats: 1 });
     expect(comparison.runs.map((r) => r.state)).toEqual(['ok', 'failed', 'ok']);
-    expect(comparison.runs[1]).toMatchObject({ engine: 'board', code: 'board-unreachable', message: expect.stringContaining(board.status.address) as string });
+    expect(comparison.runs[1]).toMatchObject({ engine: 'board', code: 'board-unreachable', message: expect.stringContaining(boards.statuses[0]!.address) as string });
     expect(comparison.maxDelta).not.toBeNull();
   });
 
   test("a corrupt file of the package is the failure of the engine that runs it, and of no other's", async () => {
     writeFileSync(join(writeTinyPackage(join(folder, 'damaged')), 'model.onnx'), 'damaged');
-    const other = createReview({ modelsDir: join(folder, 'damaged'), codecs, workerUrl, board, software: '' });
+    const other = createReview({ modelsDir: join(folder, 'damaged'), codecs, workerUrl, boards, software: '' });
     await openOne('a.dcm');
     const { files } = await other.open([join(folder, 'a.dcm')]);
     const { runs } = await other.compare({ instanceId: files[0]!.id, frame: 0, model: 'tiny', engines: ['cpu-fp32', 'cpu-int8'], repeats: 1 });
@@ -202,7 +202,7 @@ describe('cancelling and closing', () => {
   });
 
   test('an image closed while its comparison begins is named as such', async () => {
-    const other = createReview({ modelsDir: join(folder, 'models'), codecs, workerUrl, board, software: '' });
+    const other = createReview({ modelsDir: join(folder, 'models'), codecs, workerUrl, boards, software: '' });
     await openOne('a.dcm');
     const { files } = await other.open([join(folder, 'a.dcm')]);
     const comparison = other.compare({ instanceId: files[0]!.id, frame: 0, model: 'tiny', engines: ['cpu-fp32'], repeats: 1 });
@@ -213,7 +213,7 @@ describe('cancelling and closing', () => {
   });
 
   test('nothing is started after closing', async () => {
-    const closing = createReview({ modelsDir: join(folder, 'models'), codecs, workerUrl, board, software: '' });
+    const closing = createReview({ modelsDir: join(folder, 'models'), codecs, workerUrl, boards, software: '' });
     const { files } = await closing.open([join(folder, 'a.dcm')]);
     let close: Promise<void> | undefined;
     const comparison = await closing.compare({ instanceId: files[0]!.id, frame: 0, model: 'tiny', engines: ['cpu-fp32', 'cpu-int8'], repeats: 1 }, { onRun: () => { close ??= closing.close(); } });

@@ -4,9 +4,9 @@ import type { Library as LibraryInfo } from '../contract/dicom.ts';
 import type { Comparison, EngineId } from '../contract/engine.ts';
 import type { ModelInfo } from '../contract/ipc.ts';
 import type { Frame } from '../contract/pixels.ts';
-import type { BoardLink } from '../board/index.ts';
+import type { BoardPool } from '../board/index.ts';
 import { decodeFrame, DicomError, parseDicom, type Codecs } from '../dicom/index.ts';
-import { createBoardEngine, createCpuEngine, EngineError, readFailure, type Engine, type PartSample } from '../engines/index.ts';
+import { createBoardEngine, createCpuEngine, EngineError, readFailure, type Engine, type Inference, type InferOptions, type ModelPackage, type PartSample } from '../engines/index.ts';
 import { toTensor } from '../preprocess/index.ts';
 import { runEngines, type CompareHooks } from './compare.ts';
 import { Library, LIBRARY_BUDGETS, type LibraryBudgets, type Opened, type OpenHooks } from './library.ts';
@@ -21,8 +21,8 @@ export interface ReviewOptions {
   codecs: Codecs;
   /** The built src/engines/ort-worker.ts. */
   workerUrl: URL;
-  /** The board that the board engine asks; started when it is first needed, closed by its owner. */
-  board: BoardLink;
+  /** The boards that the board engine asks; started when they are first needed, closed by their owner. */
+  boards: BoardPool;
   /** For identities, e.g. `FabricLens 0.1.0`. */
   software: string;
   budgets?: LibraryBudgets;
@@ -168,11 +168,18 @@ class ReviewService implements Review {
     if (this.#closed) throw new EngineError('cancelled', `${id} was cancelled: FabricLens is closing.`);
     let engine = this.#engines.get(id);
     if (!engine) {
-      const { workerUrl, software, board } = this.#options;
-      engine = id === 'board' ? createBoardEngine({ board, software }) : createCpuEngine({ id, workerUrl, software });
+      const { workerUrl, software, boards } = this.#options;
+      engine = id === 'board' ? createBoardEngine({ boards, software, cpu: (...run) => this.#onCpu(...run) }) : createCpuEngine({ id, workerUrl, software });
       this.#engines.set(id, engine);
     }
     return engine;
+  }
+
+  /** What a lost board was asked. */
+  async #onCpu(pkg: ModelPackage, input: Float32Array, options: InferOptions): Promise<Inference> {
+    const engine = this.#engine('cpu-int8');
+    await engine.load(pkg, options);
+    return engine.infer(input, options);
   }
 }
 

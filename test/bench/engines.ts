@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
-import { virtualBoardLink } from '../../src/board/index.ts';
+import { BoardPool, virtualBoardLink } from '../../src/board/index.ts';
 import { createCodecs, decodeFrame, parseDicom } from '../../src/dicom/index.ts';
 import { createBoardEngine, createCpuEngine, type Engine, type Inference } from '../../src/engines/index.ts';
 import type { Resources } from '../../src/hosts/resources.ts';
@@ -87,9 +87,9 @@ export async function benchEngines(resources: Resources, runs: number, say: (lin
   }
 
   say('board (virtual, golden model)');
-  const link = virtualBoardLink({ modelsDir: resources.modelsDir, runtimeLibrary: resources.runtimeLibrary, agentDir: resources.agentDir });
+  const boards = new BoardPool([virtualBoardLink({ modelsDir: resources.modelsDir, runtimeLibrary: resources.runtimeLibrary, agentDir: resources.agentDir })]);
   try {
-    const engine = createBoardEngine({ board: link, software });
+    const engine = createBoardEngine({ boards, software });
     await engine.load(pkg);
     const whole: number[] = [];
     const answers: Inference[] = [];
@@ -104,7 +104,7 @@ export async function benchEngines(resources: Resources, runs: number, say: (lin
     const protocol = row('board: round trip minus engine time', part('transfer'));
     rows.push(row('board: whole', whole), row('board: pl part (cycle model, 100 MHz)', part('pl')), { ...protocol, aim: `< ${PROTOCOL_AIM_MS} ms`, met: protocol.p50 < PROTOCOL_AIM_MS });
   } finally {
-    await link.close();
+    await boards.close();
   }
   return rows;
 }

@@ -5,7 +5,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connectBoard } from '../../src/board/index.ts';
+import { BoardPool, connectBoard } from '../../src/board/index.ts';
 import { createCodecs } from '../../src/dicom/index.ts';
 import { resolveResources } from '../../src/hosts/resources.ts';
 import { createReview, ExportedComparison, exportComparison } from '../../src/review/index.ts';
@@ -108,8 +108,8 @@ describe('infer', () => {
     expect(printed.at(-1)).toEqual({ type: 'summary', images: 2, failedInputs: 0, failedRuns: 0, interrupted: false });
 
     const { loadWasm } = resolveResources(ROOT);
-    const board = connectBoard({ host: '127.0.0.1', port: 9 });
-    const review = createReview({ modelsDir: models, codecs: createCodecs(loadWasm), workerUrl: await buildForTest('src/engines/ort-worker.ts'), board, software: '' });
+    const boards = new BoardPool([connectBoard({ host: '127.0.0.1', port: 9 })]);
+    const review = createReview({ modelsDir: models, codecs: createCodecs(loadWasm), workerUrl: await buildForTest('src/engines/ort-worker.ts'), boards, software: '' });
     const opened = await review.open(files);
     const labels = (await review.models()).models[0]!.metadata.fabriclens.labels.map((l) => l.name);
     for (const [i, { id }] of opened.files.entries()) {
@@ -121,7 +121,7 @@ describe('infer', () => {
       expect(untimed(ExportedComparison.parse(rest))).toEqual(untimed(ours));
     }
     await review.close();
-    await board.close();
+    await boards.close();
   }, 120_000);
 
   test('bad files are named with their cause, the others are classified, exit code 1', async () => {

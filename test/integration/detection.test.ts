@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { build } from '../../hls/build.mjs';
-import { virtualBoardLink, type BoardLink } from '../../src/board/index.ts';
+import { BoardPool, virtualBoardLink } from '../../src/board/index.ts';
 import type { DetectionComparison, DetectionRun } from '../../src/contract/engine.ts';
 import { createCodecs } from '../../src/dicom/index.ts';
 import { resolveResources } from '../../src/hosts/resources.ts';
@@ -16,7 +16,7 @@ import { compileDetectorPackage, rectanglesDicom, writeDetectorPackage, type Rec
 const folder = mkdtempSync(join(tmpdir(), 'fabriclens-detection-'));
 const models = join(folder, 'models');
 let review: Review;
-let board: BoardLink;
+let boards: BoardPool;
 
 /** With the program's own detections, or its predictions alone; so low a score that hundreds of rows are candidates: the rule is what is held equal here. */
 const write = (name: string, detections: boolean): void => compileDetectorPackage(writeDetectorPackage(models, name, (m) => { m.fabriclens.detection.scoreThreshold = 0.001; }), detections);
@@ -24,12 +24,12 @@ const write = (name: string, detections: boolean): void => compileDetectorPackag
 beforeAll(async () => {
   write('detections', true);
   write('predictions', false);
-  board = virtualBoardLink({ modelsDir: models, runtimeLibrary: await build('runtime'), agentDir: join(ROOT, 'agent') });
-  review = createReview({ modelsDir: models, codecs: createCodecs(resolveResources(ROOT).loadWasm), workerUrl: await buildForTest('src/engines/ort-worker.ts'), board, software: 'FabricLens test' });
+  boards = new BoardPool([virtualBoardLink({ modelsDir: models, runtimeLibrary: await build('runtime'), agentDir: join(ROOT, 'agent') })]);
+  review = createReview({ modelsDir: models, codecs: createCodecs(resolveResources(ROOT).loadWasm), workerUrl: await buildForTest('src/engines/ort-worker.ts'), boards, software: 'FabricLens test' });
 });
 afterAll(async () => {
   await review?.close();
-  await board?.close();
+  await boards?.close();
   rmSync(folder, { recursive: true, force: true });
 });
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { build } from '../../hls/build.mjs';
-import { virtualBoardLink, type BoardLink } from '../../src/board/index.ts';
+import { BoardPool, virtualBoardLink, type BoardLink } from '../../src/board/index.ts';
 import { compileProgram } from '../../src/compiler/compile.ts';
 import { Header, Section, SectionKind } from '../../src/contract/layout.ts';
 import { ModelMetadata } from '../../src/contract/model.ts';
@@ -38,7 +38,7 @@ beforeAll(async () => {
   dir = writeTinyPackage(modelsDir);
   cpu = createCpuEngine({ id: 'cpu-int8', workerUrl: await buildForTest('src/engines/ort-worker.ts'), software: 'test' });
   link = virtualBoardLink({ modelsDir, runtimeLibrary: await build('runtime'), agentDir: join(ROOT, 'agent') });
-  board = createBoardEngine({ board: link, software: 'test' });
+  board = createBoardEngine({ boards: new BoardPool([link]), software: 'test' });
 });
 afterAll(async () => {
   await Promise.all([cpu?.close(), board?.close(), link?.close()]);

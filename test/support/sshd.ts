@@ -113,19 +113,22 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** A cable that can be pulled: a TCP proxy. `cut` resets what goes through; `freeze` carries nothing on and says nothing. */
+/** A cable that can be pulled: a TCP proxy. `cut` resets what goes through; `freeze` carries nothing on and says nothing; `pull` does so with new connections too, until `plug`. */
 export interface Cable {
   port: number;
   /** Bytes carried to the board so far. */
   sent(): number;
   cut(): void;
   freeze(): void;
+  pull(): void;
+  plug(): void;
   close(): Promise<void>;
 }
 
 export async function cable(to: number): Promise<Cable> {
   const pairs = new Set<[Socket, Socket]>();
   let sent = 0;
+  let pulled = false;
   const server = createServer((near) => {
     const far = connect(to, '127.0.0.1');
     const pair: [Socket, Socket] = [near, far];
@@ -137,21 +140,31 @@ export async function cable(to: number): Promise<Cable> {
     };
     near.on('data', (chunk) => { sent += chunk.length; });
     for (const socket of pair) socket.on('error', end).on('close', end);
+    if (pulled) return;
     near.pipe(far);
     far.pipe(near);
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const cut = (): void => pairs.forEach((pair) => pair.forEach((socket) => socket.resetAndDestroy()));
+  const freeze = (): void => pairs.forEach(([near, far]) => {
+    near.unpipe(far);
+    far.unpipe(near);
+    near.pause();
+    far.pause();
+  });
   return {
     port: (server.address() as AddressInfo).port,
     sent: () => sent,
     cut,
-    freeze: () => pairs.forEach(([near, far]) => {
-      near.unpipe(far);
-      far.unpipe(near);
-      near.pause();
-      far.pause();
-    }),
+    freeze,
+    pull: () => {
+      pulled = true;
+      freeze();
+    },
+    plug: () => {
+      pulled = false;
+      cut();
+    },
     close: async () => {
       const closed = new Promise((done) => server.close(done));
       cut();

@@ -2,7 +2,7 @@
 import type { EngineId } from '../../contract/engine.ts';
 import type { InstanceInfo } from '../../contract/dicom.ts';
 import type { ModelInfo } from '../../contract/ipc.ts';
-import { connectBoard, readBoardToken, virtualBoardLink, type BoardLink } from '../../board/index.ts';
+import { BoardPool, connectBoard, readBoardToken, virtualBoardLink, type BoardLink } from '../../board/index.ts';
 import { createCodecs } from '../../dicom/index.ts';
 import { createReview, exportComparison, ReviewError, type Opened, type Review } from '../../review/index.ts';
 import type { Resources } from '../resources.ts';
@@ -19,8 +19,8 @@ interface Tally {
 
 export async function infer(command: InferCommand, resources: Resources, terminal: Terminal, signal: AbortSignal): Promise<number> {
   const modelsDir = command.modelsDir ?? resources.modelsDir;
-  const board = await boardFor(command, modelsDir, resources);
-  const review = createReview({ modelsDir, codecs: createCodecs(resources.loadWasm), workerUrl: resources.ortWorkerUrl, board, software: `FabricLens ${resources.version}` });
+  const boards = new BoardPool([await boardFor(command, modelsDir, resources)]);
+  const review = createReview({ modelsDir, codecs: createCodecs(resources.loadWasm), workerUrl: resources.ortWorkerUrl, boards, software: `FabricLens ${resources.version}` });
   const progress = createProgress(terminal.stderr, command.progress);
   try {
     const model = await chooseModel(command, review, terminal);
@@ -35,7 +35,7 @@ export async function infer(command: InferCommand, resources: Resources, termina
   } finally {
     progress.clear();
     await review.close();
-    await board.close();
+    await boards.close();
   }
 }
 

@@ -4,7 +4,7 @@ import type { ClassificationComparison, ClassificationRun, Comparison, Detection
 import { resultText, table, WIDTH, wrap } from './table.ts';
 
 const run = (engine: RunOk['identity']['engine'], probabilities: number[]): ClassificationRun => ({
-  state: 'ok', task: 'classification', identity: { model: 'm', modelVersion: '1', modelSha256: '0'.repeat(64), engine, runner: 'r', software: 's' },
+  state: 'ok', task: 'classification', engine, identity: { model: 'm', modelVersion: '1', modelSha256: '0'.repeat(64), engine, runner: 'r', software: 's' },
   repeats: 20, logits: probabilities, probabilities, classMaps: null,
   timings: [{ part: 'decode', source: 'host', p50: 5, p95: 5 }, engine === 'board' ? { part: 'pl', source: 'rtl', p50: 12.34, p95: 13 } : { part: 'engine', source: 'host', p50: 8.125, p95: 1234.5 }],
   total: { p50: 13.1, p95: 1239.5 },
@@ -38,6 +38,18 @@ describe('resultText', () => {
     expect(text).toContain('cpu-fp32  NORMAL');
   });
 
+  test('a run that moved says who was lost and who answered; its column is not the board\'s where a CPU computed it', () => {
+    const moved = { from: 'board 10.0.0.1:8600', to: 'cpu-int8 on this computer (onnxruntime-node 1.30.0)', reason: 'Board 10.0.0.1:8600: closed the connection.' };
+    const onCpu: ClassificationRun = { ...run('cpu-int8', [0.9, 0.1]), engine: 'board', moved };
+    const text = show(comparison({ runs: [run('cpu-int8', [0.9, 0.1]), onCpu] })).replaceAll(/\n +/g, ' ');
+    expect(text).toContain('! board moved: board 10.0.0.1:8600 was lost, cpu-int8 on this computer (onnxruntime-node 1.30.0) answered instead. Board 10.0.0.1:8600: closed the connection.');
+    expect(text).toMatch(/board→cpu-int8 +NORMAL/);
+    expect(text).toMatch(/latency, ms +source +cpu-int8 p50 +p95 +board→cpu-int8 p50 +p95/);
+    const elsewhere = show(comparison({ runs: [run('cpu-int8', [0.9, 0.1]), { ...run('board', [0.9, 0.1]), moved: { ...moved, to: 'board 10.0.0.2:8600' } }] }));
+    expect(elsewhere).toContain('board 10.0.0.2:8600');
+    expect(elsewhere).not.toContain('→');
+  });
+
   test('what a file or a board says cannot steer the terminal', () => {
     const odd = '\u001b]0;title\u0007\u001b[2J\u009b1A\r';
     const failed = { state: 'failed', engine: 'board', code: 'board-refused', message: `Board: ${odd}` } as const;
@@ -65,7 +77,7 @@ describe('detectors', () => {
   };
   const detected = (engine: RunOk['identity']['engine']): DetectionRun => {
     const { identity, repeats, timings, total } = run(engine, []);
-    return { state: 'ok', task: 'detection', identity, repeats, timings, total, boxes: boxes[engine] ?? [] };
+    return { state: 'ok', task: 'detection', engine, identity, repeats, timings, total, boxes: boxes[engine] ?? [] };
   };
   const detection = (more: Partial<DetectionComparison> = {}): DetectionComparison => ({
     task: 'detection', instanceId: 'x', frame: 0, model: 'squares', warnings: [], flips: ['board'], maxDelta: 0.03, tolerance: 0.05,

@@ -17,11 +17,15 @@ export function resultText({ path, frames, comparison, labels }: ImageResult): s
   const { warnings, runs, model, frame } = comparison;
   const lines = [`${fromTheRight(path, WIDTH - 24)}${frames > 1 ? `  frame ${frame + 1} of ${frames}` : ''}  [${model}]`];
   for (const { message } of warnings) lines.push(...wrap(`! ${message}`, '  '));
-  lines.push(...(comparison.task === 'detection' ? detections(comparison, labels) : [...answers(comparison, labels), ...verdict(comparison, labels)]), ...failures(runs), ...latencies(runs.filter((run): run is RunOk => run.state === 'ok')));
+  lines.push(...(comparison.task === 'detection' ? detections(comparison, labels) : [...answers(comparison, labels), ...verdict(comparison, labels)]), ...moves(runs), ...failures(runs), ...latencies(runs.filter((run): run is RunOk => run.state === 'ok')));
   return plain(`${lines.join('\n')}\n`);
 }
 
-const engineOf = (run: Run): string => (run.state === 'ok' ? run.identity.engine : run.engine);
+/** Whose numbers a column has: of a run that moved to this computer, not the board's. */
+const columnOf = ({ engine, identity }: RunOk): string => (identity.engine === engine ? engine : `${engine}→${identity.engine}`);
+
+const moves = (runs: readonly Run[]): string[] =>
+  runs.flatMap((run) => (run.state === 'ok' && run.moved ? wrap(`! ${run.engine} moved: ${run.moved.from} was lost, ${run.moved.to} answered instead. ${run.moved.reason}`, '  ') : []));
 
 /** What the probability held against the threshold says. */
 export function decision(run: ClassificationRun, { threshold }: ClassificationComparison, labels: readonly string[]): string {
@@ -45,7 +49,7 @@ function answers(comparison: ClassificationComparison, labels: readonly string[]
   const rows = runs.flatMap((run) => {
     if (run.state === 'failed') return [];
     const delta = reference && run !== reference ? signed(run.probabilities[threshold.classIndex]! - reference.probabilities[threshold.classIndex]!) : '';
-    return [[run.identity.engine, short(decision(run, comparison, labels), 13), ...classes.map((c) => run.probabilities[c]!.toFixed(4)), delta, milliseconds(run.total.p50), milliseconds(run.total.p95), String(run.repeats)]];
+    return [[columnOf(run), short(decision(run, comparison, labels), 13), ...classes.map((c) => run.probabilities[c]!.toFixed(4)), delta, milliseconds(run.total.p50), milliseconds(run.total.p95), String(run.repeats)]];
   });
   if (rows.length === 0) return [];
   const head = ['engine', 'decision', ...classes.map((c) => `p(${short(labels[c]!, 9)})`), 'Δ', 'p50 ms', 'p95 ms', 'runs'];
@@ -57,7 +61,7 @@ function verdict({ runs, flips, maxDelta, tolerance, threshold }: Classification
   const rule = answered ? wrap(`decision: ${short(labels[threshold.classIndex]!, 40)} from ${Number(threshold.value.toPrecision(4))} on`, '  ') : [];
   if (maxDelta === null) return rule;
   const numbers = `largest |Δp| ${maxDelta.toFixed(4)}, tolerance ${tolerance}`;
-  if (flips.length > 0) return [...rule, ...wrap(`FLIP: ${flips.join(', ')} decide${flips.length === 1 ? 's' : ''} otherwise than ${engineOf(runs[0]!)} (${numbers})`, '  ')];
+  if (flips.length > 0) return [...rule, ...wrap(`FLIP: ${flips.join(', ')} decide${flips.length === 1 ? 's' : ''} otherwise than ${runs[0]!.engine} (${numbers})`, '  ')];
   return [...rule, maxDelta <= tolerance ? `  agreement (${numbers})` : `  same decision, but probabilities differ beyond the tolerance (${numbers})`];
 }
 
@@ -67,9 +71,9 @@ const MAX_FOUND = 40;
 function detections({ runs, groups, agreements, rule, maxDelta, tolerance }: DetectionComparison, labels: readonly string[]): string[] {
   const answered = runs.filter((run) => run.state === 'ok');
   if (answered.length === 0) return [];
-  const engines = answered.map((run) => [run.identity.engine, String(run.boxes.length), milliseconds(run.total.p50), milliseconds(run.total.p95), String(run.repeats)]);
+  const engines = answered.map((run) => [columnOf(run), String(run.boxes.length), milliseconds(run.total.p50), milliseconds(run.total.p95), String(run.repeats)]);
   const found = groups.map(({ label, boxes }) => {
-    const of = (run: (typeof answered)[number]): (typeof boxes)[number] | undefined => boxes.find(({ engine }) => engine === run.identity.engine);
+    const of = (run: (typeof answered)[number]): (typeof boxes)[number] | undefined => boxes.find(({ engine }) => engine === run.engine);
     const first = answered.find((run) => of(run))!;
     const { x, y, width, height } = first.boxes[of(first)!.index]!;
     const ious = boxes.flatMap(({ iou }) => (iou === null ? [] : [iou]));
@@ -83,10 +87,10 @@ function detections({ runs, groups, agreements, rule, maxDelta, tolerance }: Det
   return [
     ...table([['engine', 'boxes', 'p50 ms', 'p95 ms', 'runs'], ...engines], 1),
     ...(found.length > 0
-      ? [...table([['found', ...answered.map((run) => run.identity.engine), 'IoU', 'x', 'y', 'width', 'height'], ...found.slice(0, MAX_FOUND)], 1), ...(found.length > MAX_FOUND ? [`  … ${found.length - MAX_FOUND} more with lower scores; --json has them all`] : [])]
+      ? [...table([['found', ...answered.map(columnOf), 'IoU', 'x', 'y', 'width', 'height'], ...found.slice(0, MAX_FOUND)], 1), ...(found.length > MAX_FOUND ? [`  … ${found.length - MAX_FOUND} more with lower scores; --json has them all`] : [])]
       : [`  nothing found above ${rule.scoreThreshold}`]),
     ...wrap(`boxes: score from ${rule.scoreThreshold} on, overlaps of more than ${rule.iouThreshold} within a class suppressed, at most ${rule.maxDetections}`, '  '),
-    ...agreements.flatMap((one) => wrap(agreement(one, engineOf(runs[0]!)), '  ')),
+    ...agreements.flatMap((one) => wrap(agreement(one, runs[0]!.engine), '  ')),
     ...(maxDelta !== null && maxDelta > tolerance ? wrap(`scores differ beyond the tolerance (largest |Δ| ${maxDelta.toFixed(4)}, tolerance ${tolerance})`, '  ') : []),
   ];
 }
@@ -109,7 +113,7 @@ function latencies(runs: readonly RunOk[]): string[] {
     return [part, sources.join('/'), ...timings.flatMap(cells)];
   });
   if (rows.length === 0) return [];
-  return table([['latency, ms', 'source', ...runs.flatMap((run) => [`${run.identity.engine} p50`, 'p95'])], ...rows], 2);
+  return table([['latency, ms', 'source', ...runs.flatMap((run) => [`${columnOf(run)} p50`, 'p95'])], ...rows], 2);
 }
 const ORDER = ['decode', 'preprocess', 'transfer', 'queue', 'pl', 'ps', 'engine', 'post'];
 

@@ -1,6 +1,6 @@
 /** Utility process: opened studies, engines and the link to the board, off the main process's event loop. */
 import { resolveResources } from '../resources.ts';
-import { isUsable, virtualBoardLink } from '../../board/index.ts';
+import { BoardPool, isUsable, virtualBoardLink } from '../../board/index.ts';
 import { createCodecs } from '../../dicom/index.ts';
 import { createReview } from '../../review/index.ts';
 import { deploy } from '../deploy.ts';
@@ -15,22 +15,23 @@ const resources = { ...own, modelsDir: modelsDir ?? own.modelsDir };
 const software = `FabricLens ${resources.version}`;
 const send = (message: FromReview): void => process.parentPort.postMessage(message);
 
-const board = virtualBoardLink({
+const virtual = virtualBoardLink({
   modelsDir: resources.modelsDir,
   userModelsDir,
   runtimeLibrary: resources.runtimeLibrary,
   agentDir: resources.agentDir,
   log: (line) => process.stderr.write(`virtual board: ${line}\n`),
 });
-board.onStatus((status) => send({ kind: 'event', name: 'boards.changed', payload: { boards: [status] } }));
-board.start();
+const boards = new BoardPool([virtual]);
+boards.onStatus((statuses) => send({ kind: 'event', name: 'boards.changed', payload: { boards: statuses } }));
+boards.start();
 
 const review = createReview({
   modelsDir: resources.modelsDir,
   userModelsDir,
   codecs: createCodecs(resources.loadWasm),
   workerUrl: resources.ortWorkerUrl,
-  board,
+  boards,
   software,
 });
 
@@ -65,14 +66,14 @@ const calls: { [N in ReviewCallName]: (request: ReviewRequest<N>, signal: AbortS
   },
   'instance.path': ({ id }) => ({ path: review.filePath(id) ?? null }),
   'models.list': () => review.models(),
-  'models.deploy': ({ id }, signal) => deploy(board, id, signal),
+  'models.deploy': ({ id }, signal) => deploy(virtual, id, signal),
   'models.unload': async ({ id }) => {
-    if (isUsable(board.status.state) && board.status.models.includes(id)) await (await board.ready()).unload(id);
+    if (isUsable(virtual.status.state) && virtual.status.models.includes(id)) await (await virtual.ready()).unload(id);
     return {};
   },
-  'boards.list': () => ({ boards: [board.status] }),
-  'boards.reconnect': () => {
-    board.reconnect();
+  'boards.list': () => ({ boards: boards.statuses }),
+  'boards.reconnect': ({ id }) => {
+    boards.get(id)?.reconnect();
     return {};
   },
   'compare.run': (request, signal) => {
@@ -102,7 +103,7 @@ async function answer(id: number, name: ReviewCallName, request: unknown): Promi
 
 async function close(): Promise<void> {
   for (const controller of running.values()) controller.abort();
-  await Promise.allSettled([board.close(), review.close()]);
+  await Promise.allSettled([boards.close(), review.close()]);
   process.exit(0);
 }
 
