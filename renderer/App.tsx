@@ -158,6 +158,8 @@ function DropTarget(): JSX.Element | null {
       if (depth === 0) setOver(false);
     };
     const hold = (event: DragEvent): void => {
+      // A pane takes a series.
+      if (event.defaultPrevented) return;
       event.preventDefault();
       if (event.dataTransfer) event.dataTransfer.dropEffect = hasFiles(event) ? 'copy' : 'none';
     };

@@ -15,7 +15,8 @@ import { Failsafe } from './ui/Failsafe.tsx';
 import { Measurer } from './measure/measurer.ts';
 import { Session } from './state/session.ts';
 import { AppContext, type App } from './ui/app.ts';
-import { Viewer } from './viewport/viewer.ts';
+import { Frames } from './viewport/frames.ts';
+import { Viewers } from './viewport/viewers.ts';
 import { DecodePool, type WorkerPort } from './workers/pool.ts';
 import { TableMaker } from './workers/tables.ts';
 
@@ -43,14 +44,14 @@ const newWorker = (): WorkerPort => new Worker(new URL('./workers/decode.worker.
 
 const session = new Session(window.fabriclens);
 const pool = new DecodePool(newWorker, Math.min(4, Math.max(2, navigator.hardwareConcurrency - 1)));
-const viewer = new Viewer(pool, new TableMaker(newWorker));
+const viewers = new Viewers(new Frames(pool), new TableMaker(newWorker), session.store.get);
 
 const measurer = new Measurer();
 
 const perform = (id: string): boolean => {
   const action = actionById(id);
-  if (!action?.possible({ app: session.store.get(), view: viewer.view.get(), measure: measurer.store.get() })) return false;
-  action.perform({ session, viewer, measurer, say: (key) => i18n.t(key) });
+  if (!action?.possible({ app: session.store.get(), view: viewers.active.view.get(), measure: measurer.store.get() })) return false;
+  action.perform({ session, viewer: viewers.active, measurer, say: (key) => i18n.t(key) });
   return true;
 };
 session.onMenuAction = perform;
@@ -68,7 +69,7 @@ window.addEventListener('keydown', (event) => {
 });
 
 session.store.subscribe(() => setLanguage(session.store.get().info?.settings.locale ?? 'en'));
-const app: App = { session, viewer, measurer, pool, perform };
+const app: App = { session, viewers, measurer, pool, perform };
 const nonce = document.querySelector<HTMLMetaElement>('meta[property=csp-nonce]')?.nonce ?? '';
 
 // Before the first text is drawn: a fallback would be looked up in the system's fonts, which the page waits for with its one thread.

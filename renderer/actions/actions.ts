@@ -4,14 +4,17 @@
  */
 import type { MeasureState, Measurer } from '../measure/measurer.ts';
 import type { Session } from '../state/session.ts';
-import { entryOf, heatMapRun, shownOf } from '../state/selectors.ts';
+import { entryOf, heatMapRun } from '../state/selectors.ts';
+import { beside, countPanes, LAYOUTS, shownNow, type Layout } from '../state/panes.ts';
 import type { AppState, Tool, Workspace } from '../state/store.ts';
-import { sliceKey, type View, type Viewer } from '../viewport/viewer.ts';
+import { sliceKey } from '../viewport/frames.ts';
+import type { View, Viewer } from '../viewport/viewer.ts';
 import { measuredSlices, rowsOf } from '../measure/rows.ts';
 import type { IconName } from '../ui/icons.tsx';
 
 export interface ActionContext {
   session: Session;
+  /** Of the active pane. */
   viewer: Viewer;
   measurer: Measurer;
   /** A text in the reader's language, for what an action reports. */
@@ -31,6 +34,8 @@ export interface Action<Id extends string = string> {
   possible: (now: Situation) => boolean;
   /** For what can be on or off. */
   pressed?: (now: Situation) => boolean;
+  /** On and off by itself, not one of several: menus tick it. */
+  tick?: true;
   perform: (context: ActionContext) => void;
 }
 
@@ -38,9 +43,11 @@ const always = (): boolean => true;
 const inReview = ({ app }: Situation): boolean => app.workspace === 'review';
 const hasImage = (now: Situation): boolean => inReview(now) && now.view.status === 'shown';
 const hasGrey = (now: Situation): boolean => hasImage(now) && now.view.facts?.kind === 'grey';
-const hasStack = ({ app }: Situation): boolean => app.workspace === 'review' && (shownOf(app.library, app.selection)?.count ?? 0) > 1;
+const hasStack = ({ app }: Situation): boolean => app.workspace === 'review' && (shownNow(app)?.count ?? 0) > 1;
 const hasMeasurements = (now: Situation): boolean => hasImage(now) && (now.measure.all[sliceKey(now.view.drawn!)] ?? []).length > 0;
-const entryNow = ({ app }: Situation): ReturnType<typeof entryOf> => entryOf(app, shownOf(app.library, app.selection));
+const entryNow = ({ app }: Situation): ReturnType<typeof entryOf> => entryOf(app, shownNow(app));
+
+const hasStudies = (now: Situation): boolean => inReview(now) && now.app.library.studies.length > 0;
 
 const tool = <N extends Tool>(name: N, icon: IconName, shortcut: string): Action<`tool.${N}`> => ({
   id: `tool.${name}`,
@@ -71,6 +78,26 @@ const stack = <I extends string>(id: I, shortcuts: string[], run: (session: Sess
   shortcuts,
   possible: hasStack,
   perform: ({ session }) => run(session),
+});
+
+
+const LAYOUT_KEYS = { '1x1': '1', '1x2': '2', '1x3': '3', '2x2': '4', '2x1': '5', '2x3': '6', '3x1': '7', '3x2': '8', '3x3': '9' } as const;
+type LayoutName = keyof typeof LAYOUT_KEYS;
+export const layoutId = ({ rows, columns }: Layout): `layout.${LayoutName}` => `layout.${rows}x${columns}` as `layout.${LayoutName}`;
+const layout = (wanted: Layout): Action<`layout.${LayoutName}`> => ({
+  id: layoutId(wanted),
+  icon: 'layout',
+  shortcuts: [`Alt+${LAYOUT_KEYS[layoutId(wanted).slice('layout.'.length) as LayoutName]}`],
+  possible: hasStudies,
+  pressed: ({ app }) => app.layout.rows === wanted.rows && app.layout.columns === wanted.columns,
+  perform: ({ session }) => session.setLayout(wanted),
+});
+const pane = <I extends string>(id: I, key: string, columns: number, rows: number): Action<`pane.${I}`> => ({
+  id: `pane.${id}`,
+  icon: null,
+  shortcuts: [`Alt+${key}`],
+  possible: (now) => hasStudies(now) && beside(now.app, columns, rows) !== null,
+  perform: ({ session }) => session.activateBeside(columns, rows),
 });
 
 export const ACTIONS = [
@@ -108,15 +135,29 @@ export const ACTIONS = [
   view('zoomIn', 'zoomIn', ['+', '='], (v) => v.zoom(1.25)),
   view('zoomOut', 'zoomOut', ['-'], (v) => v.zoom(0.8)),
   view('turn', 'turn', ['.'], (v) => v.turn()),
-  { ...view('mirror', 'mirror', ['x'], (v) => v.mirror()), pressed: ({ view: { presentation } }) => presentation?.mirrored ?? false },
+  { ...view('mirror', 'mirror', ['x'], (v) => v.mirror()), tick: true, pressed: ({ view: { presentation } }) => presentation?.mirrored ?? false },
   { ...view('invert', 'invert', ['i'], (v) => v.invert()), pressed: ({ view: { presentation } }) => presentation?.invert ?? false },
-  { ...view('smooth', 'smooth', ['n'], (v) => v.toggleSmooth()), pressed: ({ view: { presentation } }) => presentation?.smooth ?? false },
-  { ...view('planes', 'planes', ['v'], (v) => v.togglePlanes()), possible: (now) => hasImage(now) && (now.view.facts?.planes ?? 0) > 0, pressed: ({ view: { presentation } }) => presentation?.planes ?? false },
+  { ...view('smooth', 'smooth', ['n'], (v) => v.toggleSmooth()), tick: true, pressed: ({ view: { presentation } }) => presentation?.smooth ?? false },
+  { ...view('planes', 'planes', ['v'], (v) => v.togglePlanes()), possible: (now) => hasImage(now) && (now.view.facts?.planes ?? 0) > 0, tick: true, pressed: ({ view: { presentation } }) => presentation?.planes ?? false },
   view('reset', 'reset', ['r'], (v) => v.reset()),
   stack('next', ['PageDown', 'ArrowDown', 'ArrowRight'], (s) => s.scrollBy(1)),
   stack('previous', ['PageUp', 'ArrowUp', 'ArrowLeft'], (s) => s.scrollBy(-1)),
   stack('first', ['Home'], (s) => s.scrollTo(0)),
   stack('last', ['End'], (s) => s.scrollTo(Number.MAX_SAFE_INTEGER)),
+  ...LAYOUTS.map(layout),
+  pane('left', 'ArrowLeft', -1, 0),
+  pane('right', 'ArrowRight', 1, 0),
+  pane('up', 'ArrowUp', 0, -1),
+  pane('down', 'ArrowDown', 0, 1),
+  {
+    id: 'pane.maximise',
+    icon: 'maximise',
+    shortcuts: ['d'],
+    possible: (now) => hasStudies(now) && countPanes(now.app.layout) > 1,
+    pressed: ({ app }) => app.maximised,
+    tick: true,
+    perform: ({ session }) => session.store.set(({ maximised }) => ({ maximised: !maximised })),
+  },
   { id: 'series.next', icon: null, shortcuts: [']'], possible: inReview, perform: ({ session }) => session.stepSeries(1) },
   { id: 'series.previous', icon: null, shortcuts: ['['], possible: inReview, perform: ({ session }) => session.stepSeries(-1) },
   {

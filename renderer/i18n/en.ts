@@ -19,6 +19,8 @@ export const en = {
     measure: { undo: 'Undo', redo: 'Redo', remove: 'Delete the selected', clear: 'Delete all on this image', export: 'Export as CSV' },
     view: { fit: 'Fit', actualSize: '1:1', zoomIn: 'Zoom in', zoomOut: 'Zoom out', turn: 'Turn', mirror: 'Mirror', invert: 'Invert', smooth: 'Smooth', planes: 'Overlays', reset: 'Reset' },
     stack: { next: 'Next image', previous: 'Previous image', first: 'First image', last: 'Last image' },
+    layout: { '1x1': '1 × 1', '1x2': '1 × 2', '1x3': '1 × 3', '2x1': '2 × 1', '2x2': '2 × 2', '2x3': '2 × 3', '3x1': '3 × 1', '3x2': '3 × 2', '3x3': '3 × 3' },
+    pane: { left: 'To the pane on the left', right: 'To the pane on the right', up: 'To the pane above', down: 'To the pane below', maximise: 'Pane alone' },
     series: { next: 'Next series', previous: 'Previous series' },
     compare: { run: 'Run comparison', cancel: 'Cancel comparison', export: 'Export comparison' },
     heatMap: { toggle: 'Heat map' },
@@ -28,7 +30,7 @@ export const en = {
   },
   help: {
     title: 'Keyboard and mouse',
-    mouse: 'Left button: the chosen tool. Middle button: pan. Right button: zoom. Wheel: scroll the stack, or zoom a single image; Ctrl + wheel always zooms.',
+    mouse: 'Left button: the chosen tool. Middle button: pan. Right button: zoom. Wheel: scroll the stack, or zoom a single image; Ctrl + wheel always zooms. Double click: the pane alone, and back.',
   },
   empty: {
     title: 'Open a study',
@@ -67,6 +69,9 @@ export const en = {
     title: 'Viewer',
     tools: 'Viewer tools',
     image: 'Image: drag with the chosen tool, scroll with the wheel or Page Up and Page Down',
+    paneImage: 'Image {{number}} of {{count}}: drag with the chosen tool, scroll with the wheel or Page Up and Page Down',
+    emptyPane: 'Drag a series here, or choose one in the list',
+    more: 'More',
     loading: 'Decoding…',
     synthetic: 'SYNTHETIC',
     sex: { M: 'Male', F: 'Female', O: 'Other' },
@@ -82,6 +87,7 @@ export const en = {
     mirrored: 'Mirrored',
     turned: 'Turned {{degrees}}°',
   },
+  layout: { menu: 'Layout', panes: 'Panes, rows × columns' },
   measure: {
     menu: 'Measure',
     over_one: '{{count}} measurement on this image',

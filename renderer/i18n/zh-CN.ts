@@ -19,6 +19,8 @@ export const zhCN = {
     measure: { undo: '撤销', redo: '重做', remove: '删除所选', clear: '删除此图像上的全部', export: '导出为 CSV' },
     view: { fit: '适应', actualSize: '1:1', zoomIn: '放大', zoomOut: '缩小', turn: '旋转', mirror: '镜像', invert: '反相', smooth: '平滑', planes: '叠加层', reset: '复位' },
     stack: { next: '下一幅', previous: '上一幅', first: '第一幅', last: '最后一幅' },
+    layout: { '1x1': '1 × 1', '1x2': '1 × 2', '1x3': '1 × 3', '2x1': '2 × 1', '2x2': '2 × 2', '2x3': '2 × 3', '3x1': '3 × 1', '3x2': '3 × 2', '3x3': '3 × 3' },
+    pane: { left: '到左边的窗格', right: '到右边的窗格', up: '到上面的窗格', down: '到下面的窗格', maximise: '单独显示此窗格' },
     series: { next: '下一序列', previous: '上一序列' },
     compare: { run: '运行对比', cancel: '取消对比', export: '导出对比' },
     heatMap: { toggle: '热力图' },
@@ -66,6 +68,9 @@ export const zhCN = {
   viewer: {
     title: '阅片区',
     tools: '阅片工具',
+    paneImage: '图像 {{number}}/{{count}}：用当前工具拖动，用滚轮或 Page Up、Page Down 翻阅',
+    emptyPane: '将序列拖到此处，或在列表中选择',
+    more: '更多',
     image: '图像：用当前工具拖动，用滚轮或 Page Up、Page Down 翻阅',
     loading: '正在解码…',
     synthetic: '合成图像',
@@ -82,6 +87,7 @@ export const zhCN = {
     mirrored: '已镜像',
     turned: '已旋转 {{degrees}}°',
   },
+  layout: { menu: '布局', panes: '窗格，行 × 列' },
   measure: {
     menu: '测量',
     over_one: '此图像上有 {{count}} 项测量',

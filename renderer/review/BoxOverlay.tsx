@@ -4,7 +4,7 @@ import { useTranslation } from 'react-i18next';
 import { entryOf, modelOf } from '../state/selectors.ts';
 import { useApp, useAppState, useLocalText, useView } from '../ui/app.ts';
 import { probability } from '../ui/format.ts';
-import { sliceKey } from '../viewport/viewer.ts';
+import { sliceKey } from '../viewport/frames.ts';
 import { boundsOf, cornersOf, drawnBoxes, groupAt, type DrawnBox } from './boxes.ts';
 import { DASHES } from './EngineLine.tsx';
 

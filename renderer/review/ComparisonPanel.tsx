@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next';
 import type { Warning } from '../../src/contract/engine.ts';
 import type { ModelInfo } from '../../src/contract/ipc.ts';
 import { comparisonKey, entryOf, intentConcern, modelOf, okRuns, shownOf, type Shown } from '../state/selectors.ts';
+import { selectionOf } from '../state/panes.ts';
 import type { ComparisonEntry } from '../state/store.ts';
 import { useAction, useApp, useAppState, useLocalText, useTextOf } from '../ui/app.ts';
 import { Icon } from '../ui/icons.tsx';
@@ -22,7 +23,7 @@ export function ComparisonPanel(): JSX.Element {
   const models = useAppState((s) => s.models);
   const model = useAppState(modelOf);
   const library = useAppState((s) => s.library);
-  const selection = useAppState((s) => s.selection);
+  const selection = useAppState(selectionOf);
   const shown = useMemo(() => shownOf(library, selection), [library, selection]);
   return (
     <aside className="comparison" aria-label={t('panel.title')} data-testid="comparison">

@@ -23,23 +23,21 @@ export function Corners(): JSX.Element | null {
     <div className="corners" data-testid="corners">
       <div className="corner top left">
         <strong data-testid="patient-name">{personName(study.patientName) || t('studies.unnamed')}</strong>
-        <span>{study.patientId}</span>
-        <span>{[sex, dicomDate(study.patientBirthDate) && t('viewer.born', { date: dicomDate(study.patientBirthDate) })].filter(Boolean).join(' · ')}</span>
+        <span className="more">{study.patientId}</span>
+        <span className="extra">{[sex, dicomDate(study.patientBirthDate) && t('viewer.born', { date: dicomDate(study.patientBirthDate) })].filter(Boolean).join(' · ')}</span>
       </div>
       <div className="corner top right">
-        <span>{study.description}</span>
-        <span>{[dicomDate(study.date), dicomDate(study.date) && dicomTime(study.time)].filter(Boolean).join(' ')}</span>
-        <span>{study.institution}</span>
+        <span className="extra">{study.description}</span>
+        <span>{dicomDate(study.date)}<span className="inline more"> {dicomDate(study.date) && dicomTime(study.time)}</span></span>
+        <span className="extra">{study.institution}</span>
       </div>
       <div className="corner bottom left">
-        <span>{[instance.modality, series.description].filter(Boolean).join(' · ')}</span>
-        <span>{[instance.bodyPart, instance.viewPosition, instance.laterality === 'U' ? '' : instance.laterality].filter(Boolean).join(' ')}</span>
+        <span className="more">{[instance.modality, series.description].filter(Boolean).join(' · ')}</span>
+        <span className="extra">{[instance.bodyPart, instance.viewPosition, instance.laterality === 'U' ? '' : instance.laterality].filter(Boolean).join(' ')}</span>
         <span data-testid="stack-position">
-          {[
-            series.number === null ? '' : t('viewer.series', { number: series.number }),
-            t('viewer.place', { image: position + 1, count }),
-            instance.frames > 1 ? t('viewer.frame', { frame: frame + 1, frames: instance.frames }) : '',
-          ].filter(Boolean).join(' · ')}
+          {series.number !== null && <span className="inline more">{t('viewer.series', { number: series.number })} · </span>}
+          {t('viewer.place', { image: position + 1, count })}
+          {instance.frames > 1 && ` · ${t('viewer.frame', { frame: frame + 1, frames: instance.frames })}`}
         </span>
       </div>
       <div className="corner bottom right">
@@ -47,13 +45,13 @@ export function Corners(): JSX.Element | null {
         {(presentation.rotation !== 0 || presentation.mirrored) && (
           <span className="turned" data-testid="turned">{[presentation.mirrored && t('viewer.mirrored'), presentation.rotation !== 0 && t('viewer.turned', { degrees: presentation.rotation })].filter(Boolean).join(' · ')}</span>
         )}
-        {instance.lossy && <span>{t('viewer.lossy')}</span>}
+        {instance.lossy && <span className="more">{t('viewer.lossy')}</span>}
         {voi?.kind === 'window' && (
           <span data-testid="window-level">{t('viewer.window', { width: windowValue(voi.width, voi.width), center: windowValue(voi.center, voi.width), units: named })}</span>
         )}
         {voi?.kind === 'table' && <span data-testid="window-level">{t('viewer.voiTable', { name: voi.explanation })}</span>}
-        {voi && !fromFile && <span className="dim">{t('viewer.noWindow')}</span>}
-        <span data-testid="zoom">{t('viewer.zoom', { percent: Math.round(presentation.zoom * 100) })}</span>
+        {voi && !fromFile && <span className="dim extra">{t('viewer.noWindow')}</span>}
+        <span className="extra" data-testid="zoom">{t('viewer.zoom', { percent: Math.round(presentation.zoom * 100) })}</span>
       </div>
       {(['left', 'right', 'top', 'bottom'] as const).map((side) => edges[side] && (
         <span key={side} className={`edge edge-${side}`} data-testid={`edge-${side}`}>{edges[side]}</span>

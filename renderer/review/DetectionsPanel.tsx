@@ -8,7 +8,7 @@ import type { BoxesChoice } from '../state/store.ts';
 import { useAction, useApp, useAppState, useLocalText } from '../ui/app.ts';
 import { probability } from '../ui/format.ts';
 import { Icon } from '../ui/icons.tsx';
-import { sliceKey } from '../viewport/viewer.ts';
+import { sliceKey } from '../viewport/frames.ts';
 import { byLabel, drawnEngines, reaches, rowsOf, scoreFrom, type BoxRow } from './boxes.ts';
 import { EngineLine } from './EngineLine.tsx';
 import { FailedRuns } from './FailedRuns.tsx';

@@ -3,9 +3,9 @@ import { useMemo, useRef, useState, type JSX, type KeyboardEvent, type PointerEv
 import { useTranslation } from 'react-i18next';
 import { measure, POINTS, type Kind, type Measurement } from '../measure/measure.ts';
 import { linesOf } from '../measure/text.ts';
-import { useApp, useMeasure, useView } from '../ui/app.ts';
+import { useApp, useMeasure, useView, useViewer } from '../ui/app.ts';
 import { fromPane, onPane, type Point, type ToPane } from '../viewport/presentation.ts';
-import { sliceKey } from '../viewport/viewer.ts';
+import { sliceKey } from '../viewport/frames.ts';
 import { boundsOf } from './boxes.ts';
 
 const NONE: readonly Measurement[] = [];
@@ -45,7 +45,7 @@ export function MeasureOverlay(): JSX.Element | null {
 /** What a measurement of the drawn image says; nothing while its drawing is not complete. */
 function useLines(m: Pick<Measurement, 'kind' | 'points'> | null): string[] {
   const { t } = useTranslation();
-  const { viewer } = useApp();
+  const viewer = useViewer();
   const drawn = useView((v) => v.drawn);
   // Not again for each move of the image: an area may hold millions of pixels.
   return useMemo(() => (drawn && m && m.points.length === POINTS[m.kind] ? linesOf(t, measure(m, drawn.instance, viewer.held(sliceKey(drawn)))) : []), [t, viewer, drawn, m]);

@@ -5,8 +5,12 @@ import { ToolButton } from '../ui/ActionButton.tsx';
 import { useApp, useAppState, useTextOf } from '../ui/app.ts';
 import { dicomDate, personName } from '../ui/format.ts';
 import { Icon } from '../ui/icons.tsx';
+import { selectionOf, visiblePanes } from '../state/panes.ts';
 import { countSlices, problemGroups, sliceAt } from '../state/selectors.ts';
 import { Thumb } from './Thumb.tsx';
+
+/** Of a drag that carries a series: its UID. */
+export const SERIES_TYPE = 'application/x-fabriclens-series';
 
 export function StudyPanel(): JSX.Element {
   const { t } = useTranslation();
@@ -59,7 +63,8 @@ function Study({ study }: { study: StudyInfo }): JSX.Element {
 function Series({ series }: { series: SeriesInfo }): JSX.Element | null {
   const { t } = useTranslation();
   const { session } = useApp();
-  const selected = useAppState((s) => s.selection?.seriesUid === series.uid);
+  const selected = useAppState((s) => selectionOf(s)?.seriesUid === series.uid);
+  const seen = useAppState((s) => visiblePanes(s).some(({ selection }) => selection?.seriesUid === series.uid));
   const ref = useRef<HTMLButtonElement>(null);
   useEffect(() => {
     if (selected) ref.current?.scrollIntoView({ block: 'nearest' });
@@ -69,7 +74,13 @@ function Series({ series }: { series: SeriesInfo }): JSX.Element | null {
   if (!middle) return null;
   const title = series.description || [series.modality, middle.instance.bodyPart, middle.instance.viewPosition].filter(Boolean).join(' ') || middle.instance.fileName;
   return (
-    <button ref={ref} type="button" className="series" data-testid="series" aria-current={selected} onClick={() => session.select(series.uid)}>
+    <button
+      ref={ref} type="button" className="series" data-testid="series" data-seen={seen} aria-current={selected} onClick={() => session.select(series.uid)}
+      draggable onDragStart={(event) => {
+        event.dataTransfer.setData(SERIES_TYPE, series.uid);
+        event.dataTransfer.effectAllowed = 'copy';
+      }}
+    >
       <Thumb instanceId={middle.instance.id} frame={middle.frame} size={56} />
       <span className="series-text">
         <span className="series-title">{title}</span>

@@ -3,9 +3,9 @@ import { useEffect, useMemo } from 'react';
 import type { ModelMetadata } from '../../src/contract/model.ts';
 import type { ClassificationRun, ClassMaps, Comparison, EngineId } from '../../src/contract/engine.ts';
 import { entryOf, heatMapRun, modelOf, runsWithMaps, type Shown } from '../state/selectors.ts';
-import { useApp, useAppState, useView } from '../ui/app.ts';
+import { useAppState, useView, useViewer } from '../ui/app.ts';
 import { colourise, commonScale, inputField, resampleBilinear, type Rect } from '../viewport/heatMap.ts';
-import { sliceKey } from '../viewport/viewer.ts';
+import { sliceKey } from '../viewport/frames.ts';
 
 /** The map is upsampled to this many pixels on its longer side; the canvas scales it on smoothly. */
 const RASTER = 384;
@@ -36,7 +36,7 @@ export function fieldOf(metadata: ModelMetadata, shown: Shown): Rect {
 }
 
 export function useHeatMapOverlay(): void {
-  const { viewer } = useApp();
+  const viewer = useViewer();
   const drawn = useView((v) => v.drawn);
   const heatMap = useAppState((s) => s.heatMap);
   const model = useAppState(modelOf);

@@ -1,19 +1,21 @@
 /** Mouse and keys on the viewport: left does the chosen tool, middle pans, right zooms; the wheel scrolls a stack or zooms; Enter puts a measurement there. */
 import { useEffect, type RefObject } from 'react';
-import { shownOf } from '../state/selectors.ts';
+import { shownNow } from '../state/panes.ts';
 import { isKind } from '../measure/measure.ts';
 import type { Tool } from '../state/store.ts';
-import { useApp } from '../ui/app.ts';
+import { useApp, useViewer } from '../ui/app.ts';
 import { fromPane, type Point } from '../viewport/presentation.ts';
-import { sliceKey } from '../viewport/viewer.ts';
+import { sliceKey } from '../viewport/frames.ts';
 
 /** Screen pixels of a drag that make one step in the stack. */
 const STEP = 10;
 /** Wheel movement that makes one step: a notch of a mouse is 100 to 120. */
 const NOTCH = 60;
 
-export function usePointer(ref: RefObject<HTMLElement | null>): void {
-  const { session, viewer, measurer } = useApp();
+/** @param pane its index: what is done in it makes it the active one */
+export function usePointer(ref: RefObject<HTMLElement | null>, pane: number): void {
+  const { session, measurer, perform } = useApp();
+  const viewer = useViewer();
   useEffect(() => {
     const element = ref.current!;
     let drag: { tool: Tool; x: number; y: number; rest: number; startX: number; startY: number } | null = null;
@@ -31,6 +33,7 @@ export function usePointer(ref: RefObject<HTMLElement | null>): void {
 
     const down = (event: PointerEvent): void => {
       if (drag) return;
+      session.activate(pane);
       element.setPointerCapture(event.pointerId);
       const tool = toolOf(event.button);
       const image = isKind(tool) ? onImage(event.clientX, event.clientY) : null;
@@ -64,8 +67,8 @@ export function usePointer(ref: RefObject<HTMLElement | null>): void {
     };
     const turn = (event: WheelEvent): void => {
       event.preventDefault();
-      const { library, selection } = session.store.get();
-      const stack = (shownOf(library, selection)?.count ?? 0) > 1;
+      session.activate(pane);
+      const stack = (shownNow(session.store.get())?.count ?? 0) > 1;
       if (event.ctrlKey || !stack) {
         viewer.setInteracting(true);
         viewer.zoom(Math.exp(-event.deltaY / 400), { x: event.clientX, y: event.clientY });
@@ -89,6 +92,10 @@ export function usePointer(ref: RefObject<HTMLElement | null>): void {
       } else return;
       event.preventDefault();
     };
+    const twice = (): void => {
+      // The second press of a measuring tool is a point.
+      if (!isKind(session.store.get().tool)) perform('pane.maximise');
+    };
     const noMenu = (event: Event): void => event.preventDefault();
     element.addEventListener('pointerdown', down);
     element.addEventListener('pointermove', move);
@@ -96,6 +103,7 @@ export function usePointer(ref: RefObject<HTMLElement | null>): void {
     element.addEventListener('pointercancel', up);
     element.addEventListener('wheel', turn, { passive: false });
     element.addEventListener('keydown', key);
+    element.addEventListener('dblclick', twice);
     element.addEventListener('contextmenu', noMenu);
     return () => {
       element.removeEventListener('pointerdown', down);
@@ -104,7 +112,8 @@ export function usePointer(ref: RefObject<HTMLElement | null>): void {
       element.removeEventListener('pointercancel', up);
       element.removeEventListener('wheel', turn);
       element.removeEventListener('keydown', key);
+      element.removeEventListener('dblclick', twice);
       element.removeEventListener('contextmenu', noMenu);
     };
-  }, [ref, session, viewer, measurer]);
+  }, [ref, pane, session, viewer, measurer, perform]);
 }

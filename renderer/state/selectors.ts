@@ -5,6 +5,12 @@ import type { ModelInfo } from '../../src/contract/ipc.ts';
 import type { ModelMetadata } from '../../src/contract/model.ts';
 import type { AppState, ComparisonEntry } from './store.ts';
 
+/** What a pane shows: a series, and the place in its stack of frames. */
+export interface Selection {
+  seriesUid: string;
+  position: number;
+}
+
 /** One picture of a stack. */
 export interface Slice {
   instance: InstanceInfo;
@@ -46,7 +52,7 @@ export function findSeries(library: Library, seriesUid: string): { study: StudyI
   return null;
 }
 
-export function shownOf(library: Library, selection: AppState['selection']): Shown | null {
+export function shownOf(library: Library, selection: Selection | null): Shown | null {
   if (!selection) return null;
   const found = findSeries(library, selection.seriesUid);
   if (!found) return null;
@@ -55,7 +61,7 @@ export function shownOf(library: Library, selection: AppState['selection']): Sho
 }
 
 /** The selection after the library changed: the same picture if it is still there, else the first of all. */
-export function reselect(before: Library, after: Library, selection: AppState['selection']): AppState['selection'] {
+export function reselect(before: Library, after: Library, selection: Selection | null): Selection | null {
   const shown = shownOf(before, selection);
   const now = shown && findSeries(after, shown.series.uid);
   if (shown && now) {

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { ClassificationComparison, Comparison } from '../../src/contract/engine.ts';
 import type { CallName, EventName, EventPayload, HostBridge, Request, Response } from '../../src/contract/ipc.ts';
 import { comparison, failed, instance, library, model, run, series, study } from '../testing/samples.ts';
-import { entryOf, shownOf } from './selectors.ts';
+import { selectionOf, shownNow } from './panes.ts';
+import { entryOf } from './selectors.ts';
 import { Session } from './session.ts';
 import type { ComparisonEntry } from './store.ts';
 
@@ -48,12 +49,12 @@ async function started(answers: Answers = {}): Promise<{ session: Session; bridg
   await session.start();
   return { session, bridge };
 }
-const entry = (session: Session): ComparisonEntry | null => entryOf(session.store.get(), shownOf(session.store.get().library, session.store.get().selection));
+const entry = (session: Session): ComparisonEntry | null => entryOf(session.store.get(), shownNow(session.store.get()));
 
 describe('starting', () => {
   test('shows the first picture of what is open', async () => {
     const { session } = await started();
-    expect(session.store.get()).toMatchObject({ selection: { seriesUid: 's', position: 0 }, modelId: 'm', startError: '' });
+    expect(session.store.get()).toMatchObject({ active: 0, panes: { 0: { selection: { seriesUid: 's', position: 0 } } }, modelId: 'm', startError: '' });
   });
 
   test('an event that came while the library was asked for is newer than the answer', async () => {
@@ -143,12 +144,23 @@ describe('comparing', () => {
   });
 });
 
+test('each pane has a series and a place of its own; what is asked for goes to the active one', async () => {
+  const { session } = await started({ 'library.get': () => library(study('1', [series('s', [instance('a'), instance('b')]), series('t', [instance('c'), instance('d')])])) });
+  session.setLayout({ rows: 1, columns: 2 });
+  session.activateBeside(1, 0);
+  session.scrollBy(1);
+  expect(session.store.get().panes.slice(0, 3).map(({ selection }) => selection)).toEqual([{ seriesUid: 's', position: 0 }, { seriesUid: 't', position: 1 }, null]);
+  expect(shownNow(session.store.get())?.instance.id).toBe('d');
+  session.activateBeside(1, 0);
+  expect(session.store.get().active).toBe(1);
+});
+
 test('scrolling stops at the ends', async () => {
   const { session } = await started({ 'library.get': () => library(study('1', [series('s', [instance('a'), instance('b', { frames: 2 })])])) });
   session.scrollBy(-1);
-  expect(session.store.get().selection?.position).toBe(0);
+  expect(selectionOf(session.store.get())?.position).toBe(0);
   session.scrollBy(50);
-  expect(session.store.get().selection?.position).toBe(2);
+  expect(selectionOf(session.store.get())?.position).toBe(2);
 });
 
 test('what cannot be opened is a message, not a silence', async () => {

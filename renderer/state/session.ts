@@ -5,7 +5,8 @@ import { INITIAL_STATE, Store, type AppState, type ComparisonEntry, type Notice 
 import type { MeasurementRow } from '../../src/contract/measurement.ts';
 import type { AddModelReport } from '../../src/contract/report.ts';
 import { ModelAdder } from './adding.ts';
-import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns, reselect, shownOf } from './selectors.ts';
+import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns } from './selectors.ts';
+import { beside, reselectPanes, selectionOf, shownNow, withLayout, withSelection, type Layout } from './panes.ts';
 
 /** Comparisons kept in the window; the oldest go first. */
 const MAX_COMPARISONS = 200;
@@ -69,31 +70,48 @@ export class Session {
     await this.attempt(() => this.bridge.call('library.close', { studyUid }));
   }
 
-  select(seriesUid: string, position = 0): void {
-    this.store.set({ selection: { seriesUid, position }, workspace: 'review' });
+  /** Into the active pane, or another, which becomes the active one. */
+  select(seriesUid: string, position = 0, pane?: number): void {
+    this.store.set((state) => ({ ...withSelection(state, { seriesUid, position }, pane), workspace: 'review' }));
     this.runOnOpen();
   }
 
-  /** Moves in the stack; stops at its ends. */
+  activate(pane: number): void {
+    if (this.store.get().active !== pane) this.store.set({ active: pane });
+  }
+
+  /** To the pane beside the active one. */
+  activateBeside(columns: number, rows: number): void {
+    const pane = beside(this.store.get(), columns, rows);
+    if (pane !== null) this.activate(pane);
+  }
+
+  setLayout(layout: Layout): void {
+    this.store.set((state) => withLayout(state, layout, state.library));
+  }
+
+  /** Moves in the active pane's stack; stops at its ends. */
   scrollTo(position: number): void {
-    const { selection, library } = this.store.get();
-    const found = selection && findSeries(library, selection.seriesUid);
+    const state = this.store.get();
+    const selection = selectionOf(state);
+    const found = selection && findSeries(state.library, selection.seriesUid);
     if (!found) return;
     const clamped = Math.min(countSlices(found.series) - 1, Math.max(0, position));
     if (clamped === selection.position) return;
-    this.store.set({ selection: { ...selection, position: clamped } });
+    this.store.set((now) => withSelection(now, { ...selection, position: clamped }));
     this.runOnOpen();
   }
 
   scrollBy(steps: number): void {
-    const { selection } = this.store.get();
+    const selection = selectionOf(this.store.get());
     if (selection) this.scrollTo(selection.position + steps);
   }
 
   /** The series before or after the shown one, over all studies. */
   stepSeries(step: 1 | -1): void {
-    const { library, selection } = this.store.get();
-    const all = library.studies.flatMap((study) => study.series);
+    const state = this.store.get();
+    const selection = selectionOf(state);
+    const all = state.library.studies.flatMap((study) => study.series);
     const next = all[all.findIndex((s) => s.uid === selection?.seriesUid) + step];
     if (next) this.select(next.uid);
   }
@@ -104,7 +122,7 @@ export class Session {
    */
   async compare(anyway = false): Promise<void> {
     const state = this.store.get();
-    const shown = shownOf(state.library, state.selection);
+    const shown = shownNow(state);
     const model = modelOf(state);
     if (!shown || !model || !state.info) return;
     const key = comparisonKey(shown, model.id);
@@ -135,7 +153,7 @@ export class Session {
   /** Cancels the comparison of the shown frame. */
   cancel(): void {
     const state = this.store.get();
-    const shown = shownOf(state.library, state.selection);
+    const shown = shownNow(state);
     const model = modelOf(state);
     if (shown && model) this.running.get(comparisonKey(shown, model.id))?.abort();
   }
@@ -143,7 +161,7 @@ export class Session {
   /** `done` is called with whether a file was written. */
   async exportComparison(savedText: string): Promise<void> {
     const state = this.store.get();
-    const comparison = entryOf(state, shownOf(state.library, state.selection))?.comparison;
+    const comparison = entryOf(state, shownNow(state))?.comparison;
     if (!comparison) return;
     await this.attempt(async () => {
       const { saved } = await this.bridge.call('compare.export', { comparison });
@@ -212,7 +230,7 @@ export class Session {
   }
 
   private setLibrary(library: AppState['library']): void {
-    this.store.set((state) => ({ library, selection: reselect(state.library, library, state.selection) }));
+    this.store.set((state) => ({ library, panes: reselectPanes(state.library, library, state) }));
     this.runOnOpen();
   }
 
@@ -231,7 +249,7 @@ export class Session {
   private runOnOpen(): void {
     const state = this.store.get();
     if (!state.info?.settings.runOnOpen) return;
-    const shown = shownOf(state.library, state.selection);
+    const shown = shownNow(state);
     // Only a single image opens a comparison by itself: scrolling through a stack would start one a slice.
     if (shown && shown.count === 1 && !entryOf(state, shown)) void this.compare();
   }

@@ -5,16 +5,11 @@ import type { Comparison, EngineId, Run } from '../../src/contract/engine.ts';
 import type { AppInfo, BoardStatus, EventPayload, ModelInfo } from '../../src/contract/ipc.ts';
 import type { Library } from '../../src/contract/dicom.ts';
 import type { Kind } from '../measure/measure.ts';
+import { INITIAL_PANES, type Panes } from './panes.ts';
 
 export type Workspace = 'review' | 'models' | 'boards' | 'settings';
 export type ViewTool = 'window' | 'pan' | 'zoom' | 'scroll';
 export type Tool = ViewTool | Kind;
-
-/** What is shown: a series, and the place in its stack of frames. */
-export interface Selection {
-  seriesUid: string;
-  position: number;
-}
 
 /** Everything known of one comparison, from the asking on. */
 export interface ComparisonEntry {
@@ -54,14 +49,13 @@ export interface Notice {
   text: string;
 }
 
-export interface AppState {
+export interface AppState extends Panes {
   info: AppInfo | null;
   /** The host did not answer at the start. */
   startError: string;
   library: Library;
   scan: EventPayload<'library.progress'> | null;
   workspace: Workspace;
-  selection: Selection | null;
   tool: Tool;
   models: readonly ModelInfo[];
   modelProblems: ReadonlyArray<{ name: string; message: string }>;
@@ -85,7 +79,7 @@ export const INITIAL_STATE: AppState = {
   library: { studies: [], problems: [] },
   scan: null,
   workspace: 'review',
-  selection: null,
+  ...INITIAL_PANES,
   tool: 'window',
   models: [],
   modelProblems: [],

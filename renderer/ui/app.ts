@@ -5,13 +5,15 @@ import type { LocalText } from '../../src/contract/model.ts';
 import { actionById, type Action, type ActionId, type Situation } from '../actions/actions.ts';
 import type { MeasureState, Measurer } from '../measure/measurer.ts';
 import type { Session } from '../state/session.ts';
+import { activePane } from '../state/panes.ts';
 import { useStore, type AppState } from '../state/store.ts';
 import type { View, Viewer } from '../viewport/viewer.ts';
+import type { Viewers } from '../viewport/viewers.ts';
 import type { DecodePool } from '../workers/pool.ts';
 
 export interface App {
   session: Session;
-  viewer: Viewer;
+  viewers: Viewers;
   measurer: Measurer;
   pool: DecodePool;
   /** Does an action if it is possible now; says whether it was. */
@@ -19,6 +21,8 @@ export interface App {
 }
 
 export const AppContext = createContext<App | null>(null);
+/** Of the pane that a component lies in. */
+export const ViewerContext = createContext<Viewer | null>(null);
 
 export function useApp(): App {
   const app = useContext(AppContext);
@@ -27,7 +31,13 @@ export function useApp(): App {
 }
 export const useAppState = <T>(select: (state: AppState) => T): T => useStore(useApp().session.store, select);
 export const useMeasure = <T>(select: (measure: MeasureState) => T): T => useStore(useApp().measurer.store, select);
-export const useView = <T>(select: (view: View) => T): T => useStore(useApp().viewer.view, select);
+/** Of the pane that the component lies in; outside of panes, of the active one. */
+export function useViewer(): Viewer {
+  const { viewers } = useApp();
+  const active = useAppState((s) => activePane(s).id);
+  return useContext(ViewerContext) ?? viewers.of(active);
+}
+export const useView = <T>(select: (view: View) => T): T => useStore(useViewer().view, select);
 
 /** An action with its present state, for a button. */
 export function useAction(id: ActionId): { action: Action; label: string; title: string; possible: boolean; pressed: boolean | undefined; run: () => void } {
@@ -42,9 +52,9 @@ export function useAction(id: ActionId): { action: Action; label: string; title:
 }
 
 function useSituation<T extends boolean | undefined>(select: (now: Situation) => T): T {
-  const { session, viewer, measurer } = useApp();
-  const now = (): T => select({ app: session.store.get(), view: viewer.view.get(), measure: measurer.store.get() });
-  useStore(viewer.view, now);
+  const { session, viewers, measurer } = useApp();
+  const now = (): T => select({ app: session.store.get(), view: viewers.active.view.get(), measure: measurer.store.get() });
+  useStore(viewers.of(useAppState((s) => activePane(s).id)).view, now);
   useStore(measurer.store, now);
   return useStore(session.store, now);
 }

@@ -168,7 +168,7 @@ export class CornerstoneViewport implements Viewport {
       return;
     }
     const voi = wish.presentation.voi ?? frame.voi[0]!;
-    this.tables.make(frame, voi, wish.presentation.invert, (table) => {
+    this.tables.make(this, frame, voi, wish.presentation.invert, (table) => {
       // Of this image, though perhaps not of the newest window: each step of a drag is shown.
       if (this.pending?.image.key !== wish.image.key) return;
       // While the window is dragged, no more pixels than the screen has: a mammogram follows the hand too.

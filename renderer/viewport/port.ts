@@ -46,7 +46,7 @@ export interface Viewport {
   dispose(): void;
 }
 
-/** Makes the greys of a frame; answers later, from a worker. */
+/** Makes the greys of a frame; answers later, from a worker. A wish of the same asker that has not begun gives way. */
 export interface GreyTables {
-  make(frame: Frame & { kind: 'grey' }, voi: Voi, invert: boolean, done: (table: GreyTable) => void, failed: (message: string) => void): void;
+  make(asker: object, frame: Frame & { kind: 'grey' }, voi: Voi, invert: boolean, done: (table: GreyTable) => void, failed: (message: string) => void): void;
 }

@@ -5,6 +5,7 @@ import { instance, library, series, study } from '../testing/samples.ts';
 import type { DecodedFrame } from '../workers/protocol.ts';
 import type { Viewport, ViewportImage } from './port.ts';
 import type { Presentation } from './presentation.ts';
+import { Frames } from './frames.ts';
 import { Viewer } from './viewer.ts';
 
 const frameOf = (change: Partial<GreyFrame> = {}): GreyFrame => ({
@@ -40,7 +41,7 @@ class Screen implements Viewport {
 
 function setUp(): { viewer: Viewer; screen: Screen; decode: Map<string, { resolve: (d: DecodedFrame) => void; reject: (e: Error) => void; signal: AbortSignal }> } {
   const decode = new Map<string, { resolve: (d: DecodedFrame) => void; reject: (e: Error) => void; signal: AbortSignal }>();
-  const viewer = new Viewer({ run: (job, _priority, signal) => new Promise((resolve, reject) => decode.set(`${job.instanceId}/${job.frame}`, { resolve, reject, signal })) }, { make: () => {} });
+  const viewer = new Viewer(new Frames({ run: (job, _priority, signal) => new Promise((resolve, reject) => decode.set(`${job.instanceId}/${job.frame}`, { resolve, reject, signal })) }), { make: () => {} });
   const screen = new Screen();
   viewer.attach(screen);
   return { viewer, screen, decode };

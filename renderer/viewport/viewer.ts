@@ -6,12 +6,11 @@ import type { Frame, Voi } from '../../src/contract/pixels.ts';
 import { Store } from '../state/store.ts';
 import type { Shown, Slice } from '../state/selectors.ts';
 import { DecodeError, isAbort, PRIORITY } from '../workers/pool.ts';
-import type { DecodedFrame, Job } from '../workers/protocol.ts';
-import { ByteCache } from './byteCache.ts';
+import type { DecodedFrame } from '../workers/protocol.ts';
+import { sliceKey, type Frames } from './frames.ts';
 import type { GreyTables, Overlay, Viewport } from './port.ts';
 import { dragWindow, modalityRange, mirror, panBy, presets, turn, zoomAbout, type Point, type Preset, type Presentation, type ToPane } from './presentation.ts';
 
-const CACHE_BYTES = 384 * 2 ** 20;
 const AHEAD = 3;
 /** A picture that takes longer than this to come blanks the old one. */
 const BLANK_AFTER_MS = 150;
@@ -43,36 +42,34 @@ export interface View {
 }
 const EMPTY: View = { status: 'empty', error: null, drawn: null, presentation: null, toPane: null, facts: null, decodeMs: 0, drawMs: 0 };
 
-export interface FrameSource {
-  run(job: Extract<Job, { kind: 'frame' }>, priority: number, signal: AbortSignal): Promise<DecodedFrame>;
-}
-
-export const sliceKey = (slice: Slice): string => `${slice.instance.id}/${slice.frame}`;
-
 export class Viewer {
   readonly view = new Store<View>(EMPTY);
   readonly tables: GreyTables;
-  private readonly source: FrameSource;
-  private readonly cache = new ByteCache<string, DecodedFrame>(CACHE_BYTES);
+  private readonly frames: Frames;
   private viewport: Viewport | null = null;
   private wanted: Shown | null = null;
   private loading: AbortController | null = null;
   private blank: ReturnType<typeof setTimeout> | undefined;
+  /** What is put on the screen, while there is one: other panes may have pushed it out of the cache. */
+  private current: { key: string; decoded: DecodedFrame } | null = null;
   /** The reader changed the window: it stays while scrolling in the series. */
   private ownVoi: { seriesUid: string; voi: Voi } | null = null;
 
-  constructor(source: FrameSource, tables: GreyTables) {
-    this.source = source;
+  constructor(frames: Frames, tables: GreyTables) {
+    this.frames = frames;
     this.tables = tables;
   }
 
   attach(viewport: Viewport | null): void {
     this.viewport = viewport;
-    if (!viewport) return;
+    if (!viewport) {
+      this.current = null;
+      return;
+    }
     viewport.onError = (message) => this.fail('voi-failed', message);
     viewport.onDrawn = ({ key, presentation, toPane, drawMs }) => {
       const drawn = this.wanted && sliceKey(this.wanted) === key ? this.wanted : this.view.get().drawn;
-      const decoded = this.cache.get(key);
+      const decoded = this.decodedOf(key);
       const before = this.view.get();
       const same = before.drawn !== null && drawn !== null && sliceKey(before.drawn) === sliceKey(drawn) && before.facts;
       this.view.set({
@@ -107,7 +104,7 @@ export class Viewer {
     }
     const loading = new AbortController();
     this.loading = loading;
-    const ready = this.cache.get(sliceKey(wanted));
+    const ready = this.frames.get(sliceKey(wanted));
     if (ready) {
       this.put(wanted, ready);
     } else {
@@ -115,7 +112,7 @@ export class Viewer {
         this.viewport?.clear();
         this.view.set({ ...EMPTY, status: 'loading' });
       }, BLANK_AFTER_MS);
-      this.load(wanted, PRIORITY.shown, loading.signal).then(
+      this.frames.load(wanted, PRIORITY.shown, loading.signal).then(
         (decoded) => this.wanted === wanted || (this.wanted && sliceKey(this.wanted) === sliceKey(wanted)) ? this.put(this.wanted, decoded) : undefined,
         (error: unknown) => {
           if (isAbort(error) || !this.wanted || sliceKey(this.wanted) !== sliceKey(wanted)) return;
@@ -124,18 +121,18 @@ export class Viewer {
       );
     }
     for (const slice of neighbours.slice(0, AHEAD)) {
-      if (!this.cache.has(sliceKey(slice))) this.load(slice, PRIORITY.ahead, loading.signal).catch(() => {});
+      if (!this.frames.has(sliceKey(slice))) this.frames.load(slice, PRIORITY.ahead, loading.signal).catch(() => {});
     }
   }
 
   /** The pixels of an image, where they are held. */
   held(key: string): Frame | null {
-    return this.cache.get(key)?.frame ?? null;
+    return this.decodedOf(key)?.frame ?? null;
   }
 
   /** The pixels of any image. */
   async frameOf(slice: Slice): Promise<Frame> {
-    return this.held(sliceKey(slice)) ?? (await this.load(slice, PRIORITY.ahead, new AbortController().signal)).frame;
+    return this.held(sliceKey(slice)) ?? (await this.frames.load(slice, PRIORITY.ahead, new AbortController().signal)).frame;
   }
 
   retry(): void {
@@ -206,10 +203,8 @@ export class Viewer {
     this.viewport?.setOverlay(overlay);
   }
 
-  private async load(slice: Slice, priority: number, signal: AbortSignal): Promise<DecodedFrame> {
-    const decoded = await this.source.run({ kind: 'frame', instanceId: slice.instance.id, frame: slice.frame }, priority, signal);
-    this.cache.set(sliceKey(slice), decoded, bytesOf(decoded));
-    return decoded;
+  private decodedOf(key: string): DecodedFrame | undefined {
+    return this.current?.key === key ? this.current.decoded : this.frames.get(key);
   }
 
   private put(shown: Shown, decoded: DecodedFrame): void {
@@ -219,6 +214,7 @@ export class Viewer {
     const sameSeries = before.drawn?.series.uid === shown.series.uid ? (this.viewport?.presentation ?? before.presentation) : null;
     const sameSize = before.facts?.rows === frame.rows && before.facts.columns === frame.columns;
     const base = sameSeries ? (sameSize ? sameSeries : { ...sameSeries, fitted: true }) : FRESH;
+    this.current = { key: sliceKey(shown), decoded };
     const own = this.ownVoi?.seriesUid === shown.series.uid ? this.ownVoi.voi : null;
     this.viewport?.show(
       { key: sliceKey(shown), frame, planes: overlays, aspect: shown.instance.pixelAspect },
@@ -234,8 +230,6 @@ export class Viewer {
 }
 
 const FRESH: Omit<Presentation, 'voi'> = { invert: false, zoom: 1, pan: { x: 0, y: 0 }, mirrored: false, rotation: 0, planes: true, fitted: true, smooth: true };
-
-const bytesOf = ({ frame, overlays }: DecodedFrame): number => overlays.reduce((sum, { bits }) => sum + bits.byteLength, frame.kind === 'grey' ? frame.pixels.byteLength : frame.rgba.byteLength);
 
 function factsOf({ frame, overlays }: DecodedFrame, modality: string): FrameFacts {
   const planes = overlays.length;

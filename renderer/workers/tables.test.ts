@@ -8,6 +8,7 @@ const frame: GreyFrame = {
   kind: 'grey', rows: 1, columns: 2, pixels: Int16Array.of(1, 2), min: 1, max: 2, modality: { kind: 'linear', slope: 1, intercept: 0 },
   voi: [], voiFromFile: true, windows: [], inverted: false, units: '',
 };
+const pane = {};
 const voi = (width: number): Voi => ({ kind: 'window', center: 0, width, function: 'LINEAR' });
 
 function setUp(): { maker: TableMaker; ports: Array<WorkerPort & { asked: WorkerRequest[] }>; answer: () => void } {
@@ -29,7 +30,7 @@ function setUp(): { maker: TableMaker; ports: Array<WorkerPort & { asked: Worker
 test('no pixels travel, only their type; of the wishes that pile up the newest is made next', () => {
   const { maker, ports, answer } = setUp();
   const made: number[] = [];
-  for (const width of [1, 2, 3, 4]) maker.make(frame, voi(width), false, (table) => made.push(table.first), () => {});
+  for (const width of [1, 2, 3, 4]) maker.make(pane, frame, voi(width), false, (table) => made.push(table.first), () => {});
   expect(ports[0]!.asked).toHaveLength(1);
   expect(ports[0]!.asked[0]).toMatchObject({ header: { pixelType: 'Int16Array', min: 1 } });
   expect(ports[0]!.asked[0]).not.toHaveProperty('header.pixels');
@@ -38,14 +39,23 @@ test('no pixels travel, only their type; of the wishes that pile up the newest i
   expect(made).toEqual([1, 4]);
 });
 
+test('panes do not take one another’s wishes', () => {
+  const { maker, answer } = setUp();
+  const made: number[] = [];
+  const other = {};
+  for (const [asker, width] of [[pane, 1], [pane, 2], [other, 3], [pane, 4]] as const) maker.make(asker, frame, voi(width), false, (table) => made.push(table.first), () => {});
+  for (let i = 0; i < 3; i++) answer();
+  expect(made).toEqual([1, 4, 3]);
+});
+
 test('a worker that dies fails its wish, and the next wish gets a new one', () => {
   const { maker, ports, answer } = setUp();
   const failed = vi.fn();
-  maker.make(frame, voi(1), false, () => {}, failed);
+  maker.make(pane, frame, voi(1), false, () => {}, failed);
   ports[0]!.onerror!({ message: 'memory' });
   expect(failed).toHaveBeenCalledWith('memory');
   const made = vi.fn();
-  maker.make(frame, voi(2), false, made, () => {});
+  maker.make(pane, frame, voi(2), false, made, () => {});
   expect(ports).toHaveLength(2);
   answer();
   expect(made).toHaveBeenCalledTimes(1);

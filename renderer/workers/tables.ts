@@ -1,6 +1,6 @@
 /**
- * Grey tables from a worker of their own, so that a window drag never waits behind a decoding. Only the newest wish is kept
- * while one is in the making.
+ * Grey tables from a worker of their own, so that a window drag never waits behind a decoding. Of each asker (a pane)
+ * only the newest wish is kept while one is in the making.
  */
 import type { GreyFrame, Voi } from '../../src/contract/pixels.ts';
 import type { WorkerPort } from './pool.ts';
@@ -19,7 +19,8 @@ export class TableMaker {
   /** Null after it died; the next wish makes a new one. */
   private port: WorkerPort | null;
   private running: Wish | null = null;
-  private waiting: Wish | null = null;
+  /** By asker, who waited longest first. */
+  private readonly waiting = new Map<object, Wish>();
   private nextId = 1;
 
   constructor(create: () => WorkerPort) {
@@ -50,10 +51,10 @@ export class TableMaker {
     return port;
   }
 
-  /** Replaces a wish that has not begun. */
-  make(frame: GreyFrame, voi: Voi, invert: boolean, done: Wish['done'], failed: Wish['failed']): void {
+  /** Replaces a wish of the same asker that has not begun. */
+  make(asker: object, frame: GreyFrame, voi: Voi, invert: boolean, done: Wish['done'], failed: Wish['failed']): void {
     const { pixels, ...header } = frame;
-    this.waiting = { header: { ...header, pixelType: pixels.constructor.name as PixelType }, voi, invert, done, failed };
+    this.waiting.set(asker, { header: { ...header, pixelType: pixels.constructor.name as PixelType }, voi, invert, done, failed });
     this.pump();
   }
 
@@ -62,9 +63,11 @@ export class TableMaker {
   }
 
   private pump(): void {
-    if (this.running || !this.waiting) return;
-    this.running = this.waiting;
-    this.waiting = null;
+    const next = this.waiting.entries().next();
+    if (this.running || next.done) return;
+    const [asker, wish] = next.value;
+    this.waiting.delete(asker);
+    this.running = wish;
     const { header, voi, invert } = this.running;
     this.port ??= this.start();
     this.port.postMessage({ id: this.nextId++, kind: 'table', header, voi, invert });

@@ -1,0 +1,105 @@
+/** One pane of the viewer: the picture, what lies over it, and its state. Pressed or focused it becomes the active one; a series can be dropped on it. */
+import { Button, Loader } from '@mantine/core';
+import { useEffect, useMemo, useRef, useState, type DragEvent, type JSX } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { Pane as PaneState } from '../state/panes.ts';
+import { shownOf, sliceAt, type Slice } from '../state/selectors.ts';
+import { useApp, useAppState, useTextOf, useView, useViewer, ViewerContext } from '../ui/app.ts';
+import { Icon } from '../ui/icons.tsx';
+import { CornerstoneViewport } from '../viewport/cornerstone.ts';
+import { BoxOverlay } from './BoxOverlay.tsx';
+import { Corners } from './Corners.tsx';
+import { useHeatMapOverlay } from './heatMapOverlay.ts';
+import { MeasureOverlay } from './MeasureOverlay.tsx';
+import { usePointer } from './pointer.ts';
+import { SERIES_TYPE } from './StudyPanel.tsx';
+
+interface Props {
+  pane: PaneState;
+  /** In the order of the layout. */
+  index: number;
+  active: boolean;
+  /** Panes seen. */
+  count: number;
+}
+
+export function Pane(props: Props): JSX.Element {
+  const { viewers } = useApp();
+  return <ViewerContext.Provider value={viewers.of(props.pane.id)}><Inner {...props} /></ViewerContext.Provider>;
+}
+
+function Inner({ pane: { selection }, index, active, count }: Props): JSX.Element {
+  const { t } = useTranslation();
+  const textOf = useTextOf();
+  const { session } = useApp();
+  const viewer = useViewer();
+  const ref = useRef<HTMLDivElement>(null);
+  const [over, setOver] = useState(false);
+  const library = useAppState((s) => s.library);
+  const shown = useMemo(() => shownOf(library, selection), [library, selection]);
+  const status = useView((v) => v.status);
+  const error = useView((v) => v.error);
+  const tool = useAppState((s) => s.tool);
+
+  useEffect(() => {
+    const viewport = new CornerstoneViewport(ref.current!, viewer.tables);
+    viewer.attach(viewport);
+    return () => {
+      viewer.attach(null);
+      viewport.dispose();
+    };
+  }, [viewer]);
+  useEffect(() => {
+    const ahead = shown ? [1, -1, 2].map((step) => sliceAt(shown.series, shown.position + step)) : [];
+    viewer.show(shown, ahead.filter((slice, at): slice is Slice => slice !== null && (at !== 1 || shown!.position > 0)));
+  }, [viewer, shown]);
+  // The keys go where the frame is: the focus comes along from another pane, but is taken from nothing else.
+  useEffect(() => {
+    if (active && document.activeElement !== ref.current && document.activeElement?.classList.contains('canvas-host')) ref.current!.focus();
+  }, [active]);
+  usePointer(ref, index);
+  useHeatMapOverlay();
+
+  const held = (event: DragEvent): boolean => event.dataTransfer.types.includes(SERIES_TYPE);
+  return (
+    <div
+      className={over ? 'pane over' : 'pane'} data-testid="pane" data-status={status} data-active={active && count > 1} onFocusCapture={() => session.activate(index)}
+      onDragOver={(event) => {
+        if (!held(event)) return;
+        event.preventDefault();
+        event.dataTransfer.dropEffect = 'copy';
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={(event) => {
+        setOver(false);
+        if (!held(event)) return;
+        event.preventDefault();
+        session.select(event.dataTransfer.getData(SERIES_TYPE), 0, index);
+      }}
+    >
+      <div
+        ref={ref} className="canvas-host" data-testid="viewport" data-tool={tool} role="group" tabIndex={0}
+        aria-label={count > 1 ? t('viewer.paneImage', { number: index + 1, count }) : t('viewer.image')} aria-current={count > 1 ? active : undefined}
+      />
+      <BoxOverlay />
+      <MeasureOverlay />
+      <Corners />
+      {!shown && <div className="pane-message dim"><span>{t('viewer.emptyPane')}</span></div>}
+      {status === 'loading' && (
+        <div className="pane-message" role="status">
+          <Loader size="sm" aria-hidden="true" />
+          <span>{t('viewer.loading')}</span>
+        </div>
+      )}
+      {status === 'error' && (
+        <div className="pane-message" role="alert" data-testid="viewer-error">
+          <Icon name="error" size={28} />
+          <strong>{shown?.instance.fileName}</strong>
+          <span>{error && <><strong>{textOf(`problems.code.${error.code}`, error.code)}</strong> {error.message}</>}</span>
+          <Button size="xs" variant="default" onClick={() => viewer.retry()}>{t('common.retry')}</Button>
+        </div>
+      )}
+    </div>
+  );
+}
