@@ -14,8 +14,8 @@ export const ARM_BUILD = ['g++-arm-linux-gnueabihf'];
 export const ARM = [...ARM_BUILD, 'qemu-user'];
 /** Real peers of the link to a board: the tests start their programs on ports of their own. Where systemd runs, installing them starts services. */
 const SERVICES = ['openssh-server', 'haproxy'];
-/** systemd: its systemd-analyze reads the board's unit; it does not become init by being there. */
-export const TESTING = [...SERVICES, 'openssh-client', 'systemd', 'xvfb', 'xauth', 'dcmtk', 'dicom3tools', 'fonts-wqy-microhei', 'openssl', ...CORE, ...ARM];
+/** sudo: of a board with accounts, which the tests start in a namespace. systemd: its systemd-analyze reads the board's unit; it does not become init by being there. */
+export const TESTING = [...SERVICES, 'openssh-client', 'sudo', 'systemd', 'xvfb', 'xauth', 'dcmtk', 'dicom3tools', 'fonts-wqy-microhei', 'openssl', ...CORE, ...ARM];
 
 const isDebian = () => existsSync('/etc/debian_version') && onPath('dpkg-query');
 

@@ -38,19 +38,26 @@ export function mustBeItself(ssh: SshConnection, report: DoctorReport): void {
   throw new BoardError('host-key', `Board ${ssh.address} has the host key of '${ssh.board.name}' and is another board (${report.boardId}): both still have their image's keys. Trust it, then give it its own: npx fabriclens board secure HOST --new-host-keys.`);
 }
 
+export interface SecureCaller {
+  /** Another connection to the same board, pinned by `candidates`; by that password alone (no key, no agent) where one is given. */
+  login: (candidates: KnownBoard[], password?: string) => Promise<SshConnection>;
+  /** Writes the pins. */
+  write: (known: KnownBoards) => Promise<void>;
+  tell: (what: string) => void;
+}
+
 /**
- * Does what is chosen, telling each when it is done. `login` opens another connection to the same board, pinned by `candidates`. New host keys are pinned (in `known`,
- * the caller's to write) only after a login that they let through; `fingerprint` is that of the one shown then, null where there are no new ones.
+ * Does what is chosen, telling each when it is done; the login's password last, so that it is the new one exactly where this resolves (`session` has it then). `fingerprint`: of
+ * the new host key that is shown and pinned now, null where there are no new ones.
  */
-export async function secureBoard(
-  session: Session, known: KnownBoards, choices: SecureScripts, login: (candidates: KnownBoard[]) => Promise<SshConnection>, tell: (what: string) => void,
-): Promise<{ known: KnownBoards; fingerprint: string | null }> {
-  const keys = await secure(session, choices, tell);
-  if (keys.length === 0) return { known, fingerprint: null };
-  const changed = { ...session.ssh.board!, hostKeys: keys };
-  const again = await login([changed]);
-  again.close();
-  return { known: withBoard(known, changed), fingerprint: fingerprintOf(again.hostKey) };
+export async function secureBoard(session: Session, known: KnownBoards, choices: SecureScripts, { login, write, tell }: SecureCaller): Promise<{ fingerprint: string | null }> {
+  const board = session.ssh.board!;
+  const shown = await secure(session, choices, {
+    login: (hostKeys, password) => login([{ ...board, hostKeys: [...hostKeys] }], password),
+    pin: (hostKeys) => write(withBoard(known, { ...board, hostKeys: [...hostKeys] })),
+    tell,
+  });
+  return { fingerprint: choices.hostKeys ? fingerprintOf(shown) : null };
 }
 
 export interface PreparedInstall {

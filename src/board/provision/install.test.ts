@@ -7,7 +7,9 @@ import { agentFixture } from '../../../test/support/agent.ts';
 import { boardBundle, goldenVectors, type Bundle } from '../../../test/support/board-bundle.ts';
 import { pynqRoot } from '../../../test/support/pynq-root.ts';
 import { cable, freePort, startSshd, SUDO_PASSWORD, type Cable, type TestServer } from '../../../test/support/sshd.ts';
+import { OipClient } from '../client.ts';
 import { connectSsh, type SshConnection } from '../ssh/connection.ts';
+import { deployPackage } from '../upload.ts';
 import { installPlan, unitText, type Step } from './plan.ts';
 import { LAYOUT, type BoardLayout } from './probe.ts';
 import { compare, doctor, install, logs, readToken, rollback, status, uninstall, type Installation, type InstallEvent, type Session, type Vector } from './runner.ts';
@@ -70,6 +72,20 @@ async function works(): Promise<void> {
   const { ssh } = await connect(server.port);
   await compare(ssh, layout.port, await readToken(ssh), vectors);
 }
+/** Over the link, as `fabriclens deploy` does: into the store, which no version owns. */
+async function deploy(): Promise<void> {
+  const { ssh } = await connect(server.port);
+  const client = new OipClient({ host: ssh.address, port: layout.port, token: await readToken(ssh), connect: () => ssh.stream(layout.port) });
+  await deployPackage(client, join(fixture.modelsDir, 'tiny'));
+  client.close();
+}
+async function deployed(): Promise<boolean> {
+  const { ssh } = await connect(server.port);
+  const client = new OipClient({ host: ssh.address, port: layout.port, token: await readToken(ssh), connect: () => ssh.stream(layout.port) });
+  const store = await client.store();
+  client.close();
+  return store?.models.some(({ name }) => name === 'tiny') ?? false;
+}
 const tree = (): string[] => readdirSync(server.folder, { recursive: true, encoding: 'utf8' }).sort();
 
 describe('an installation', () => {
@@ -80,9 +96,11 @@ describe('an installation', () => {
     expect(current()).toBe(`versions/${first.version}`);
     const again = await put(first);
     expect(again.filter((line) => line.endsWith('already'))).toEqual(['unpack already', 'user already', 'settings already']);
+    await deploy();
     await put(second);
     await works();
     expect(current()).toBe(`versions/${second.version}`);
+    expect(await deployed()).toBe(true);
 
     const session = await connect();
     expect(await status(session, await doctor(session))).toEqual({ active: 'active', version: second.version });

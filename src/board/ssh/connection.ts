@@ -134,15 +134,19 @@ export class SshConnection {
     });
   }
 
-  /** Starts a program that goes on until `end()`, and waits for the first line that it prints. `stdin` is what it is told at once. */
-  async program(command: string, stdin: string, { signal, timeoutMs = COMMAND_TIMEOUT_MS }: CommandOptions = {}): Promise<{ firstLine: string; end: () => void }> {
+  /** Starts a program that goes on until `end()`, and waits for the first line that it prints. `stdin` is what it is told at once, `say` tells it more; `exit` is its exit code, null without one. */
+  async program(command: string, stdin: string, { signal, timeoutMs = COMMAND_TIMEOUT_MS }: CommandOptions = {}): Promise<{ firstLine: string; say: (text: string) => void; end: () => void; exit: Promise<number | null> }> {
     const channel = await this.#open<ClientChannel>((done) => this.#client.exec(command, done), signal);
     channel.on('error', () => {});
     channel.stderr.resume();
     channel.write(stdin);
+    const exit = new Promise<number | null>((done) => channel.on('close', (code: number | null | undefined) => done(code ?? null)));
     const firstLine = await new Promise<string>((resolve, reject) => {
       let said = '';
-      const timer = setTimeout(() => settle(() => reject(this.#error('timeout', `a program said nothing within ${timeoutMs} ms`))), timeoutMs);
+      const timer = setTimeout(() => settle(() => {
+        reject(this.#error('timeout', `a program said nothing within ${timeoutMs} ms`));
+        channel.destroy();
+      }), timeoutMs);
       const settle = (act: () => void): void => {
         clearTimeout(timer);
         act();
@@ -154,7 +158,7 @@ export class SshConnection {
       });
       channel.on('close', () => settle(() => (this.#over === undefined ? resolve(said) : reject(this.#error('board-unreachable', this.#over)))));
     });
-    return { firstLine, end: () => channel.end() };
+    return { firstLine, say: (text) => void channel.write(text), end: () => channel.end(), exit };
   }
 
   /** A stream to a TCP port of the board's loopback, through this connection. */

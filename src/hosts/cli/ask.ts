@@ -23,12 +23,12 @@ export function ask(question: string, hidden: boolean, stderr: NodeJS.WriteStrea
   });
 }
 
-/** The first line of stdin, for `--password-stdin`. */
-export async function firstLineOfStdin(): Promise<string> {
+/** The first `count` lines of stdin, or as many as there are, for `--password-stdin`. */
+export async function linesOfStdin(count: number): Promise<string[]> {
   let text = '';
   for await (const chunk of process.stdin) {
     text += String(chunk);
-    if (text.includes('\n') || text.length > 4096) break;
+    if (text.split('\n').length > count || text.length > 4096) break;
   }
-  return text.split('\n', 1)[0]!.replace(/\r$/, '');
+  return text.split('\n', count).map((line) => line.replace(/\r$/, ''));
 }

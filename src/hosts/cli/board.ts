@@ -2,27 +2,28 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import {
   addressOf, BoardError, boardsAt, connectSsh, doctor, find, fingerprintOf, HostKeyError, LAYOUT, logs, obstacles, reportText, rollback, uninstall,
-  type InstallEvent, type KnownBoard, type KnownBoards, type Login, type Session, type SshConnection,
+  type InstallEvent, type KnownBoards, type Login, type Session, type SshConnection,
 } from '../../board/index.ts';
 import type { DoctorReport } from '../../contract/boards.ts';
 import { boardState, installBoard, mustBeItself, prepareInstall, PUBLIC_PASSWORD, secureBoard, trustBoard } from '../board-actions.ts';
 import { knownBoardsFile, readKnownBoards, writeKnownBoards } from '../known-boards.ts';
 import type { Resources } from '../resources.ts';
-import { ask, firstLineOfStdin } from './ask.ts';
+import { ask, linesOfStdin } from './ask.ts';
 import { UsageError, type BoardCommand } from './options.ts';
 import { EXIT, plain, type Terminal } from './terminal.ts';
 
 export async function board(command: BoardCommand, resources: Resources, terminal: Terminal, signal: AbortSignal): Promise<number> {
   const say = (text: string): void => void terminal.stdout.write(plain(text));
   if (command.action === 'find') return await search(command, say, signal);
-  const secrets = { password: command.passwordStdin ? await firstLineOfStdin() : undefined };
+  const given = command.passwordStdin ? await linesOfStdin(command.newPasswords ? 3 : 1) : undefined;
+  const secrets: Secrets = { password: given?.[0], more: given?.slice(1) };
   const { ssh, known, file } = await open(command, secrets, terminal, signal);
   try {
     const layout = command.root === undefined ? LAYOUT : { ...LAYOUT, root: command.root, serviceUser: ssh.user };
     const session: Session = { ssh, layout: { ...layout, port: command.agentPort ?? LAYOUT.port }, sudoPassword: secrets.password, signal };
     if (command.action === 'trust') return await trust(command, session, known, file, secrets, say);
     if (NEEDS_ROOT.has(command.action) && ssh.user !== 'root') session.sudoPassword ??= await ask(`Password of ${ssh.user} for sudo on ${ssh.address}: `, true, terminal.stderr);
-    if (command.action === 'secure') return await harden(command, session, known, file, secrets.password, say);
+    if (command.action === 'secure') return await harden(command, session, known, file, secrets, terminal, say);
     const report = await doctor(session);
     mustBeItself(ssh, report);
     switch (command.action) {
@@ -64,10 +65,12 @@ async function search({ host, json }: BoardCommand, say: (text: string) => void,
 const loginOf = async ({ user, identity }: BoardCommand, password: string | undefined): Promise<Login> =>
   ({ user, key: identity === undefined ? undefined : { text: await readFile(identity, 'utf8') }, agent: process.env['SSH_AUTH_SOCK'] || undefined, password });
 
+/** `more`: what follows the password on stdin. */
+interface Secrets { password: string | undefined; more: string[] | undefined }
 type Opened = { ssh: SshConnection; known: KnownBoards; file: string };
 
 /** Logged in, with a host key that is pinned or that somebody accepted just now (`trust` alone asks). */
-async function open(command: BoardCommand, secrets: { password: string | undefined }, { stderr }: Terminal, signal: AbortSignal): Promise<Opened> {
+async function open(command: BoardCommand, secrets: Secrets, { stderr }: Terminal, signal: AbortSignal): Promise<Opened> {
   const { host, port, user, action } = command;
   const file = knownBoardsFile();
   const known = await readKnownBoards(file);
@@ -89,24 +92,42 @@ async function open(command: BoardCommand, secrets: { password: string | undefin
   }
 }
 
-async function trust({ name }: BoardCommand, session: Session, known: KnownBoards, file: string, { password }: { password: string | undefined }, say: (text: string) => void): Promise<number> {
+async function trust({ name }: BoardCommand, session: Session, known: KnownBoards, file: string, { password }: Secrets, say: (text: string) => void): Promise<number> {
   const { address } = session.ssh;
   const trusted = await trustBoard(session, known, name ?? null);
   await writeKnownBoards(file, trusted.known);
   say(`${address} is trusted as ${trusted.board.id}: ${session.ssh.hostKey.algorithm} ${fingerprintOf(session.ssh.hostKey)}\n`);
   if (trusted.twin !== null) say(`It has the host key of '${trusted.twin}': their cards were written from one image. Give each its own: npx fabriclens board secure HOST --new-host-keys\n`);
-  if (password === PUBLIC_PASSWORD) say(`Its password is the one of every PYNQ image, and root's is the same. Change both: passwd; sudo passwd root\n`);
+  if (password === PUBLIC_PASSWORD) say(`Its password is the one of every PYNQ image, and root's is the same. Change both: npx fabriclens board secure HOST --new-passwords\n`);
   return EXIT.ok;
 }
 
-async function harden(command: BoardCommand, session: Session, known: KnownBoards, file: string, password: string | undefined, say: (text: string) => void): Promise<number> {
+async function harden(command: BoardCommand, session: Session, known: KnownBoards, file: string, secrets: Secrets, terminal: Terminal, say: (text: string) => void): Promise<number> {
+  const { host, port, user } = command;
   const key = command.addKey === undefined ? undefined : await readFile(command.addKey, 'utf8');
-  const login = async (candidates: KnownBoard[]): Promise<SshConnection> => connectSsh({ host: command.host!, port: command.port, login: await loginOf(command, password), candidates, signal: session.signal });
-  const secured = await secureBoard(session, known, { key, hostKeys: command.newHostKeys, services: command.servicesOff }, login, (what) => say(`done     ${what}\n`));
-  if (secured.fingerprint === null) return EXIT.ok;
-  await writeKnownBoards(file, secured.known);
-  say(`${session.ssh.address} shows ${secured.fingerprint} now, and is pinned by it\n`);
+  const passwords = command.newPasswords ? await newPasswords(user, secrets, terminal) : {};
+  const { fingerprint } = await secureBoard(session, known, { key, hostKeys: command.newHostKeys, services: command.servicesOff, ...passwords }, {
+    login: async (candidates, password) =>
+      connectSsh({ host: host!, port, login: password === undefined ? await loginOf(command, secrets.password) : { user, password }, candidates, signal: session.signal }),
+    write: (changed) => writeKnownBoards(file, changed),
+    tell: (what) => say(`done     ${what}\n`),
+  });
+  if (fingerprint !== null) say(`${session.ssh.address} shows ${fingerprint} now, and is pinned by it\n`);
   return EXIT.ok;
+}
+
+/** Typed twice on a terminal, else the second and third line of stdin: never printed, because terminals keep what they showed. An empty one leaves a password as it is. */
+async function newPasswords(user: string, { more }: Secrets, { stderr }: Terminal): Promise<{ password?: string; rootPassword?: string }> {
+  const type = async (of: string): Promise<string> => {
+    const first = await ask(`New password of ${of} (8 characters or more; empty: as it is): `, true, stderr);
+    if (first === undefined) throw new UsageError('New passwords are typed on a terminal, or follow the present one on stdin, a line each: --password-stdin.');
+    if (first !== '' && await ask('The same again: ', true, stderr) !== first) throw new UsageError('Those were not the same; nothing was changed.');
+    return first;
+  };
+  const own = more ? more[0] ?? '' : await type(user);
+  const root = user === 'root' ? '' : more ? more[1] ?? '' : await type('root');
+  if (own === '' && root === '') throw new UsageError('No new password was given; nothing was changed.');
+  return { ...(own === '' ? {} : { password: own }), ...(root === '' ? {} : { rootPassword: root }) };
 }
 
 async function put(command: BoardCommand, session: Session, report: DoctorReport, resources: Resources, say: (text: string) => void): Promise<number> {

@@ -91,9 +91,10 @@ export interface BoardCommand {
   /** Of the host key that somebody compared: trusts it without asking. */
   fingerprint: string | undefined;
   name: string | undefined;
-  /** Of secure: file of a public key to let in; new host keys; Jupyter and Samba off. */
+  /** Of secure: file of a public key to let in; new host keys; new passwords, asked for; Jupyter and Samba off. */
   addKey: string | undefined;
   newHostKeys: boolean;
+  newPasswords: boolean;
   servicesOff: boolean;
   bundle: string | undefined;
   /** A trial under this folder of the board, run as the login and without systemd; undefined: the real thing. */
@@ -202,6 +203,7 @@ function parse(argv: readonly string[]) {
         name: { type: 'string' },
         'add-key': { type: 'string' },
         'new-host-keys': { type: 'boolean' },
+        'new-passwords': { type: 'boolean' },
         'services-off': { type: 'boolean' },
         bundle: { type: 'string' },
         root: { type: 'string' },
@@ -227,10 +229,10 @@ function boardCommand([word, host, ...more]: string[], values: Values): BoardCom
   if (more.length > 0 || (host === undefined && action !== 'find')) throw new UsageError(`board ${action} takes one HOST, as in: npx fabriclens board ${action} xilinx@192.168.2.99`);
   const options = {
     command: 'board', action, identity: values.identity, passwordStdin: values['password-stdin'] ?? false, fingerprint: values.fingerprint, name: values.name,
-    addKey: values['add-key'], newHostKeys: values['new-host-keys'] ?? false, servicesOff: values['services-off'] ?? false, bundle: values.bundle, root: values.root,
+    addKey: values['add-key'], newHostKeys: values['new-host-keys'] ?? false, newPasswords: values['new-passwords'] ?? false, servicesOff: values['services-off'] ?? false, bundle: values.bundle, root: values.root,
     agentPort: values['agent-port'] === undefined ? undefined : count('--agent-port', values['agent-port'], 65535), plan: values.plan ?? false, out: values.out, json: values.json ?? false,
   } as const;
-  if (action === 'secure' && options.addKey === undefined && !options.newHostKeys && !options.servicesOff) throw new UsageError('board secure needs at least one of --add-key FILE.pub, --new-host-keys, --services-off.');
+  if (action === 'secure' && options.addKey === undefined && !options.newHostKeys && !options.newPasswords && !options.servicesOff) throw new UsageError('board secure needs at least one of --add-key FILE.pub, --new-host-keys, --new-passwords, --services-off.');
   if (action === 'find') return { ...options, host, port: 22, user: '' };
   const [, user, rest] = /^(?:([^@\s]{1,64})@)?(.+)$/.exec(host!) ?? [];
   if (user !== undefined && values.user !== undefined) throw new UsageError('Name the user once: in HOST or with --user.');
@@ -353,6 +355,8 @@ Options of board
   --name NAME       trust: what to call the board
   --add-key FILE    secure: a public key to let in
   --new-host-keys   secure: host keys that no other card has, pinned in place of the old
+  --new-passwords   secure: of the login and of root, asked for; with --password-stdin the
+                    second and third line of stdin
   --services-off    secure: Jupyter and Samba, whose password everybody knows
   --bundle FILE     install: what npm run build:board made
   --root DIR        a trial under this folder of the board, as the login and unsupervised
