@@ -53,6 +53,8 @@ export const BoardStatus = z.object({
   /** `golden`, `ps`, `rtl`, `hardware` or '' while unknown. */
   backend: z.string(),
   models: z.array(z.string()),
+  /** Of a board that was trusted over SSH: who logs in, and folder names of the version that an installation left and of the one before, as last seen; empty: none. The page offers to continue where none is. */
+  ssh: z.object({ user: z.string(), installed: z.string(), previous: z.string() }).optional(),
 });
 export type BoardStatus = z.infer<typeof BoardStatus>;
 
