@@ -27,6 +27,12 @@ test('what answers is told with its evidence, what is no SSH server is not told'
     expect(stranger!.evidence.join()).toMatch(/SSH-2\.0-OpenSSH.*Jupyter/);
     const known = withBoard(NO_BOARDS, { id: 'a'.repeat(32), name: 'desk', addresses: [address], user: 'xilinx', hostKeys: [server.hostKey] });
     expect((await find('127.0.0.0/30', { known, ports })).find((one) => one.address === address)).toMatchObject({ sure: 'certain' });
+    // Whoever calls itself pynq by mDNS is looked at where the answer came from, and is no surer for it than its banner lets it be.
+    const listen = (): Promise<{ host: string; name: string; port: number | undefined }[]> => Promise.resolve([{ host: '127.0.0.1', name: 'pynq', port: server.port }]);
+    const seen: number[] = [];
+    const heard = (await find(undefined, { known: NO_BOARDS, ports: { ...ports, ssh: 1 }, timeoutMs: 200, listen, onProgress: (all, done, total) => seen.push(all.length, done, total) })).find((one) => one.address === address);
+    expect(heard?.evidence.join()).toContain("calls itself 'pynq' by mDNS");
+    expect(seen.slice(-2)).toEqual([4, 4]);
     expect(await find(`127.0.0.1:${(other.address() as AddressInfo).port}`, { known, ports })).toEqual([]);
     expect(await find('127.0.0.1:1', { known, ports })).toEqual([]);
   } finally {

@@ -4,6 +4,7 @@ import type { Found } from '../../contract/boards.ts';
 import { BoardError } from '../errors.ts';
 import { addressOf } from '../http.ts';
 import { boardsAt, type KnownBoards } from '../ssh/host-keys.ts';
+import { announced, type Announced } from './mdns.ts';
 
 export interface FindOptions {
   known: KnownBoards;
@@ -11,6 +12,10 @@ export interface FindOptions {
   timeoutMs?: number;
   /** Ports of SSH and Jupyter. */
   ports?: { ssh: number; jupyter: number };
+  /** Told when another was looked at, and what has been found so far. */
+  onProgress?: ((found: readonly Found[], done: number, total: number) => void) | undefined;
+  /** Who says by mDNS that it is here; a test says it itself. */
+  listen?: typeof announced;
 }
 
 /** The address that every stock image has besides DHCP's; its host name as a router or a responder may know it. */
@@ -20,22 +25,32 @@ const AT_ONCE = 32;
 const MOST_HOSTS = 1024;
 const MOST_SAID = 4096;
 
-/** `where`: host, host:port, or a subnet as a.b.c.d/22 to /32; without it the usual places and those of boards that are known. */
-export async function find(where: string | undefined, { known, signal, timeoutMs = 1_500, ports = { ssh: 22, jupyter: 9090 } }: FindOptions): Promise<Found[]> {
+/** `where`: host, host:port, or a subnet as a.b.c.d/22 to /32; without it the usual places, those of boards that are known, and whoever answers to mDNS. */
+export async function find(where: string | undefined, { known, signal, timeoutMs = 1_500, ports = { ssh: 22, jupyter: 9090 }, onProgress, listen = announced }: FindOptions): Promise<Found[]> {
   const targets = where === undefined
     ? [...new Set([...known.boards.flatMap(({ addresses }) => addresses), ...USUAL.map((host) => `${host}:${ports.ssh}`)])]
     : where.includes('/') ? hostsOf(where).map((host) => `${host}:${ports.ssh}`) : [/:\d+$/.test(where) ? where : `${where}:${ports.ssh}`];
   const found: Found[] = [];
-  const queue = [...targets];
-  const lane = async (): Promise<void> => {
-    for (let target = queue.shift(); target !== undefined && !signal?.aborted; target = queue.shift()) {
-      const one = await look(target, known, ports.jupyter, timeoutMs);
-      if (one) found.push(one);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, lane));
   const order = { certain: 0, likely: 1, possible: 2 };
-  return found.sort((a, b) => order[a.sure] - order[b.sure] || targets.indexOf(a.address) - targets.indexOf(b.address));
+  const sorted = (): Found[] => [...found].sort((a, b) => order[a.sure] - order[b.sure] || targets.indexOf(a.address) - targets.indexOf(b.address));
+  let done = 0;
+  const lookAt = async (queue: string[], says: ReadonlyMap<string, Announced>): Promise<void> => {
+    const lane = async (): Promise<void> => {
+      for (let target = queue.shift(); target !== undefined && !signal?.aborted; target = queue.shift()) {
+        const one = await look(target, known, ports.jupyter, timeoutMs, says.get(target));
+        if (one) found.push(one);
+        onProgress?.(sorted(), ++done, targets.length);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  };
+  const heard = where === undefined ? listen(timeoutMs, signal) : Promise.resolve([]);
+  await lookAt([...targets], new Map());
+  const says = new Map((await heard).map((one) => [addressOf({ host: one.host, port: one.port ?? ports.ssh }), one]));
+  const more = [...says.keys()].filter((target) => !targets.includes(target));
+  targets.push(...more);
+  await lookAt(more, says);
+  return sorted();
 }
 
 /** Throws BoardError `bad-request`. */
@@ -52,7 +67,7 @@ export function hostsOf(subnet: string): string[] {
   return (size > 2 ? all.slice(1, -1) : all).map((value) => [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.'));
 }
 
-async function look(target: string, known: KnownBoards, jupyterPort: number, timeoutMs: number): Promise<Found | undefined> {
+async function look(target: string, known: KnownBoards, jupyterPort: number, timeoutMs: number, says?: Announced): Promise<Found | undefined> {
   const at = target.lastIndexOf(':');
   const host = target.slice(0, at).replace(/^\[|\]$/g, '');
   const port = Number(target.slice(at + 1));
@@ -65,8 +80,9 @@ async function look(target: string, known: KnownBoards, jupyterPort: number, tim
   if (notebook) evidence.push(`a Jupyter server on port ${jupyterPort}, as PYNQ images have`);
   const before = boardsAt(known, addressOf({ host, port }));
   if (before.length > 0) return { address: target, sure: 'certain', evidence: [`was ${before.map(({ name }) => `'${name}'`).join(' or ')}; its host key will say whether it still is`, ...evidence] };
-  const named = USUAL.includes(host);
-  if (named) evidence.push(`at ${host}, where every PYNQ image is`);
+  const named = USUAL.includes(host) || /^pynq\b/i.test(says?.name ?? '');
+  if (says) evidence.push(`calls itself '${says.name}' by mDNS`);
+  if (USUAL.includes(host)) evidence.push(`at ${host}, where every PYNQ image is`);
   return { address: target, sure: (named || notebook) && /Ubuntu/.test(version) ? 'likely' : 'possible', evidence };
 }
 
