@@ -51,7 +51,7 @@ const measurer = new Measurer();
 const perform = (id: string): boolean => {
   const action = actionById(id);
   if (!action?.possible({ app: session.store.get(), view: viewers.active.view.get(), measure: measurer.store.get() })) return false;
-  action.perform({ session, viewer: viewers.active, measurer, say: (key) => i18n.t(key) });
+  action.perform({ session, viewers, viewer: viewers.active, measurer, say: (key) => i18n.t(key) });
   return true;
 };
 session.onMenuAction = perform;

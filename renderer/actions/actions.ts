@@ -9,11 +9,13 @@ import { beside, countPanes, LAYOUTS, shownNow, type Layout } from '../state/pan
 import type { AppState, Tool, Workspace } from '../state/store.ts';
 import { sliceKey } from '../viewport/frames.ts';
 import type { View, Viewer } from '../viewport/viewer.ts';
+import type { Viewers } from '../viewport/viewers.ts';
 import { measuredSlices, rowsOf } from '../measure/rows.ts';
 import type { IconName } from '../ui/icons.tsx';
 
 export interface ActionContext {
   session: Session;
+  viewers: Viewers;
   /** Of the active pane. */
   viewer: Viewer;
   measurer: Measurer;
@@ -72,6 +74,8 @@ const view = <I extends string>(id: I, icon: IconName, shortcuts: string[], run:
   possible: hasImage,
   perform: ({ viewer }) => run(viewer),
 });
+/** Of the picture's place: moved together where the reader wants it. */
+const moving = <I extends string>(id: I, icon: IconName, shortcuts: string[], run: (viewer: Viewer) => void): Action<`view.${I}`> => ({ ...view(id, icon, shortcuts, run), perform: ({ viewers, viewer }) => viewers.move(viewer, run) });
 const stack = <I extends string>(id: I, shortcuts: string[], run: (session: Session) => void): Action<`stack.${I}`> => ({
   id: `stack.${id}`,
   icon: null,
@@ -98,6 +102,17 @@ const pane = <I extends string>(id: I, key: string, columns: number, rows: numbe
   shortcuts: [`Alt+${key}`],
   possible: (now) => hasStudies(now) && beside(now.app, columns, rows) !== null,
   perform: ({ session }) => session.activateBeside(columns, rows),
+});
+
+const severalPanes = (now: Situation): boolean => hasStudies(now) && countPanes(now.app.layout) > 1;
+const together = <I extends 'scroll' | 'move' | 'window'>(id: I, key: string): Action<`together.${I}`> => ({
+  id: `together.${id}`,
+  icon: id === 'move' ? 'zoom' : id,
+  shortcuts: [key],
+  possible: severalPanes,
+  pressed: ({ app }) => app.together[id],
+  tick: true,
+  perform: ({ session }) => session.store.set((now) => ({ together: { ...now.together, [id]: !now.together[id] } })),
 });
 
 export const ACTIONS = [
@@ -130,10 +145,10 @@ export const ACTIONS = [
     possible: ({ app, measure }) => measuredSlices(measure.all, app.library).length > 0,
     perform: ({ session, measurer, viewer, say }) => void session.exportMeasurements(() => rowsOf(measurer.store.get().all, session.store.get().library, (slice) => viewer.frameOf(slice)), say('measure.exported')),
   },
-  view('fit', 'fit', ['f'], (v) => v.fit()),
-  view('actualSize', 'actual', ['1'], (v) => v.actualSize()),
-  view('zoomIn', 'zoomIn', ['+', '='], (v) => v.zoom(1.25)),
-  view('zoomOut', 'zoomOut', ['-'], (v) => v.zoom(0.8)),
+  moving('fit', 'fit', ['f'], (v) => v.fit()),
+  moving('actualSize', 'actual', ['1'], (v) => v.actualSize()),
+  moving('zoomIn', 'zoomIn', ['+', '='], (v) => v.zoom(1.25)),
+  moving('zoomOut', 'zoomOut', ['-'], (v) => v.zoom(0.8)),
   view('turn', 'turn', ['.'], (v) => v.turn()),
   { ...view('mirror', 'mirror', ['x'], (v) => v.mirror()), tick: true, pressed: ({ view: { presentation } }) => presentation?.mirrored ?? false },
   { ...view('invert', 'invert', ['i'], (v) => v.invert()), pressed: ({ view: { presentation } }) => presentation?.invert ?? false },
@@ -153,11 +168,15 @@ export const ACTIONS = [
     id: 'pane.maximise',
     icon: 'maximise',
     shortcuts: ['d'],
-    possible: (now) => hasStudies(now) && countPanes(now.app.layout) > 1,
+    possible: severalPanes,
     pressed: ({ app }) => app.maximised,
     tick: true,
     perform: ({ session }) => session.store.set(({ maximised }) => ({ maximised: !maximised })),
   },
+  { ...together('scroll', 'Shift+S'), perform: ({ session }) => session.joinScrolling() },
+  together('move', 'Shift+Z'),
+  together('window', 'Shift+W'),
+  { id: 'together.lines', icon: 'lines', shortcuts: ['Shift+R'], possible: severalPanes, pressed: ({ app }) => app.lines, tick: true, perform: ({ session }) => session.store.set(({ lines }) => ({ lines: !lines })) },
   { id: 'series.next', icon: null, shortcuts: [']'], possible: inReview, perform: ({ session }) => session.stepSeries(1) },
   { id: 'series.previous', icon: null, shortcuts: ['['], possible: inReview, perform: ({ session }) => session.stepSeries(-1) },
   {

@@ -5,18 +5,24 @@ import { useTranslation } from 'react-i18next';
 import { layoutId } from '../actions/actions.ts';
 import { LAYOUTS, type Layout } from '../state/panes.ts';
 import { ActionItem, ActionMenu } from '../ui/ActionMenu.tsx';
-import { useAction } from '../ui/app.ts';
+import { useAction, useAppState } from '../ui/app.ts';
 
 export function LayoutMenu(): JSX.Element {
   const { t } = useTranslation();
   const { possible } = useAction('layout.1x1');
+  const joined = useAppState(({ together }) => together.scroll || together.move || together.window);
   return (
-    <ActionMenu icon="layout" label={t('layout.menu')} testId="layout-menu" disabled={!possible}>
+    <ActionMenu icon="layout" label={t('layout.menu')} testId="layout-menu" pressed={joined} disabled={!possible}>
       <div className="layouts" role="group" aria-label={t('layout.panes')}>
         {LAYOUTS.map((layout) => <Choice key={layoutId(layout)} layout={layout} />)}
       </div>
       <Menu.Divider />
       <ActionItem id="pane.maximise" />
+      <Menu.Divider />
+      <ActionItem id="together.scroll" />
+      <ActionItem id="together.move" />
+      <ActionItem id="together.window" />
+      <ActionItem id="together.lines" />
     </ActionMenu>
   );
 }

@@ -12,6 +12,7 @@ import { Corners } from './Corners.tsx';
 import { useHeatMapOverlay } from './heatMapOverlay.ts';
 import { MeasureOverlay } from './MeasureOverlay.tsx';
 import { usePointer } from './pointer.ts';
+import { ReferenceLine } from './ReferenceLine.tsx';
 import { SERIES_TYPE } from './StudyPanel.tsx';
 
 interface Props {
@@ -83,6 +84,7 @@ function Inner({ pane: { selection }, index, active, count }: Props): JSX.Elemen
         aria-label={count > 1 ? t('viewer.paneImage', { number: index + 1, count }) : t('viewer.image')} aria-current={count > 1 ? active : undefined}
       />
       <BoxOverlay />
+      {!active && <ReferenceLine />}
       <MeasureOverlay />
       <Corners />
       {!shown && <div className="pane-message dim"><span>{t('viewer.emptyPane')}</span></div>}

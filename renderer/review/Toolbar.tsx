@@ -4,7 +4,7 @@ import type { JSX } from 'react';
 import { useTranslation } from 'react-i18next';
 import { modelOf } from '../state/selectors.ts';
 import { ToolButton } from '../ui/ActionButton.tsx';
-import { useAppState, useView, useViewer } from '../ui/app.ts';
+import { useApp, useAppState, useView, useViewer } from '../ui/app.ts';
 import { windowValue } from '../ui/format.ts';
 import { sameVoi, type Preset } from '../viewport/presentation.ts';
 import { LayoutMenu } from './LayoutMenu.tsx';
@@ -43,6 +43,7 @@ export function Toolbar(): JSX.Element {
 
 function Presets(): JSX.Element {
   const { t } = useTranslation();
+  const { viewers } = useApp();
   const viewer = useViewer();
   const presets = useView((v) => v.facts?.presets);
   const voi = useView((v) => v.presentation?.voi ?? null);
@@ -62,7 +63,7 @@ function Presets(): JSX.Element {
       value={current?.id ?? null}
       onChange={(id) => {
         const preset = presets?.find((p) => p.id === id);
-        if (preset) viewer.setVoi(preset.voi);
+        if (preset) viewers.window(viewer, (each) => each.setVoi(preset.voi));
       }}
       renderOption={({ option }) => <span className="preset"><span className="grow">{option.label}</span><span className="dim">{numbers(presets?.find((p) => p.id === option.value))}</span></span>}
       comboboxProps={{ width: 230, position: 'bottom-start' }}

@@ -14,7 +14,7 @@ const NOTCH = 60;
 
 /** @param pane its index: what is done in it makes it the active one */
 export function usePointer(ref: RefObject<HTMLElement | null>, pane: number): void {
-  const { session, measurer, perform } = useApp();
+  const { session, viewers, measurer, perform } = useApp();
   const viewer = useViewer();
   useEffect(() => {
     const element = ref.current!;
@@ -31,6 +31,12 @@ export function usePointer(ref: RefObject<HTMLElement | null>, pane: number): vo
       return { key: sliceKey(drawn), at: { x: Math.min(facts.columns, Math.max(0, x)), y: Math.min(facts.rows, Math.max(0, y)) } };
     };
 
+    /** About the same place of each pane that goes along. */
+    const zoom = (factor: number, x: number, y: number): void => {
+      const about = viewer.fromCentre({ x, y });
+      viewers.move(viewer, (each) => each.zoom(factor, about));
+    };
+
     const down = (event: PointerEvent): void => {
       if (drag) return;
       session.activate(pane);
@@ -39,7 +45,7 @@ export function usePointer(ref: RefObject<HTMLElement | null>, pane: number): vo
       const image = isKind(tool) ? onImage(event.clientX, event.clientY) : null;
       if (image && isKind(tool)) measurer.press(image.key, tool, image.at);
       drag = { tool, x: event.clientX, y: event.clientY, rest: 0, startX: event.clientX, startY: event.clientY };
-      viewer.setInteracting(true);
+      viewers.setInteracting(viewer, true);
     };
     const move = (event: PointerEvent): void => {
       const image = measurer.store.get().drawing && (!drag || isKind(drag.tool)) ? onImage(event.clientX, event.clientY) : null;
@@ -49,9 +55,9 @@ export function usePointer(ref: RefObject<HTMLElement | null>, pane: number): vo
       const dy = event.clientY - drag.y;
       drag.x = event.clientX;
       drag.y = event.clientY;
-      if (drag.tool === 'window') viewer.dragWindow(dx, dy);
-      else if (drag.tool === 'pan') viewer.pan(dx, dy);
-      else if (drag.tool === 'zoom') viewer.zoom(Math.exp(-dy / 150), { x: drag.startX, y: drag.startY });
+      if (drag.tool === 'window') viewers.window(viewer, (each) => each.dragWindow(dx, dy));
+      else if (drag.tool === 'pan') viewers.move(viewer, (each) => each.pan(dx, dy));
+      else if (drag.tool === 'zoom') zoom(Math.exp(-dy / 150), drag.startX, drag.startY);
       else {
         drag.rest += dy;
         const steps = Math.trunc(drag.rest / STEP);
@@ -63,16 +69,16 @@ export function usePointer(ref: RefObject<HTMLElement | null>, pane: number): vo
       const image = drag && isKind(drag.tool) ? onImage(event.clientX, event.clientY) : null;
       if (image) measurer.release(image.key, image.at);
       drag = null;
-      viewer.setInteracting(false);
+      viewers.setInteracting(viewer, false);
     };
     const turn = (event: WheelEvent): void => {
       event.preventDefault();
       session.activate(pane);
       const stack = (shownNow(session.store.get())?.count ?? 0) > 1;
       if (event.ctrlKey || !stack) {
-        viewer.setInteracting(true);
-        viewer.zoom(Math.exp(-event.deltaY / 400), { x: event.clientX, y: event.clientY });
-        viewer.setInteracting(false);
+        viewers.setInteracting(viewer, true);
+        zoom(Math.exp(-event.deltaY / 400), event.clientX, event.clientY);
+        viewers.setInteracting(viewer, false);
         return;
       }
       wheel += event.deltaY;
@@ -115,5 +121,5 @@ export function usePointer(ref: RefObject<HTMLElement | null>, pane: number): vo
       element.removeEventListener('dblclick', twice);
       element.removeEventListener('contextmenu', noMenu);
     };
-  }, [ref, pane, session, viewer, measurer, perform]);
+  }, [ref, pane, session, viewers, viewer, measurer, perform]);
 }

@@ -6,6 +6,8 @@ export interface Pane {
   /** Stays with the pane when panes change places: its viewer is known by it. */
   id: number;
   selection: Selection | null;
+  /** Place in the stack where stacks that are scrolled together have their common zero. */
+  offset: number;
 }
 
 export interface Layout {
@@ -25,7 +27,7 @@ export interface Panes {
 
 export const MOST = 3;
 export const LAYOUTS: readonly Layout[] = [1, 2, 3].flatMap((rows) => [1, 2, 3].map((columns) => ({ rows, columns })));
-export const INITIAL_PANES: Panes = { layout: { rows: 1, columns: 1 }, panes: Array.from({ length: MOST * MOST }, (_, id) => ({ id, selection: null })), active: 0, maximised: false };
+export const INITIAL_PANES: Panes = { layout: { rows: 1, columns: 1 }, panes: Array.from({ length: MOST * MOST }, (_, id) => ({ id, selection: null, offset: 0 })), active: 0, maximised: false };
 
 export const countPanes = ({ rows, columns }: Layout): number => rows * columns;
 export const activePane = ({ panes, active }: Panes): Pane => panes[active]!;
@@ -35,10 +37,8 @@ export const shownNow = (state: Panes & { library: Library }): Shown | null => s
 
 export const visiblePanes = (state: Panes): Pane[] => (state.maximised ? [activePane(state)] : state.panes.slice(0, countPanes(state.layout)));
 
-const replaced = (panes: readonly Pane[], index: number, selection: Selection | null): Pane[] => panes.map((pane, i) => (i === index ? { ...pane, selection } : pane));
-
 /** Shows it in the pane (by default the active one), which becomes the active one. */
-export const withSelection = ({ panes, active }: Panes, selection: Selection, index = active): Pick<Panes, 'panes' | 'active'> => ({ panes: replaced(panes, index, selection), active: index });
+export const withSelection = ({ panes, active }: Panes, selection: Selection, index = active, offset = selection.position): Pick<Panes, 'panes' | 'active'> => ({ panes: panes.map((pane, i) => (i === index ? { ...pane, selection, offset } : pane)), active: index });
 
 /** The active pane comes along into a smaller layout; in a larger one panes that are still empty take the series of its study that are not seen yet. */
 export function withLayout(state: Panes, layout: Layout, library: Library): Panes {

@@ -6,6 +6,7 @@ import type { MeasurementRow } from '../../src/contract/measurement.ts';
 import type { AddModelReport } from '../../src/contract/report.ts';
 import { ModelAdder } from './adding.ts';
 import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns } from './selectors.ts';
+import { joined, scrolled } from './together.ts';
 import { beside, reselectPanes, selectionOf, shownNow, withLayout, withSelection, type Layout } from './panes.ts';
 
 /** Comparisons kept in the window; the oldest go first. */
@@ -72,7 +73,7 @@ export class Session {
 
   /** Into the active pane, or another, which becomes the active one. */
   select(seriesUid: string, position = 0, pane?: number): void {
-    this.store.set((state) => ({ ...withSelection(state, { seriesUid, position }, pane), workspace: 'review' }));
+    this.store.set((state) => ({ ...withSelection(state, { seriesUid, position }, pane, position - state.together.place), workspace: 'review' }));
     this.runOnOpen();
   }
 
@@ -90,6 +91,11 @@ export class Session {
     this.store.set((state) => withLayout(state, layout, state.library));
   }
 
+  /** Scrolls the seen stacks together, from where they are, or each by itself. */
+  joinScrolling(): void {
+    this.store.set((state) => ({ ...joined(state), together: { ...state.together, scroll: !state.together.scroll, place: 0 } }));
+  }
+
   /** Moves in the active pane's stack; stops at its ends. */
   scrollTo(position: number): void {
     const state = this.store.get();
@@ -98,7 +104,7 @@ export class Session {
     if (!found) return;
     const clamped = Math.min(countSlices(found.series) - 1, Math.max(0, position));
     if (clamped === selection.position) return;
-    this.store.set((now) => withSelection(now, { ...selection, position: clamped }));
+    this.store.set((now) => scrolled(now, clamped));
     this.runOnOpen();
   }
 

@@ -6,6 +6,7 @@ import type { AppInfo, BoardStatus, EventPayload, ModelInfo } from '../../src/co
 import type { Library } from '../../src/contract/dicom.ts';
 import type { Kind } from '../measure/measure.ts';
 import { INITIAL_PANES, type Panes } from './panes.ts';
+import type { Together } from './together.ts';
 
 export type Workspace = 'review' | 'models' | 'boards' | 'settings';
 export type ViewTool = 'window' | 'pan' | 'zoom' | 'scroll';
@@ -57,6 +58,9 @@ export interface AppState extends Panes {
   scan: EventPayload<'library.progress'> | null;
   workspace: Workspace;
   tool: Tool;
+  together: Together;
+  /** Where the active pane's slice crosses the others is drawn. */
+  lines: boolean;
   models: readonly ModelInfo[];
   modelProblems: ReadonlyArray<{ name: string; message: string }>;
   modelId: string | null;
@@ -81,6 +85,8 @@ export const INITIAL_STATE: AppState = {
   workspace: 'review',
   ...INITIAL_PANES,
   tool: 'window',
+  together: { scroll: false, move: false, window: false, place: 0 },
+  lines: true,
   models: [],
   modelProblems: [],
   modelId: null,

@@ -5,7 +5,7 @@ import type { ModelInfo } from '../../src/contract/ipc.ts';
 
 export const instance = (id: string, change: Partial<InstanceInfo> = {}): InstanceInfo => ({
   id, sopInstanceUid: `1.2.${id}`, sopClassUid: '', transferSyntaxUid: '', fileName: `${id}.dcm`, modality: 'DX', instanceNumber: 1, rows: 4, columns: 4, frames: 1,
-  photometricInterpretation: 'MONOCHROME2', bodyPart: 'CHEST', viewPosition: 'AP', laterality: '', patientOrientation: [], slicePosition: null, spacing: null, regions: [], pixelAspect: 1,
+  photometricInterpretation: 'MONOCHROME2', bodyPart: 'CHEST', viewPosition: 'AP', laterality: '', patientOrientation: [], slicePosition: null, frameOfReferenceUid: '', planes: [], spacing: null, regions: [], pixelAspect: 1,
   windows: [], frameTime: null, qualityControl: false, lossy: false, ...change,
 });
 export const series = (uid: string, instances: InstanceInfo[]): SeriesInfo => ({ uid, number: 1, description: uid, modality: instances[0]?.modality ?? '', instances });

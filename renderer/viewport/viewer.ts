@@ -152,9 +152,14 @@ export class Viewer {
     this.change((p) => (p.voi ? { ...p, voi } : p));
   }
 
+  /** The newest asked for. */
+  get voi(): Voi | null {
+    return this.viewport?.presentation?.voi ?? null;
+  }
+
   dragWindow(dx: number, dy: number): void {
     const { facts } = this.view.get();
-    const voi = this.viewport?.presentation?.voi;
+    const { voi } = this;
     if (facts && voi) this.setVoi(dragWindow(voi, dx, dy, facts.range.high - facts.range.low));
   }
 
@@ -164,9 +169,14 @@ export class Viewer {
     this.change((p) => panBy(p, dx * ratio, dy * ratio, this.viewport?.image?.aspect));
   }
 
-  /** About a point in client coordinates, or the centre. */
-  zoom(factor: number, client?: Point): void {
-    this.change((p) => zoomAbout(p, factor, client && this.viewport ? this.viewport.fromCentre(client) : { x: 0, y: 0 }, this.viewport?.image?.aspect));
+  /** About a point as `fromCentre` gives it, or the centre. */
+  zoom(factor: number, about: Point = { x: 0, y: 0 }): void {
+    this.change((p) => zoomAbout(p, factor, about, this.viewport?.image?.aspect));
+  }
+
+  /** A point in client coordinates from the pane's centre, in device pixels. */
+  fromCentre(client: Point): Point {
+    return this.viewport?.fromCentre(client) ?? { x: 0, y: 0 };
   }
 
   fit(): void {

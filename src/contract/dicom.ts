@@ -30,6 +30,12 @@ export type Spacing = z.infer<typeof Spacing>;
 export const SpacingRegion = z.object({ left: z.number(), top: z.number(), right: z.number(), bottom: z.number(), row: z.number().positive(), column: z.number().positive() });
 export type SpacingRegion = z.infer<typeof SpacingRegion>;
 
+const Triple = z.tuple([z.number(), z.number(), z.number()]);
+
+/** Where a picture lies (PS3.3 C.7.6.2.1.1): the centre of its first pixel (mm in its frame of reference), and unit vectors along a row and down a column. */
+export const Plane = z.object({ position: Triple, row: Triple, column: Triple });
+export type Plane = z.infer<typeof Plane>;
+
 export const InstanceInfo = z.object({
   /** Opaque; minted by the host, never a path. */
   id: z.string(),
@@ -51,6 +57,10 @@ export const InstanceInfo = z.object({
   patientOrientation: z.array(z.string()),
   /** ImagePositionPatient · slice normal (mm), for ordering a stack; null without geometry. */
   slicePosition: z.number().nullable(),
+  /** (0020,0052); '' where there is none: then positions of different instances mean nothing to one another. */
+  frameOfReferenceUid: z.string(),
+  /** One a frame, or one of all; empty without geometry. */
+  planes: z.array(Plane),
   /** Of the whole image; null where the file says nothing usable. */
   spacing: Spacing.nullable(),
   /** Of parts of it; where there are some, no other spacing holds. */

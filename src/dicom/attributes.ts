@@ -89,7 +89,7 @@ export function windowsOf(file: DicomFile, frame: number): Window[] {
 }
 
 /** Image Orientation (Patient): direction cosines of a row, then of a column; null without. */
-function orientationOf(file: DicomFile, frame: number): number[] | null {
+export function orientationOf(file: DicomFile, frame: number): number[] | null {
   const cosines = group(file, frame, T.PlaneOrientationSequence).numbers(T.ImageOrientationPatient);
   return cosines.length === 6 && cosines.every(Number.isFinite) && cosines.some((cosine) => cosine !== 0) ? cosines : null;
 }

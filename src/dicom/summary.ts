@@ -5,6 +5,7 @@ import { stripped } from './charset.ts';
 import type { DataSet } from './dataset.ts';
 import { DicomError } from './errors.ts';
 import type { DicomFile } from './parse.ts';
+import { planesOf } from './plane.ts';
 import { pixelAspectOf, regionsOf, spacingOf } from './spacing.ts';
 import { T } from './tags.ts';
 import { isWithoutImage, sopClassName, UID } from './uids.ts';
@@ -97,6 +98,8 @@ export function summarise(file: DicomFile, origin: { id: string; fileName: strin
       laterality: dataSet.string(T.ImageLaterality) || dataSet.string(T.Laterality) || anatomy.string(T.FrameLaterality),
       patientOrientation: patientOrientation(file),
       slicePosition: slicePosition(file, 0),
+      frameOfReferenceUid: dataSet.string(T.FrameOfReferenceUID),
+      planes: planesOf(file, header.frames),
       spacing: spacingOf(file, 0),
       regions: regionsOf(file),
       pixelAspect: pixelAspectOf(file, 0),

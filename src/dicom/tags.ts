@@ -55,6 +55,7 @@ export const T = {
   ImageLaterality: tag(0x00200062, 'CS'),
   FrameAnatomySequence: tag(0x00209071, 'SQ'),
   FrameLaterality: tag(0x00209072, 'CS'),
+  FrameOfReferenceUID: tag(0x00200052, 'UI'),
   PlanePositionSequence: tag(0x00209113, 'SQ'),
   PlaneOrientationSequence: tag(0x00209116, 'SQ'),
   SamplesPerPixel: tag(0x00280002, 'US'),

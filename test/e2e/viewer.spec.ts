@@ -1,9 +1,12 @@
 /** The viewer's panes and what goes between them, in the real window. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Locator, Page } from 'playwright';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ROOT } from '../support/data.ts';
+import { writeDicom, type Elements } from '../support/dicom-writer.ts';
 import { withApp } from './app.ts';
 
 const SAMPLES = join(ROOT, 'models/samples');
@@ -117,5 +120,106 @@ describe('panes', () => {
     await page.setViewportSize(size);
     await page.keyboard.press('Alt+1');
     await expect.poll(() => page.getByTestId('pane').count()).toBe(1);
+  });
+});
+
+/** Pictures of one patient and frame of reference: axial ones 5 mm apart, others 10 mm apart, and a coronal one across them all. */
+function writeOrthogonal(folder: string): void {
+  const image = (name: string, seriesUid: string, number: number, description: string, position: string, orientation: string): void => {
+    const pixels = Uint16Array.from({ length: 64 * 64 }, (_, i) => 200 + ((i % 64) >> 3) * 20 + number);
+    const elements: Elements = {
+      '00080008': ['CS', 'ORIGINAL\\PRIMARY'], '00080018': ['UI', `${seriesUid}.${number}`], '00080060': ['CS', 'CT'], '0008103E': ['LO', description], '0020000D': ['UI', '1.2.826.0.1.3680043.10.7'], '0020000E': ['UI', seriesUid],
+      '00200013': ['IS', String(number)], '00200032': ['DS', position], '00200037': ['DS', orientation], '00200052': ['UI', '1.2.826.0.1.3680043.10.8'],
+      '00280010': ['US', 64], '00280011': ['US', 64], '00280030': ['DS', '1\\1'], '00281050': ['DS', '300'], '00281051': ['DS', '400'], '00281052': ['DS', '0'], '00281053': ['DS', '1'], '00281054': ['LO', 'HU'],
+    };
+    writeFileSync(join(folder, name), writeDicom({ elements, pixels }));
+  };
+  for (let i = 0; i < 12; i++) image(`thin-${i}.dcm`, '1.2.826.0.1.3680043.10.7.1', i + 1, 'Thin', `0\\0\\${i * 5}`, '1\\0\\0\\0\\1\\0');
+  for (let i = 0; i < 6; i++) image(`thick-${i}.dcm`, '1.2.826.0.1.3680043.10.7.2', i + 1, 'Thick', `0\\0\\${i * 10}`, '1\\0\\0\\0\\1\\0');
+  image('coronal.dcm', '1.2.826.0.1.3680043.10.7.3', 1, 'Coronal', '0\\32\\60', '1\\0\\0\\0\\0\\-1');
+}
+
+describe('panes together', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'fabriclens-viewer-'));
+  writeOrthogonal(folder);
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const app = withApp({ args: [folder] });
+  beforeAll(async () => {
+    const { page } = app();
+    await page.locator('.pane[data-status=shown]').waitFor();
+    await series(page, 'Thin').click();
+    await page.keyboard.press('Alt+3');
+    await pane(page, 2).and(page.locator('[data-status=shown]')).waitFor();
+    await series(page, 'Thick').dragTo(pane(page, 1));
+    await series(page, 'Coronal').dragTo(pane(page, 2));
+    await pane(page, 2).getByTestId('stack-position').getByText('1/1').waitFor();
+    await pane(page, 1).getByTestId('stack-position').getByText('1/6').waitFor();
+    await pane(page, 0).getByTestId('viewport').focus();
+  });
+
+  test('the line of the active slice lies where it crosses the other picture, and moves with it', async () => {
+    const { page } = app();
+    const level = async (): Promise<number> => {
+      const [y1, y2] = await pane(page, 2).locator('.reference-line').evaluate((line) => [Number(line.getAttribute('y1')), Number(line.getAttribute('y2'))]);
+      expect(y1).toBeCloseTo(y2!, 3);
+      return y1!;
+    };
+    const { height, width } = (await pane(page, 2).boundingBox())!;
+    // 64 mm over the shorter side; the picture's first row is at 60 mm, the middle between rows 31 and 32.
+    const of = (z: number): number => height / 2 + (60 + 0.5 - z - 32) * (Math.min(height, width) / 64);
+    await expect.poll(level).toBeCloseTo(of(0), 0);
+    await page.keyboard.press('PageDown');
+    await expect.poll(level).toBeCloseTo(of(5), 0);
+    expect(await pane(page, 0).getByTestId('reference').count() + await pane(page, 1).getByTestId('reference').count()).toBe(0);
+    await page.keyboard.press('Shift+R');
+    await expect.poll(() => page.getByTestId('reference').count()).toBe(0);
+    await page.keyboard.press('Shift+R');
+    await page.keyboard.press('Home');
+  });
+
+  test('scrolled together, stacks of other thickness stay at the same level; apart again, they do not', async () => {
+    const { page } = app();
+    await page.getByTestId('layout-menu').click();
+    await page.getByTestId('action-together.scroll').click();
+    await pane(page, 0).getByTestId('viewport').focus();
+    for (let i = 0; i < 6; i++) await page.keyboard.press('PageDown');
+    await expect.poll(() => said(page, 0, 'stack-position')).toContain('7/12');
+    expect(await said(page, 1, 'stack-position')).toContain('4/6');
+    await page.keyboard.press('Alt+ArrowRight');
+    await page.keyboard.press('End');
+    await expect.poll(() => said(page, 0, 'stack-position')).toContain('11/12');
+    await page.keyboard.press('Shift+S');
+    await page.keyboard.press('Home');
+    await expect.poll(() => said(page, 1, 'stack-position')).toContain('1/6');
+    expect(await said(page, 0, 'stack-position')).toContain('11/12');
+  });
+
+  test('zoom, pan and window go together when joined, and not before', async () => {
+    const { page } = app();
+    const zooms = (): Promise<string[]> => page.locator('.pane').evaluateAll((panes) => panes.map((each) => each.querySelector('canvas')!.width + each.querySelector('[data-testid=zoom]')!.textContent!));
+    const before = await zooms();
+    await page.keyboard.press('+');
+    await expect.poll(async () => (await zooms())[1]).not.toBe(before[1]);
+    expect((await zooms())[0]).toBe(before[0]);
+    await page.keyboard.press('f');
+    await page.keyboard.press('Shift+Z');
+    await page.keyboard.press('Shift+W');
+    const box = (await pane(page, 1).boundingBox())!;
+    await page.keyboard.press('z');
+    await page.mouse.move(box.x + 100, box.y + 100);
+    await page.mouse.down();
+    await page.mouse.move(box.x + 100, box.y + 40, { steps: 3 });
+    await page.mouse.up();
+    await expect.poll(async () => new Set(await zooms()).size).toBe(1);
+    expect((await zooms())[0]).not.toBe(before[0]);
+    await page.keyboard.press('w');
+    const level = await said(page, 0, 'window-level');
+    await page.mouse.move(box.x + 100, box.y + 100);
+    await page.mouse.down();
+    await page.mouse.move(box.x + 160, box.y + 130, { steps: 3 });
+    await page.mouse.up();
+    await expect.poll(() => said(page, 0, 'window-level')).not.toBe(level);
+    await expect.poll(async () => new Set([await said(page, 0, 'window-level'), await said(page, 1, 'window-level'), await said(page, 2, 'window-level')]).size).toBe(1);
+    expect(await axe(page)).toEqual([]);
   });
 });
