@@ -52,7 +52,7 @@ export function pixelHeader(file: DicomFile): PixelHeader {
   if (rows < 1 || columns < 1) throw new DicomError('corrupt', `the image is ${columns} × ${rows} pixels`);
   if (!(frames >= 1 && frames <= 1_000_000)) throw new DicomError('corrupt', `Number of Frames (0028,0008) is ${declared}`);
   if (samples !== 1 && samples !== 3) throw new DicomError('corrupt', `Samples per Pixel (0028,0002) is ${samples}; 1 and 3 can be shown`);
-  if (![1, 8, 12, 16, 32, 64].includes(bitsAllocated) || bitsStored < 1 || bitsStored > bitsAllocated || (bitsAllocated === 64 && pixelData === 'integer')) {
+  if (bitsAllocated < 1 || bitsStored < 1 || bitsStored > bitsAllocated || (bitsAllocated > 32 && pixelData === 'integer')) {
     throw new DicomError('corrupt', `pixels of ${bitsStored} bits in ${bitsAllocated} cannot be shown`);
   }
   return {

@@ -4,6 +4,8 @@ export interface Budgets {
   inflatedBytes: number;
   /** Largest decoded frame (bytes): rows × columns × samples × bytes a sample. */
   frameBytes: number;
+  /** Largest sum of what decoding one frame allocates (bytes): the decoder's samples, the stored values, the colours. */
+  decodeBytes: number;
   /** Data elements and items of one file, sequences included. */
   elements: number;
   /** Nesting of sequences. */
@@ -13,6 +15,7 @@ export interface Budgets {
 export const DEFAULT_BUDGETS: Readonly<Budgets> = {
   inflatedBytes: 256 * 2 ** 20,
   frameBytes: 512 * 2 ** 20,
+  decodeBytes: 640 * 2 ** 20,
   elements: 2_000_000,
   depth: 32,
 };

@@ -9,7 +9,7 @@ const truncated = (what: string): DicomError => new DicomError('truncated', `pix
 
 /**
  * A view of the bytes of `frame`, and the bit that it begins at (1- and 12-bit frames need not begin on a byte).
- * Eight-bit pixels in big endian OW come as a copy: bytes of a 16-bit word change places, whichever frame they belong to.
+ * Pixels that are no words, in big endian OW, come as a copy: bytes of a 16-bit word change places, whichever frame they belong to.
  */
 export function nativeFrame(file: DicomFile, element: Element, header: PixelHeader, frame: number, samples: number): { bytes: Uint8Array; firstBit: number } {
   const { source } = file.dataSet;
@@ -24,9 +24,10 @@ export function nativeFrame(file: DicomFile, element: Element, header: PixelHead
     throw new DicomError('corrupt', `the pixel data have ${element.length} bytes, but ${header.frames} frame(s) of ${header.columns} × ${header.rows} need ${Math.ceil((bits * header.frames) / 8)}`);
   }
   const bytes = source.bytes.subarray(element.offset + start, element.offset + end);
-  if (source.littleEndian || element.vr !== 'OW' || header.bitsAllocated !== 8) return { bytes, firstBit: from - start * 8 };
+  const firstBit = from - start * 8;
+  if (source.littleEndian || element.vr !== 'OW' || header.bitsAllocated % 16 === 0) return { bytes, firstBit };
   const all = source.bytes.subarray(element.offset, element.offset + element.length);
-  return { bytes: bytes.map((_, i) => all[(start + i) ^ 1] ?? 0), firstBit: 0 };
+  return { bytes: bytes.map((_, i) => all[(start + i) ^ 1] ?? 0), firstBit };
 }
 
 /** Whether a fragment begins an image of its own: JPEG family SOI, JPEG 2000 SOC, or a JP2 signature box. */

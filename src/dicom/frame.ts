@@ -6,6 +6,7 @@ import type { Budgets } from './budgets.ts';
 import { withDefaults } from './budgets.ts';
 import type { Codecs } from './codecs.ts';
 import { paletteToRgba, toRgba } from './colour.ts';
+import type { Element } from './dataset.ts';
 import { encapsulatedFrame, nativeFrame } from './encapsulated.ts';
 import { DicomError } from './errors.ts';
 import { applyModality } from './grey.ts';
@@ -30,10 +31,15 @@ const NATIVE = new Set<string>([UID.ImplicitLittleEndian, UID.ExplicitLittleEndi
 const JPEG_FAMILY = /^1\.2\.840\.10008\.1\.2\.4\.(5[0-9]|6[0-6]|70|8[01]|9[0-3]|20[1-3])$/;
 const LOSSLESS = /\.4\.(57|70|80|90|92|201|202)$/;
 
+/** Two pixels share their chroma, in encodings that leave the frame as it is. */
+const isSubsampled = (header: PixelHeader): boolean => header.samples === 3 && /^YBR_(FULL|PARTIAL)_422$/.test(header.photometric) && header.bitsAllocated === 8;
+
+const elementOf = ({ dataSet }: DicomFile, { pixelData }: PixelHeader): Element =>
+  dataSet.get(pixelData === 'float' ? T.FloatPixelData : pixelData === 'double' ? T.DoubleFloatPixelData : T.PixelData)!;
+
 async function readSamples(file: DicomFile, header: PixelHeader, frame: number, codecs: Codecs): Promise<Samples> {
   const { dataSet, transferSyntax } = file;
-  const tag = header.pixelData === 'float' ? T.FloatPixelData : header.pixelData === 'double' ? T.DoubleFloatPixelData : T.PixelData;
-  const element = dataSet.get(tag)!;
+  const element = elementOf(file, header);
   const plain = { photometric: header.photometric, planar: header.planar && header.samples > 1 };
 
   if (!element.encapsulated) {
@@ -41,14 +47,11 @@ async function readSamples(file: DicomFile, header: PixelHeader, frame: number, 
       throw new DicomError('corrupt', `the file says ${transferSyntaxName(transferSyntax)} but its pixel data are not encapsulated`);
     }
     if (!NATIVE.has(transferSyntax)) throw unsupported(transferSyntax);
-    const subsampled = header.samples === 3 && /^YBR_(FULL|PARTIAL)_422$/.test(header.photometric) && header.bitsAllocated === 8;
+    const subsampled = isSubsampled(header);
     const count = samplesPerFrame(header, subsampled);
     const { littleEndian } = dataSet.source;
     const { bytes, firstBit } = nativeFrame(file, element, header, frame, count);
-    if (firstBit !== 0 && (header.bitsAllocated === 1 || header.bitsAllocated === 12)) {
-      return { ...plain, values: storedValues(unpack(bytes, firstBit, count, header.bitsAllocated), header), subsampled };
-    }
-    return { ...plain, values: nativeSamples(bytes, header, littleEndian, subsampled), subsampled };
+    return { ...plain, values: nativeSamples(bytes, firstBit, header, littleEndian, subsampled), subsampled };
   }
 
   const encoded = encapsulatedFrame(file, element, header, frame);
@@ -59,15 +62,17 @@ async function readSamples(file: DicomFile, header: PixelHeader, frame: number, 
       const packed = decodeRle(encoded, Math.ceil(pixels / 8), 1, 1);
       return { ...plain, values: storedValues(unpack(packed, 0, pixels, 1), header), planar: false, subsampled: false };
     }
+    if (header.bitsAllocated % 8 !== 0) throw new DicomError('corrupt', `RLE has no cells of ${header.bitsAllocated} bits`);
     const bytes = decodeRle(encoded, pixels, header.samples, header.bitsAllocated / 8);
-    return { ...plain, values: nativeSamples(bytes, header, true, false), planar: false, subsampled: false };
+    return { ...plain, values: nativeSamples(bytes, 0, header, true, false), planar: false, subsampled: false };
   }
-  if (transferSyntax === UID.DeflatedImageFrame) {
-    const size = Math.ceil((pixels * header.samples * header.bitsAllocated) / 8);
+  if (transferSyntax === UID.DeflatedImageFrame || transferSyntax === UID.EncapsulatedUncompressed) {
+    const subsampled = isSubsampled(header);
+    const size = Math.ceil((samplesPerFrame(header, subsampled) * header.bitsAllocated) / 8);
     // A whole frame and the padding that makes it even.
-    const { bytes } = inflateRaw(encoded, size + 1, `frame ${frame + 1}`);
-    if (bytes.length < size) throw new DicomError('corrupt', `frame ${frame + 1} inflates to ${bytes.length} bytes where ${size} are needed`);
-    return { ...plain, values: nativeSamples(bytes, header, true, false), subsampled: false };
+    const bytes = transferSyntax === UID.DeflatedImageFrame ? inflateRaw(encoded, size + 1, `frame ${frame + 1}`).bytes : encoded;
+    if (bytes.length < size) throw new DicomError('corrupt', `frame ${frame + 1} has ${bytes.length} bytes where ${size} are needed`);
+    return { ...plain, values: nativeSamples(bytes, 0, header, true, subsampled), subsampled };
   }
   if (!JPEG_FAMILY.test(transferSyntax)) throw unsupported(transferSyntax);
   const decoded = await codecs.decode(encoded, header);
@@ -119,7 +124,7 @@ export async function decodeFrame(file: DicomFile, frame: number, codecs: Codecs
   const limits = withDefaults(budgets);
   const header = pixelHeader(file);
   if (!Number.isInteger(frame) || frame < 0 || frame >= header.frames) throw new DicomError('corrupt', `there is no frame ${frame + 1}, the object has ${header.frames}`);
-  checkFrameBudget(header, limits.frameBytes);
+  checkFrameBudget(header, elementOf(file, header).encapsulated !== undefined, limits);
   const { rows, columns } = header;
   const { values, photometric, planar, subsampled } = await readSamples(file, header, frame, codecs);
   if (header.samples === 3) return { kind: 'colour', rows, columns, rgba: toRgba(values, header, photometric, planar, subsampled) };

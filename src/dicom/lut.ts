@@ -70,7 +70,7 @@ export function voisOf(file: DicomFile, frame: number, header: PixelHeader, moda
     .filter(({ width }) => fn !== 'LINEAR' || width >= 1)
     .map(({ center, width }): Voi => ({ kind: 'window', center, width, function: fn }));
   const signed = modality.kind === 'linear' && (header.signed || modality.intercept < 0);
-  const tables = file.dataSet.items(T.VOILUTSequence).flatMap((item): Voi[] => {
+  const tables = (set.has(T.VOILUTSequence) ? set : file.dataSet).items(T.VOILUTSequence).flatMap((item): Voi[] => {
     const lut = readLut(item, T.LUTDescriptor, T.LUTData, signed);
     if (!lut) return [];
     const largest = lut.values.reduce((a, b) => Math.max(a, b), 0);

@@ -1,6 +1,7 @@
 /** Bytes of one frame to stored values: cell widths, bit masks, sign extension, byte order, range. */
 import type { StoredPixels } from '../contract/pixels.ts';
 import type { PixelHeader } from './attributes.ts';
+import type { Budgets } from './budgets.ts';
 import { DicomError } from './errors.ts';
 
 /** Samples as they lie in the frame, before masking. YBR_FULL_422 in native encoding shares chroma between two pixels. */
@@ -22,21 +23,31 @@ function cells(bytes: Uint8Array, count: number, bits: number, littleEndian: boo
 }
 
 /**
- * Cells of 1 or 12 bits, packed from the least significant bit on (PS3.5 8.1.1, annex D); frames follow one another without padding.
+ * Cells of any width, packed from the least significant bit on (PS3.5 8.1.1, annex D); frames follow one another without padding.
  * @param firstBit of the frame, within `bytes`.
  */
-export function unpack(bytes: Uint8Array, firstBit: number, count: number, bits: 1 | 12): Uint8Array | Uint16Array {
-  const out = bits === 1 ? new Uint8Array(count) : new Uint16Array(count);
+export function unpack(bytes: Uint8Array, firstBit: number, count: number, bits: number): Uint8Array | Uint16Array | Uint32Array {
+  const out = bits <= 8 ? new Uint8Array(count) : bits <= 16 ? new Uint16Array(count) : new Uint32Array(count);
   if (bits === 1) {
     for (let i = 0, bit = firstBit; i < count; i++, bit++) out[i] = (bytes[bit >> 3]! >> (bit & 7)) & 1;
-  } else {
-    for (let i = 0, bit = firstBit; i < count; i++, bit += 12) {
-      const at = Math.floor(bit / 8);
-      out[i] = bit % 8 === 0 ? bytes[at]! | ((bytes[at + 1]! & 0x0f) << 8) : (bytes[at]! >> 4) | (bytes[at + 1]! << 4);
+    return out;
+  }
+  for (let i = 0, bit = firstBit; i < count; i++) {
+    let value = 0;
+    for (let have = 0; have < bits; ) {
+      const from = bit % 8;
+      const take = Math.min(8 - from, bits - have);
+      value += ((bytes[(bit - from) / 8]! >> from) & ((1 << take) - 1)) * 2 ** have;
+      have += take;
+      bit += take;
     }
+    out[i] = value;
   }
   return out;
 }
+
+/** Whether cells are whole words of the machine's, which need no unpacking. */
+const wholeCells = (bits: number): boolean => bits === 8 || bits === 16 || bits === 32;
 
 /** Masks to Bits Stored below High Bit and extends the sign; in place, the result may be a view of another type on the same memory. */
 export function storedValues(raw: Uint8Array | Uint16Array | Uint32Array, header: Pick<PixelHeader, 'bitsStored' | 'highBit' | 'signed'>): StoredPixels {
@@ -60,8 +71,8 @@ export function storedValues(raw: Uint8Array | Uint16Array | Uint32Array, header
   return out;
 }
 
-/** Stored values of a frame in a native (not encapsulated) encoding. `bytes` begins at the frame and holds all of it. */
-export function nativeSamples(bytes: Uint8Array, header: PixelHeader, littleEndian: boolean, subsampled: boolean): StoredPixels {
+/** Stored values of a frame in a native (not encapsulated) encoding. `bytes` holds all of it, from `firstBit` on (of cells that are no whole words). */
+export function nativeSamples(bytes: Uint8Array, firstBit: number, header: PixelHeader, littleEndian: boolean, subsampled: boolean): StoredPixels {
   const count = samplesPerFrame(header, subsampled);
   if (header.pixelData !== 'integer') {
     const raw = bytes.slice(0, count * (header.bitsAllocated / 8));
@@ -76,7 +87,7 @@ export function nativeSamples(bytes: Uint8Array, header: PixelHeader, littleEndi
     return out;
   }
   const bits = header.bitsAllocated;
-  if (bits === 1 || bits === 12) return storedValues(unpack(bytes, 0, count, bits), header);
+  if (!wholeCells(bits)) return storedValues(unpack(bytes, firstBit, count, bits), header);
   return storedValues(cells(bytes, count, bits, littleEndian), header);
 }
 
@@ -95,10 +106,18 @@ export function valueRange(pixels: StoredPixels, padding: [number, number] | nul
   return { min, max };
 }
 
-/** @throws DicomError `too-large` when a decoded frame would exceed the budget. Called before anything is allocated. */
-export function checkFrameBudget(header: PixelHeader, limit: number): void {
-  const bytes = header.rows * header.columns * Math.max(header.samples === 3 ? 4 : 1, header.samples * Math.max(1, Math.ceil(header.bitsAllocated / 8)));
-  if (bytes > limit) {
-    throw new DicomError('too-large', `a frame of ${header.columns} × ${header.rows} pixels needs ${Math.ceil(bytes / 2 ** 20)} MiB, more than the limit of ${Math.round(limit / 2 ** 20)} MiB`);
-  }
+/**
+ * Called before anything is allocated.
+ * @param coded the frame is compressed: its decoder holds samples of four bytes, and its output, beside the result.
+ * @throws DicomError `too-large` when the frame, or decoding it, would take more than the budget.
+ */
+export function checkFrameBudget(header: PixelHeader, coded: boolean, { frameBytes, decodeBytes }: Budgets): void {
+  const pixels = header.rows * header.columns;
+  const stored = header.samples * Math.max(1, Math.ceil(header.bitsAllocated / 8));
+  const shown = header.samples === 3 || header.photometric === 'PALETTE COLOR' ? 4 : 0;
+  const refuse = (what: string, bytes: number, limit: number): void => {
+    if (bytes > limit) throw new DicomError('too-large', `${what} of ${header.columns} × ${header.rows} pixels needs ${Math.ceil(bytes / 2 ** 20)} MiB, more than the limit of ${Math.round(limit / 2 ** 20)} MiB`);
+  };
+  refuse('a frame', pixels * Math.max(stored, shown), frameBytes);
+  refuse('decoding a frame', pixels * (stored + shown + (coded ? stored + 4 * header.samples : 0)), decodeBytes);
 }

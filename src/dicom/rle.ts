@@ -4,7 +4,7 @@ import { DicomError } from './errors.ts';
 /**
  * @param encoded one frame.
  * @param pixels rows × columns.
- * @param samples a pixel (1 or 3); `bytes` a sample (1, 2 or 4).
+ * @param samples a pixel (1 or 3); `bytes` a sample (1 to 4).
  * @returns samples interleaved (planar configuration 0), little endian.
  * @throws DicomError `corrupt` when a segment is missing or ends before its pixels do.
  */
@@ -14,6 +14,8 @@ export function decodeRle(encoded: Uint8Array, pixels: number, samples: number, 
   const segments = header.getUint32(0, true);
   if (segments !== samples * bytes) throw new DicomError('corrupt', `an RLE frame has ${segments} segments where ${samples * bytes} are needed`);
   const stride = samples * bytes;
+  // Two bytes make at most 128: more pixels than that are not worth their memory.
+  if ((encoded.length - 64) * 64 < pixels * stride) throw new DicomError('corrupt', `an RLE frame of ${encoded.length} bytes cannot hold ${pixels} pixels`);
   const out = new Uint8Array(pixels * stride);
   for (let segment = 0; segment < segments; segment++) {
     const start = header.getUint32(4 + segment * 4, true);

@@ -2,6 +2,7 @@
 export const UID = {
   ImplicitLittleEndian: '1.2.840.10008.1.2',
   ExplicitLittleEndian: '1.2.840.10008.1.2.1',
+  EncapsulatedUncompressed: '1.2.840.10008.1.2.1.98',
   DeflatedExplicitLittleEndian: '1.2.840.10008.1.2.1.99',
   ExplicitBigEndian: '1.2.840.10008.1.2.2',
   RLE: '1.2.840.10008.1.2.5',

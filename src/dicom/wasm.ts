@@ -40,6 +40,9 @@ export interface WasmResult {
   bytes: Uint8Array<ArrayBuffer>;
 }
 
+/** Bytes of an instance's memory up to which it is kept for the next frame: it never shrinks, and a large mammogram would hold on to what it once took. */
+const KEPT_MEMORY = 192 * 2 ** 20;
+
 const quiet = { print: () => {}, printErr: () => {} };
 
 /** Bundlers and Node disagree on where a CommonJS module's export lies. */
@@ -93,7 +96,9 @@ export function createWasmRunner(loadWasm: (name: WasmName) => Promise<Uint8Arra
         decoder.decode();
         const info = decoder.getFrameInfo();
         const interleave = decoder.getInterleaveMode?.() ?? 2;
-        return { info: { ...info }, interleave, bytes: new Uint8Array(decoder.getDecodedBuffer()) };
+        const decoded = decoder.getDecodedBuffer();
+        if (decoded.buffer.byteLength > KEPT_MEMORY) instances.delete(name);
+        return { info: { ...info }, interleave, bytes: new Uint8Array(decoded) };
       } finally {
         decoder.delete();
       }
