@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'renderer/**/*.test.ts', 'models/**/*.test.ts', 'hls/**/*.test.ts', 'agent/**/*.test.ts', 'scripts/**/*.test.ts', 'test/bench/**/*.test.ts', 'test/soak/**/*.test.ts', 'test/networks/**/*.test.ts', 'test/gates/**/*.test.ts', 'test/integration/**/*.test.ts'],
+    include: ['src/**/*.test.ts', 'renderer/**/*.test.ts', 'models/**/*.test.ts', 'hls/**/*.test.ts', 'agent/**/*.test.ts', 'scripts/**/*.test.ts', 'test/bench/**/*.test.ts', 'test/soak/**/*.test.ts', 'test/networks/**/*.test.ts', 'test/conformance/**/*.test.ts', 'test/gates/**/*.test.ts', 'test/integration/**/*.test.ts'],
     setupFiles: ['scripts/lib/hang-watch.mjs'],
     testTimeout: 30_000,
     hookTimeout: 120_000,

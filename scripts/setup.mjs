@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { BOARD, CORE, DISPLAY, TESTING, ensurePackages } from './lib/debian.mjs';
+import { BOARD, CORE, DICOM, DISPLAY, TESTING, ensurePackages } from './lib/debian.mjs';
 import { ensureElectron } from './lib/electron.mjs';
 import { SetupError, main, say, step } from './lib/log.mjs';
 import { CACHE, inCache, inRoot } from './lib/paths.mjs';
@@ -96,14 +96,19 @@ function holderLives(file) {
 }
 
 /**
- * @param {'start' | 'test' | 'cli' | 'core'} purpose core: simulation and synthesis of the PL core alone, without the application
- * @returns {Promise<import('./lib/electron.mjs').Runtime | null>} the Electron to use; null for the command line and the core
+ * @param {'start' | 'test' | 'cli' | 'core' | 'dicom'} purpose core: simulation and synthesis of the PL core alone, without the application; dicom: peers of the DICOM reader alone
+ * @returns {Promise<import('./lib/electron.mjs').Runtime | null>} the Electron to use; null for the command line, the core and the DICOM peers
  */
 export function setUp(purpose) {
   checkNode();
   return alone(async () => {
     if (purpose === 'core') {
       await ensurePackages(['g++', ...CORE], 'the PL core');
+      await ensureNodeModules();
+      return null;
+    }
+    if (purpose === 'dicom') {
+      await ensurePackages(DICOM, 'the DICOM peers');
       await ensureNodeModules();
       return null;
     }

@@ -9,6 +9,8 @@ export const DISPLAY = ['libgtk-3-0', 'libnss3', 'libasound2', 'libgbm1', 'libno
 export const BOARD = ['g++', 'python3'];
 /** The core's RTL is simulated, synthesised for its size, and its build script for Vivado tried with stubs; see docs/decisions/core-tools.md. */
 export const CORE = ['verilator', 'make', 'yosys', 'tcl'];
+/** What the DICOM reader is held against; pydicom comes from PyPI into a virtual environment. */
+export const DICOM = ['dcmtk', 'python3', 'python3-venv'];
 /** The runtime for the board's processor, and running it without a board. */
 export const ARM_BUILD = ['g++-arm-linux-gnueabihf'];
 export const ARM = [...ARM_BUILD, 'qemu-user'];

@@ -3,23 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { nodeCodecs } from '../../test/support/codecs.ts';
 import { TS, writeDicom } from '../../test/support/dicom-writer.ts';
 import type { Picture } from '../../test/support/encoders.ts';
-import { encode, encodeLossless } from '../../test/support/encoders.ts';
+import { encode, encodeLossless, picture } from '../../test/support/encoders.ts';
 import { decodeFrame, DicomError, parseDicom } from './index.ts';
 import { decodeJpeg } from './jpeg/decode.ts';
 
 const codecs = nodeCodecs();
-
-/** A picture with edges, a gradient and noise: nothing that a codec would find easy. */
-function picture(components: 1 | 3, bits: number, rows = 37, columns = 53): Picture {
-  const largest = 2 ** bits - 1;
-  let seed = 1;
-  const noise = (): number => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) / 0x7fffffff;
-  const samples = Array.from({ length: rows * columns * components }, (_, i) => {
-    const x = Math.floor(i / components) % columns;
-    return Math.floor(largest * (x > columns / 2 ? 1 - (x / columns) * noise() : (x / columns) * 0.8));
-  });
-  return { rows, columns, components, bits, samples: bits > 8 ? Uint16Array.from(samples) : Uint8Array.from(samples) };
-}
 
 function fileOf({ rows, columns, components, bits }: Picture, stream: Uint8Array, transferSyntax: string, photometric = components === 3 ? 'RGB' : 'MONOCHROME2'): Uint8Array {
   const allocated = bits > 8 ? 16 : 8;

@@ -27,6 +27,7 @@ interface Samples {
 }
 
 const NATIVE = new Set<string>([UID.ImplicitLittleEndian, UID.ExplicitLittleEndian, UID.DeflatedExplicitLittleEndian, UID.ExplicitBigEndian]);
+const ENCAPSULATED = new Set<string>([UID.RLE, UID.DeflatedImageFrame, UID.EncapsulatedUncompressed]);
 /** JPEG, JPEG-LS, JPEG 2000 and HTJ2K: the code stream itself says which (file headers are sometimes wrong). */
 const JPEG_FAMILY = /^1\.2\.840\.10008\.1\.2\.4\.(5[0-9]|6[0-6]|70|8[01]|9[0-3]|20[1-3])$/;
 const LOSSLESS = /\.4\.(57|70|80|90|92|201|202)$/;
@@ -54,6 +55,8 @@ async function readSamples(file: DicomFile, header: PixelHeader, frame: number, 
     return { ...plain, values: nativeSamples(bytes, firstBit, header, littleEndian, subsampled), subsampled };
   }
 
+  // Before its fragments are looked at: those of a film are no frames.
+  if (!ENCAPSULATED.has(transferSyntax) && !JPEG_FAMILY.test(transferSyntax)) throw unsupported(transferSyntax);
   const encoded = encapsulatedFrame(file, element, header, frame);
   const pixels = header.rows * header.columns;
   if (transferSyntax === UID.RLE) {
@@ -74,7 +77,6 @@ async function readSamples(file: DicomFile, header: PixelHeader, frame: number, 
     if (bytes.length < size) throw new DicomError('corrupt', `frame ${frame + 1} has ${bytes.length} bytes where ${size} are needed`);
     return { ...plain, values: nativeSamples(bytes, 0, header, true, subsampled), subsampled };
   }
-  if (!JPEG_FAMILY.test(transferSyntax)) throw unsupported(transferSyntax);
   const decoded = await codecs.decode(encoded, header);
   return {
     values: codedValues(decoded, header, !LOSSLESS.test(transferSyntax)),

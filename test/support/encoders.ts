@@ -14,6 +14,18 @@ export interface Picture {
   samples: Uint8Array | Uint16Array;
 }
 
+/** A picture with edges, a gradient and noise: nothing that a codec would find easy. */
+export function picture(components: 1 | 3, bits: number, rows = 37, columns = 53): Picture {
+  const largest = 2 ** bits - 1;
+  let seed = 1;
+  const noise = (): number => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) / 0x7fffffff;
+  const samples = Array.from({ length: rows * columns * components }, (_, i) => {
+    const x = Math.floor(i / components) % columns;
+    return Math.floor(largest * (x > columns / 2 ? 1 - (x / columns) * noise() : (x / columns) * 0.8));
+  });
+  return { rows, columns, components, bits, samples: bits > 8 ? Uint16Array.from(samples) : Uint8Array.from(samples) };
+}
+
 interface Encoder {
   getDecodedBuffer(info: object): Uint8Array;
   getEncodedBuffer(): Uint8Array;
