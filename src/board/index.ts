@@ -14,5 +14,5 @@ export { installPlan, type PlanInput } from './provision/plan.ts';
 export { LAYOUT } from './provision/probe.ts';
 export { doctor, install, logs, readBoardId, readToken, rollback, status, uninstall, type InstallEvent, type Session, type Vector } from './provision/runner.ts';
 export { secure, type SecureScripts } from './provision/secure.ts';
-export { connectSsh, HostKeyError, type Login, type SshConnection } from './ssh/connection.ts';
+export { connectSsh, HostKeyError, type Login, type SshConnection, type SshOptions } from './ssh/connection.ts';
 export { boardsAt, fingerprintOf, KnownBoards, NO_BOARDS, withBoard, type KnownBoard } from './ssh/host-keys.ts';

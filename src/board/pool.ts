@@ -39,8 +39,8 @@ interface Member {
   unsubscribe: () => void;
 }
 
-/** How long a board may take to become ready; the virtual one starts a process. */
-const READY_MS = { virtual: 20_000, network: 5_000 } as const;
+/** How long a board may take to become ready: the virtual one starts a process, a real one's processor works at a login for seconds. */
+const READY_MS: Record<BoardStatus['link'], number> = { process: 20_000, ssh: 20_000, tcp: 5_000, tls: 5_000 };
 /** After it was not ready once: a batch of images must not wait for it again and again. */
 const READY_AGAIN_MS = 500;
 /** Weight of the last request in a latency. */
@@ -109,6 +109,11 @@ export class BoardPool {
     for (const { link } of this.#members.values()) link.start();
   }
 
+  /** Resolves when each board in use is ready, cannot be had, or was waited for long enough. */
+  async settled(signal?: AbortSignal): Promise<void> {
+    await Promise.allSettled(this.#used().map((member) => this.#wait(member, signal)));
+  }
+
   /** Ends the watch over all boards, and the virtual one with it. */
   async close(): Promise<void> {
     await Promise.all([...this.#members.values()].map(({ link }) => link.close()));
@@ -127,8 +132,12 @@ export class BoardPool {
     return ready && this.#lease(ready, model);
   }
 
+  #used(): Member[] {
+    return [...this.#members.values()].filter(({ use }) => use);
+  }
+
   #ready(): Member[] {
-    return [...this.#members.values()].filter(({ use, link: { status: { state } } }) => use && isUsable(state));
+    return this.#used().filter(({ link }) => isUsable(link.status.state));
   }
 
   #best(model: string, except: ReadonlySet<string> | undefined): Member | undefined {
@@ -138,27 +147,29 @@ export class BoardPool {
   }
 
   async #oneReady({ signal, timeoutMs = Infinity }: TakeOptions): Promise<void> {
-    const members = [...this.#members.values()].filter(({ use }) => use).sort((a, b) => Number(a.link.status.virtual) - Number(b.link.status.virtual));
+    const members = this.#used().sort((a, b) => Number(a.link.status.virtual) - Number(b.link.status.virtual));
     if (members.length === 0) throw new BoardError('board-absent', 'No board is in use; take one into use, or add one.');
     const enough = new AbortController();
-    const waits = members.map(async (member) => {
-      const { virtual, message } = member.link.status;
-      // Without a message nothing has gone wrong since the board was started or connected to, which somebody may have asked for just now.
-      const wait = member.missed && message !== '' ? READY_AGAIN_MS : READY_MS[virtual ? 'virtual' : 'network'];
-      try {
-        await member.link.ready({ signal: signal ? AbortSignal.any([signal, enough.signal]) : enough.signal, timeoutMs: Math.min(wait, timeoutMs) });
-        member.missed = false;
-      } catch (error) {
-        if (!(error instanceof BoardError && error.code === 'cancelled')) member.missed = true;
-        throw error;
-      }
-    });
+    const until = signal ? AbortSignal.any([signal, enough.signal]) : enough.signal;
     try {
-      await Promise.any(waits);
+      await Promise.any(members.map((member) => this.#wait(member, until, timeoutMs)));
     } catch (error) {
       throw (error as AggregateError).errors[0];
     } finally {
       enough.abort();
+    }
+  }
+
+  async #wait(member: Member, signal: AbortSignal | undefined, timeoutMs = Infinity): Promise<void> {
+    const { link, message } = member.link.status;
+    // Without a message nothing has gone wrong since the board was started or connected to, which somebody may have asked for just now.
+    const wait = member.missed && message !== '' ? READY_AGAIN_MS : READY_MS[link];
+    try {
+      await member.link.ready({ signal, timeoutMs: Math.min(wait, timeoutMs) });
+      member.missed = false;
+    } catch (error) {
+      if (!(error instanceof BoardError && error.code === 'cancelled')) member.missed = true;
+      throw error;
     }
   }
 

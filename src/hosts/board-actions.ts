@@ -33,7 +33,7 @@ export async function trustBoard({ ssh, layout }: Pick<Session, 'ssh' | 'layout'
 }
 
 /** Cards of one image may share a host key: the id, which an installation wrote, tells their boards apart. Throws where it is another than the pinned one. */
-export function mustBeItself(ssh: SshConnection, report: DoctorReport): void {
+export function mustBeItself(ssh: SshConnection, report: Pick<DoctorReport, 'boardId'>): void {
   if (!ssh.board || report.boardId === '' || report.boardId === ssh.board.id) return;
   throw new BoardError('host-key', `Board ${ssh.address} has the host key of '${ssh.board.name}' and is another board (${report.boardId}): both still have their image's keys. Trust it, then give it its own: npx fabriclens board secure HOST --new-host-keys.`);
 }

@@ -1,4 +1,4 @@
-/** The review service: opened studies, model packages, engines; one comparison at a time. Hosts only wire it to a window or a terminal. */
+/** The review service: opened studies, model packages, engines; comparisons in turns. Hosts only wire it to a window or a terminal. */
 import { basename, dirname, resolve } from 'node:path';
 import type { Library as LibraryInfo } from '../contract/dicom.ts';
 import type { Comparison, EngineId } from '../contract/engine.ts';
@@ -11,6 +11,7 @@ import { toTensor } from '../preprocess/index.ts';
 import { runEngines, type CompareHooks } from './compare.ts';
 import { Library, LIBRARY_BUDGETS, type LibraryBudgets, type Opened, type OpenHooks } from './library.ts';
 import { loadAllPackages, type LoadedPackage, type PackageProblem, type Packages } from './packages.ts';
+import { Turns } from './turns.ts';
 import { warningsFor } from './warnings.ts';
 
 export interface ReviewOptions {
@@ -71,12 +72,14 @@ class ReviewService implements Review {
   readonly #library: Library;
   readonly #engines = new Map<EngineId, Engine>();
   #packages: Promise<Packages> | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns: Turns;
+  #cpu: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(options: ReviewOptions) {
     this.#options = options;
     this.#library = new Library(options.budgets ?? LIBRARY_BUDGETS);
+    this.#turns = new Turns(() => options.boards.usable);
   }
 
   open(paths: readonly string[], hooks?: OpenHooks): Promise<Opened> {
@@ -103,11 +106,15 @@ class ReviewService implements Review {
     return { models: packages.map(({ dir, metadata, card, engines }) => ({ id: metadata.fabriclens.name, metadata, card, engines, own: userModelsDir !== undefined && dirname(dir) === resolve(userModelsDir) })), problems };
   }
 
-  compare(request: CompareRequest, hooks: CompareHooks = {}): Promise<Comparison> {
-    const before = this.#turn;
-    const mine = unlessCancelled(before, hooks.signal).then(() => this.#compare(request, hooks));
-    this.#turn = Promise.allSettled([before, mine]);
-    return mine;
+  async compare(request: CompareRequest, hooks: CompareHooks = {}): Promise<Comparison> {
+    const end = await this.#turns.take(request.engines.every((id) => id === 'board'), hooks.signal).catch((cause: unknown) => {
+      throw new ReviewError('cancelled', 'The comparison was cancelled.', cause);
+    });
+    try {
+      return await this.#compare(request, hooks);
+    } finally {
+      end();
+    }
   }
 
   async close(): Promise<void> {
@@ -132,7 +139,13 @@ class ReviewService implements Review {
     ];
     const warnings = warningsFor(instance, decoded.frame, pkg.metadata);
     const { rows, columns } = decoded.frame;
-    return runEngines({ instanceId, frame, pkg, tensor, rows, columns, prepared, warnings, engines, repeats }, (id) => this.#engine(id), hooks);
+    const { boards, software } = this.#options;
+    const board = createBoardEngine({ boards, software, cpu: (...run) => this.#onCpu(...run) });
+    try {
+      return await runEngines({ instanceId, frame, pkg, tensor, rows, columns, prepared, warnings, engines, repeats }, (id) => (id === 'board' ? board : this.#cpuEngine(id)), hooks);
+    } finally {
+      await board.close();
+    }
   }
 
   /** `ms` is from encoded bytes in memory to pixels; reading the file is the disk's business. */
@@ -164,34 +177,25 @@ class ReviewService implements Review {
     return loadAllPackages(userModelsDir === undefined ? [modelsDir] : [modelsDir, userModelsDir]);
   }
 
-  #engine(id: EngineId): Engine {
+  #cpuEngine(id: Exclude<EngineId, 'board'>): Engine {
     if (this.#closed) throw new EngineError('cancelled', `${id} was cancelled: FabricLens is closing.`);
     let engine = this.#engines.get(id);
     if (!engine) {
-      const { workerUrl, software, boards } = this.#options;
-      engine = id === 'board' ? createBoardEngine({ boards, software, cpu: (...run) => this.#onCpu(...run) }) : createCpuEngine({ id, workerUrl, software });
+      const { workerUrl, software } = this.#options;
+      engine = createCpuEngine({ id, workerUrl, software });
       this.#engines.set(id, engine);
     }
     return engine;
   }
 
-  /** What a lost board was asked. */
-  async #onCpu(pkg: ModelPackage, input: Float32Array, options: InferOptions): Promise<Inference> {
-    const engine = this.#engine('cpu-int8');
-    await engine.load(pkg, options);
-    return engine.infer(input, options);
-  }
-}
-
-/** Resolves with `work`; rejects with ReviewError `cancelled` as soon as the signal fires. */
-function unlessCancelled(work: Promise<unknown>, signal: AbortSignal | undefined): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const cancelled = (): void => reject(new ReviewError('cancelled', 'The comparison was cancelled.'));
-    if (signal?.aborted) return cancelled();
-    signal?.addEventListener('abort', cancelled, { once: true });
-    void work.then((value) => {
-      signal?.removeEventListener('abort', cancelled);
-      resolve(value);
+  /** What a lost board was asked. Boards compute beside one another; the engine here takes one call after another. */
+  #onCpu(pkg: ModelPackage, input: Float32Array, options: InferOptions): Promise<Inference> {
+    const mine = this.#cpu.then(async () => {
+      const engine = this.#cpuEngine('cpu-int8');
+      await engine.load(pkg, options);
+      return engine.infer(input, options);
     });
-  });
+    this.#cpu = mine.catch(() => {});
+    return mine;
+  }
 }

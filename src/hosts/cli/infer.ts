@@ -1,11 +1,11 @@
 /** `fabriclens infer`: opens what was named, compares engines on each image, prints as it goes. */
-import type { EngineId } from '../../contract/engine.ts';
+import type { Comparison, EngineId } from '../../contract/engine.ts';
 import type { InstanceInfo } from '../../contract/dicom.ts';
 import type { ModelInfo } from '../../contract/ipc.ts';
-import { BoardPool, connectBoard, readBoardToken, virtualBoardLink, type BoardLink } from '../../board/index.ts';
 import { createCodecs } from '../../dicom/index.ts';
 import { createReview, exportComparison, ReviewError, type Opened, type Review } from '../../review/index.ts';
 import type { Resources } from '../resources.ts';
+import { inferBoards } from './infer-boards.ts';
 import { UsageError, type InferCommand } from './options.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { resultText } from './table.ts';
@@ -19,7 +19,7 @@ interface Tally {
 
 export async function infer(command: InferCommand, resources: Resources, terminal: Terminal, signal: AbortSignal): Promise<number> {
   const modelsDir = command.modelsDir ?? resources.modelsDir;
-  const boards = new BoardPool([await boardFor(command, modelsDir, resources)]);
+  const boards = await inferBoards(command, modelsDir, resources, terminal, signal);
   const review = createReview({ modelsDir, codecs: createCodecs(resources.loadWasm), workerUrl: resources.ortWorkerUrl, boards, software: `FabricLens ${resources.version}` });
   const progress = createProgress(terminal.stderr, command.progress);
   try {
@@ -37,11 +37,6 @@ export async function infer(command: InferCommand, resources: Resources, termina
     await review.close();
     await boards.close();
   }
-}
-
-async function boardFor({ board, boardTokenFile }: InferCommand, modelsDir: string, resources: Resources): Promise<BoardLink> {
-  if (board) return connectBoard({ ...board, token: await readBoardToken(process.env, boardTokenFile) });
-  return virtualBoardLink({ modelsDir, runtimeLibrary: resources.runtimeLibrary, agentDir: resources.agentDir });
 }
 
 async function chooseModel({ model: wanted }: InferCommand, review: Review, terminal: Terminal): Promise<ModelInfo> {
@@ -76,33 +71,43 @@ async function compareAll(command: InferCommand, work: Work): Promise<Tally> {
   const instances = instancesById(review);
   const labels = model.metadata.fabriclens.labels.map(({ name }) => name);
 
+  interface Asked { path: string; frames: number; sopInstanceUid: string; answer: Promise<{ comparison: Comparison } | { error: unknown }> }
+  const report = async ({ path, frames, sopInstanceUid, answer }: Asked): Promise<void> => {
+    const came = await answer;
+    progress.clear();
+    if ('error' in came) {
+      if (signal.aborted) return;
+      if (!(came.error instanceof ReviewError)) throw came.error;
+      return problem(path, came.error.code, came.error.message);
+    }
+    const { comparison } = came;
+    tally.images++;
+    tally.failedRuns += comparison.runs.filter((run) => run.state === 'failed' || run.repeats < command.repeat).length;
+    terminal.stdout.write(
+      command.json
+        ? `${JSON.stringify({ type: 'result', file: path, ...exportComparison(comparison, sopInstanceUid, labels) })}\n`
+        : `${tally.images > 1 ? '\n' : ''}${resultText({ path, frames, comparison, labels })}`,
+    );
+  };
+  // Several boards take an image each, and for each of them one waits; what comes out is in the order of the files all the same.
+  const ahead = command.boards.length > 1 ? 2 * command.boards.length : 1;
+  const asked: Asked[] = [];
   for (const [index, { id, path }] of opened.files.entries()) {
     const instance = instances.get(id)!;
+    const { frames, sopInstanceUid } = instance;
     for (const frame of framesOf(command.frame, instance)) {
-      if (signal.aborted) return tally;
-      const where = `image ${index + 1} of ${opened.files.length}${instance.frames > 1 ? `, frame ${frame + 1}` : ''}`;
-      try {
-        progress.show(`${where}: decoding`);
-        const comparison = await review.compare(
-          { instanceId: id, frame, model: model.id, engines, repeats: command.repeat },
-          { signal, onProgress: ({ engine, done, total }) => progress.show(`${where}: ${engine} ${done} of ${total}`) },
-        );
-        progress.clear();
-        tally.images++;
-        tally.failedRuns += comparison.runs.filter((run) => run.state === 'failed' || run.repeats < command.repeat).length;
-        terminal.stdout.write(
-          command.json
-            ? `${JSON.stringify({ type: 'result', file: path, ...exportComparison(comparison, instance.sopInstanceUid, labels) })}\n`
-            : `${tally.images > 1 ? '\n' : ''}${resultText({ path, frames: instance.frames, comparison, labels })}`,
-        );
-      } catch (error) {
-        progress.clear();
-        if (signal.aborted) return tally;
-        if (!(error instanceof ReviewError)) throw error;
-        problem(path, error.code, error.message);
-      }
+      if (signal.aborted) break;
+      const where = `image ${index + 1} of ${opened.files.length}${frames > 1 ? `, frame ${frame + 1}` : ''}`;
+      progress.show(`${where}: decoding`);
+      const answer = review.compare(
+        { instanceId: id, frame, model: model.id, engines, repeats: command.repeat },
+        { signal, onProgress: ({ engine, done, total }) => progress.show(`${where}: ${engine} ${done} of ${total}`) },
+      );
+      asked.push({ path, frames, sopInstanceUid, answer: answer.then((comparison) => ({ comparison }), (error: unknown) => ({ error })) });
+      if (asked.length >= ahead) await report(asked.shift()!);
     }
   }
+  for (const one of asked) await report(one);
   return tally;
 }
 

@@ -4,12 +4,12 @@ import { HELP, parseCommand, SUBCOMMANDS, UsageError } from './options.ts';
 describe('parseCommand', () => {
   test('infer with everything', () => {
     expect(parseCommand(['infer', 'a', 'b c', '--engine', 'board,cpu-fp32', '--engine', 'cpu-int8', '--board', '[::1]:8600', '--board-token-file', 't', '--model', 'm', '--models', 'd', '--repeat', '20', '--frame', '3', '--json', '--progress'])).toEqual({
-      command: 'infer', paths: ['a', 'b c'], engines: ['board', 'cpu-fp32', 'cpu-int8'], board: { host: '::1', port: 8600 }, boardTokenFile: 't', model: 'm', modelsDir: 'd', repeat: 20, frame: 2, json: true, progress: true,
+      command: 'infer', paths: ['a', 'b c'], engines: ['board', 'cpu-fp32', 'cpu-int8'], boards: ['[::1]:8600'], boardTokenFile: 't', boardCertificate: undefined, identity: undefined, passwordStdin: false, agentPort: undefined, model: 'm', modelsDir: 'd', repeat: 20, frame: 2, json: true, progress: true,
     });
   });
 
   test('infer with nothing but a path', () => {
-    expect(parseCommand(['infer', 'a'])).toMatchObject({ engines: undefined, board: undefined, model: undefined, repeat: 1, frame: 0, json: false, progress: undefined });
+    expect(parseCommand(['infer', 'a'])).toMatchObject({ engines: undefined, boards: [], model: undefined, repeat: 1, frame: 0, json: false, progress: undefined });
     expect(parseCommand(['infer', 'a', '--frame', 'all'])).toMatchObject({ frame: 'all' });
     expect(parseCommand(['infer', '--', '--odd-name.dcm'])).toMatchObject({ paths: ['--odd-name.dcm'] });
   });
@@ -28,7 +28,7 @@ describe('parseCommand', () => {
 
   test('an agent with TLS is known by its certificate', () => {
     const hash = 'AB'.repeat(32);
-    expect(parseCommand(['infer', 'a', '--board', 'x:1', '--board-certificate', hash])).toMatchObject({ board: { host: 'x', port: 1, certificateSha256: hash } });
+    expect(parseCommand(['infer', 'a', '--board', 'x:1', '--board-certificate', hash])).toMatchObject({ boards: ['x:1'], boardCertificate: hash });
     expect(parseCommand(['deploy', 'p', '--board', 'x:1', '--board-certificate', hash.replace(/..(?!$)/g, '$&:')])).toMatchObject({ board: { certificateSha256: `${'AB:'.repeat(31)}AB` } });
   });
 
@@ -57,8 +57,9 @@ describe('parseCommand', () => {
     [['infer', 'a', '--repeat', '0'], '--repeat takes a number from 1 to 200, not "0"'],
     [['infer', 'a', '--repeat', '1e2'], 'not "1e2"'],
     [['infer', 'a', '--frame', '0'], '--frame takes a frame number from 1, or "all", not "0"'],
-    [['infer', 'a', '--board', 'nowhere'], 'HOST:PORT'],
-    [['infer', 'a', '--board', 'x:99999'], 'HOST:PORT'],
+    [['deploy', 'p', '--board', 'nowhere'], 'HOST:PORT'],
+    [['deploy', 'p', '--board', 'x:99999'], 'HOST:PORT'],
+    [['deploy', 'p', '--board', 'x:1', '--board', 'y:1'], 'Name one board'],
     [['infer', 'a', '--nonsense'], '--nonsense'],
     [['infer', 'a', '--board-token-file', 't'], '--board-token-file belongs to --board'],
     [['infer', 'a', '--board-certificate', 'AB'.repeat(32)], '--board-certificate belongs to --board'],

@@ -16,9 +16,15 @@ export interface InferCommand {
   paths: string[];
   /** Undefined: all that the model can run on. */
   engines: EngineId[] | undefined;
-  /** Undefined: the virtual board. */
-  board: AgentAddress | undefined;
+  /** HOST:PORT of an agent, or the name, id or address of a trusted board; none: the virtual board. */
+  boards: string[];
+  /** Of agents by address. */
   boardTokenFile: string | undefined;
+  boardCertificate: string | undefined;
+  /** Of trusted boards: private key (without it the SSH agent, then a password), and the agent's port on their loopback (undefined: 8600). */
+  identity: string | undefined;
+  passwordStdin: boolean;
+  agentPort: number | undefined;
   model: string | undefined;
   modelsDir: string | undefined;
   repeat: number;
@@ -134,7 +140,8 @@ export function parseCommand(argv: readonly string[]): Command {
       if (values['board-certificate'] !== undefined && values.board === undefined) throw new UsageError('--board-certificate belongs to --board HOST:PORT; the virtual board is on this computer.');
       if (values['board-token-file'] !== undefined && values.board === undefined) throw new UsageError('--board-token-file belongs to --board HOST:PORT; the virtual board has a token of its own.');
       return {
-        command, paths: rest, engines: engines(values.engine), board: agent(values), boardTokenFile: values['board-token-file'], model: values.model, modelsDir: values.models,
+        command, paths: rest, engines: engines(values.engine), boards: values.board ?? [], boardTokenFile: values['board-token-file'], boardCertificate: certificate(values['board-certificate']),
+        identity: values.identity, passwordStdin: values['password-stdin'] ?? false, agentPort: port(values['agent-port']), model: values.model, modelsDir: values.models,
         repeat: count('--repeat', values.repeat ?? '1', MAX_REPEATS),
         frame: values.frame === 'all' ? 'all' : count('--frame', values.frame ?? '1', Number.MAX_SAFE_INTEGER) - 1,
         json: values.json ?? false, progress: values.progress,
@@ -180,7 +187,7 @@ function parse(argv: readonly string[]) {
       allowPositionals: true,
       options: {
         engine: { type: 'string', multiple: true },
-        board: { type: 'string' },
+        board: { type: 'string', multiple: true },
         'board-token-file': { type: 'string' },
         'board-certificate': { type: 'string' },
         model: { type: 'string' },
@@ -230,7 +237,7 @@ function boardCommand([word, host, ...more]: string[], values: Values): BoardCom
   const options = {
     command: 'board', action, identity: values.identity, passwordStdin: values['password-stdin'] ?? false, fingerprint: values.fingerprint, name: values.name,
     addKey: values['add-key'], newHostKeys: values['new-host-keys'] ?? false, newPasswords: values['new-passwords'] ?? false, servicesOff: values['services-off'] ?? false, bundle: values.bundle, root: values.root,
-    agentPort: values['agent-port'] === undefined ? undefined : count('--agent-port', values['agent-port'], 65535), plan: values.plan ?? false, out: values.out, json: values.json ?? false,
+    agentPort: port(values['agent-port']), plan: values.plan ?? false, out: values.out, json: values.json ?? false,
   } as const;
   if (action === 'secure' && options.addKey === undefined && !options.newHostKeys && !options.newPasswords && !options.servicesOff) throw new UsageError('board secure needs at least one of --add-key FILE.pub, --new-host-keys, --new-passwords, --services-off.');
   if (action === 'find') return { ...options, host, port: 22, user: '' };
@@ -283,12 +290,19 @@ function board(address: string | undefined): { host: string; port: number } | un
   }
 }
 
-function agent({ board: address, 'board-certificate': certificate }: Values): AgentAddress | undefined {
-  const at = board(address);
-  if (at === undefined || certificate === undefined) return at;
-  if (!/^([0-9a-f]{2}:?){31}[0-9a-f]{2}$/i.test(certificate)) throw new UsageError('--board-certificate takes the SHA-256 of the agent\'s certificate, 64 hexadecimal digits, as "openssl x509 -fingerprint -sha256 -noout -in CERT" prints it.');
-  return { ...at, certificateSha256: certificate };
+function agent({ board: addresses = [], 'board-certificate': hash }: Values): AgentAddress | undefined {
+  if (addresses.length > 1) throw new UsageError('Name one board; run the command again for the next.');
+  const at = board(addresses[0]);
+  const certificateSha256 = certificate(hash);
+  return at === undefined || certificateSha256 === undefined ? at : { ...at, certificateSha256 };
 }
+
+function certificate(hash: string | undefined): string | undefined {
+  if (hash === undefined || /^([0-9a-f]{2}:?){31}[0-9a-f]{2}$/i.test(hash)) return hash;
+  throw new UsageError('--board-certificate takes the SHA-256 of the agent\'s certificate, 64 hexadecimal digits, as "openssl x509 -fingerprint -sha256 -noout -in CERT" prints it.');
+}
+
+const port = (word: string | undefined): number | undefined => (word === undefined ? undefined : count('--agent-port', word, 65535));
 
 function count(name: string, word: string, most: number): number {
   const number = /^\d+$/.test(word) ? Number(word) : NaN;
@@ -318,9 +332,13 @@ Not for diagnostic use.
 
 Options of infer
   --engine LIST     cpu-fp32, cpu-int8, board; with commas, reference first (all the model has)
-  --board HOST:PORT an agent's address (without it: a virtual board on this computer; wants python3)
+  --board BOARD     a trusted board by its name, through SSH, or an agent's HOST:PORT; several times
+                    for several boards (without it: a virtual board here; wants python3)
+  --identity, --password-stdin, --agent-port
+                    of trusted boards, as below
   --board-token-file FILE
-                    holds the agent's token, mode 0600 (without it: FABRICLENS_BOARD_TOKEN)
+                    holds the token of agents by address, mode 0600 (without it:
+                    FABRICLENS_BOARD_TOKEN)
   --board-certificate SHA256
                     the agent speaks TLS and has the certificate of this fingerprint
   --model NAME      which model package (the first by name: pneumonia of those shipped)
