@@ -16,6 +16,7 @@ import { Measurer } from './measure/measurer.ts';
 import { Session } from './state/session.ts';
 import { AppContext, type App } from './ui/app.ts';
 import { Frames } from './viewport/frames.ts';
+import { Cine } from './viewport/cine.ts';
 import { Viewers } from './viewport/viewers.ts';
 import { DecodePool, type WorkerPort } from './workers/pool.ts';
 import { TableMaker } from './workers/tables.ts';
@@ -47,11 +48,12 @@ const pool = new DecodePool(newWorker, Math.min(4, Math.max(2, navigator.hardwar
 const viewers = new Viewers(new Frames(pool), new TableMaker(newWorker), session.store.get);
 
 const measurer = new Measurer();
+const cine = new Cine(session, viewers);
 
 const perform = (id: string): boolean => {
   const action = actionById(id);
   if (!action?.possible({ app: session.store.get(), view: viewers.active.view.get(), measure: measurer.store.get() })) return false;
-  action.perform({ session, viewers, viewer: viewers.active, measurer, say: (key) => i18n.t(key) });
+  action.perform({ session, viewers, cine, viewer: viewers.active, measurer, say: (key) => i18n.t(key) });
   return true;
 };
 session.onMenuAction = perform;

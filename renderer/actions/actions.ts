@@ -10,12 +10,15 @@ import type { AppState, Tool, Workspace } from '../state/store.ts';
 import { sliceKey } from '../viewport/frames.ts';
 import type { View, Viewer } from '../viewport/viewer.ts';
 import type { Viewers } from '../viewport/viewers.ts';
+import type { Cine } from '../viewport/cine.ts';
+import { priorOf } from '../state/prior.ts';
 import { measuredSlices, rowsOf } from '../measure/rows.ts';
 import type { IconName } from '../ui/icons.tsx';
 
 export interface ActionContext {
   session: Session;
   viewers: Viewers;
+  cine: Cine;
   /** Of the active pane. */
   viewer: Viewer;
   measurer: Measurer;
@@ -104,6 +107,7 @@ const pane = <I extends string>(id: I, key: string, columns: number, rows: numbe
   perform: ({ session }) => session.activateBeside(columns, rows),
 });
 
+const isPlaying = ({ app }: Situation): boolean => app.cine !== null;
 const severalPanes = (now: Situation): boolean => hasStudies(now) && countPanes(now.app.layout) > 1;
 const together = <I extends 'scroll' | 'move' | 'window'>(id: I, key: string): Action<`together.${I}`> => ({
   id: `together.${id}`,
@@ -177,6 +181,10 @@ export const ACTIONS = [
   together('move', 'Shift+Z'),
   together('window', 'Shift+W'),
   { id: 'together.lines', icon: 'lines', shortcuts: ['Shift+R'], possible: severalPanes, pressed: ({ app }) => app.lines, tick: true, perform: ({ session }) => session.store.set(({ lines }) => ({ lines: !lines })) },
+  { id: 'prior.show', icon: 'prior', shortcuts: ['Shift+P'], possible: (now) => inReview(now) && priorOf(now.app.library, shownNow(now.app)) !== null, perform: ({ session }) => session.showPrior() },
+  { id: 'cine.toggle', icon: 'run', shortcuts: [' '], possible: (now) => hasImage(now) && hasStack(now), pressed: ({ app }) => app.cine !== null, perform: ({ cine }) => cine.toggle() },
+  { id: 'cine.faster', icon: null, shortcuts: ['>'], possible: isPlaying, perform: ({ cine }) => cine.pace(1.25) },
+  { id: 'cine.slower', icon: null, shortcuts: ['<'], possible: isPlaying, perform: ({ cine }) => cine.pace(0.8) },
   { id: 'series.next', icon: null, shortcuts: [']'], possible: inReview, perform: ({ session }) => session.stepSeries(1) },
   { id: 'series.previous', icon: null, shortcuts: ['['], possible: inReview, perform: ({ session }) => session.stepSeries(-1) },
   {

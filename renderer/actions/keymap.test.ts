@@ -39,5 +39,8 @@ describe('keys that a control keeps', () => {
     expect(belongsToControl(on({ role: 'slider' }), press('ArrowRight'))).toBe(true);
     expect(belongsToControl(on({ role: 'slider' }), press('h'))).toBe(false);
   });
-  test('nothing on a plain button', () => expect(belongsToControl(on({ tagName: 'BUTTON' }), press('ArrowDown'))).toBe(false));
+  test('what presses a button', () => {
+    for (const key of [' ', 'Enter']) expect(belongsToControl(on({ tagName: 'BUTTON' }), press(key))).toBe(true);
+  });
+  test('nothing else on a plain button', () => expect(belongsToControl(on({ tagName: 'BUTTON' }), press('ArrowDown'))).toBe(false));
 });

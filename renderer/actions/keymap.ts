@@ -25,6 +25,7 @@ export function belongsToControl(target: { tagName: string; role: string | null;
   // What is typed is taken back, chosen and carried with the keys of every text field.
   if (press.ctrlKey || press.metaKey) return text && ['a', 'c', 'v', 'x', 'y', 'z'].includes(press.key.toLowerCase());
   if (target.editable || target.tagName === 'TEXTAREA' || target.tagName === 'SELECT') return true;
+  if (['BUTTON', 'SUMMARY'].includes(target.tagName) && [' ', 'Enter'].includes(press.key)) return true;
   if (target.tagName === 'INPUT') return !['checkbox', 'radio', 'button'].includes(target.type) || press.key.startsWith('Arrow') || press.key === ' ';
   const arrows = press.key.startsWith('Arrow') || ['Home', 'End', 'PageUp', 'PageDown'].includes(press.key);
   return arrows && ['slider', 'listbox', 'option', 'combobox', 'menu', 'menuitem', 'radiogroup', 'tab', 'spinbutton'].includes(target.role ?? '');

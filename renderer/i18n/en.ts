@@ -22,6 +22,8 @@ export const en = {
     layout: { '1x1': '1 × 1', '1x2': '1 × 2', '1x3': '1 × 3', '2x1': '2 × 1', '2x2': '2 × 2', '2x3': '2 × 3', '3x1': '3 × 1', '3x2': '3 × 2', '3x3': '3 × 3' },
     pane: { left: 'To the pane on the left', right: 'To the pane on the right', up: 'To the pane above', down: 'To the pane below', maximise: 'Pane alone' },
     together: { scroll: 'Scroll together', move: 'Zoom and pan together', window: 'Window together', lines: 'Reference lines' },
+    prior: { show: 'Prior beside current' },
+    cine: { toggle: 'Play', faster: 'Play faster', slower: 'Play slower' },
     series: { next: 'Next series', previous: 'Previous series' },
     compare: { run: 'Run comparison', cancel: 'Cancel comparison', export: 'Export comparison' },
     heatMap: { toggle: 'Heat map' },
@@ -89,6 +91,7 @@ export const en = {
     mirrored: 'Mirrored',
     turned: 'Turned {{degrees}}°',
   },
+  cine: { asked: '{{wanted}} pictures/s', reached: '{{reached}} of {{wanted}} pictures/s' },
   layout: { menu: 'Layout', panes: 'Panes, rows × columns' },
   measure: {
     menu: 'Measure',

@@ -22,6 +22,8 @@ export const zhCN = {
     layout: { '1x1': '1 × 1', '1x2': '1 × 2', '1x3': '1 × 3', '2x1': '2 × 1', '2x2': '2 × 2', '2x3': '2 × 3', '3x1': '3 × 1', '3x2': '3 × 2', '3x3': '3 × 3' },
     pane: { left: '到左边的窗格', right: '到右边的窗格', up: '到上面的窗格', down: '到下面的窗格', maximise: '单独显示此窗格' },
     together: { scroll: '同步翻阅', move: '同步缩放和平移', window: '同步调窗', lines: '定位线' },
+    prior: { show: '与既往检查并排' },
+    cine: { toggle: '播放', faster: '加快播放', slower: '放慢播放' },
     series: { next: '下一序列', previous: '上一序列' },
     compare: { run: '运行对比', cancel: '取消对比', export: '导出对比' },
     heatMap: { toggle: '热力图' },
@@ -89,6 +91,7 @@ export const zhCN = {
     mirrored: '已镜像',
     turned: '已旋转 {{degrees}}°',
   },
+  cine: { asked: '每秒 {{wanted}} 幅', reached: '每秒 {{reached}} 幅（目标 {{wanted}}）' },
   layout: { menu: '布局', panes: '窗格，行 × 列' },
   measure: {
     menu: '测量',

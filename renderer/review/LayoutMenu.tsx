@@ -17,6 +17,7 @@ export function LayoutMenu(): JSX.Element {
         {LAYOUTS.map((layout) => <Choice key={layoutId(layout)} layout={layout} />)}
       </div>
       <Menu.Divider />
+      <ActionItem id="prior.show" />
       <ActionItem id="pane.maximise" />
       <Menu.Divider />
       <ActionItem id="together.scroll" />

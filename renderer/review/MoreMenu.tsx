@@ -1,4 +1,5 @@
 /** What is wanted less often, or has no room in a narrow toolbar, behind one button of it. */
+import { Menu } from '@mantine/core';
 import type { JSX } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ActionItem, ActionMenu } from '../ui/ActionMenu.tsx';
@@ -9,6 +10,10 @@ export function MoreMenu(): JSX.Element {
   const shown = useView((v) => v.status === 'shown');
   return (
     <ActionMenu icon="more" label={t('viewer.more')} testId="more-menu" disabled={!shown}>
+      <ActionItem id="cine.toggle" />
+      <ActionItem id="cine.faster" />
+      <ActionItem id="cine.slower" />
+      <Menu.Divider />
       <ActionItem id="view.actualSize" />
       <ActionItem id="view.turn" />
       <ActionItem id="view.mirror" />

@@ -8,6 +8,7 @@ import { useApp, useAppState, useTextOf, useView, useViewer, ViewerContext } fro
 import { Icon } from '../ui/icons.tsx';
 import { CornerstoneViewport } from '../viewport/cornerstone.ts';
 import { BoxOverlay } from './BoxOverlay.tsx';
+import { CineRate } from './CineRate.tsx';
 import { Corners } from './Corners.tsx';
 import { useHeatMapOverlay } from './heatMapOverlay.ts';
 import { MeasureOverlay } from './MeasureOverlay.tsx';
@@ -29,7 +30,7 @@ export function Pane(props: Props): JSX.Element {
   return <ViewerContext.Provider value={viewers.of(props.pane.id)}><Inner {...props} /></ViewerContext.Provider>;
 }
 
-function Inner({ pane: { selection }, index, active, count }: Props): JSX.Element {
+function Inner({ pane: { id, selection }, index, active, count }: Props): JSX.Element {
   const { t } = useTranslation();
   const textOf = useTextOf();
   const { session } = useApp();
@@ -41,6 +42,7 @@ function Inner({ pane: { selection }, index, active, count }: Props): JSX.Elemen
   const status = useView((v) => v.status);
   const error = useView((v) => v.error);
   const tool = useAppState((s) => s.tool);
+  const playing = useAppState((s) => s.cine?.pane === id);
 
   useEffect(() => {
     const viewport = new CornerstoneViewport(ref.current!, viewer.tables);
@@ -51,9 +53,11 @@ function Inner({ pane: { selection }, index, active, count }: Props): JSX.Elemen
     };
   }, [viewer]);
   useEffect(() => {
-    const ahead = shown ? [1, -1, 2].map((step) => sliceAt(shown.series, shown.position + step)) : [];
-    viewer.show(shown, ahead.filter((slice, at): slice is Slice => slice !== null && (at !== 1 || shown!.position > 0)));
-  }, [viewer, shown]);
+    // A loop goes on at the other end.
+    const at = (step: number): number => (playing ? (shown!.position + step) % shown!.count : shown!.position + step);
+    const ahead = shown ? (playing ? [1, 2, 3] : [1, -1, 2]).map(at).filter((position) => position >= 0).map((position) => sliceAt(shown.series, position)) : [];
+    viewer.show(shown, ahead.filter((slice): slice is Slice => slice !== null));
+  }, [viewer, shown, playing]);
   // The keys go where the frame is: the focus comes along from another pane, but is taken from nothing else.
   useEffect(() => {
     if (active && document.activeElement !== ref.current && document.activeElement?.classList.contains('canvas-host')) ref.current!.focus();
@@ -87,6 +91,7 @@ function Inner({ pane: { selection }, index, active, count }: Props): JSX.Elemen
       {!active && <ReferenceLine />}
       <MeasureOverlay />
       <Corners />
+      {playing && <CineRate />}
       {!shown && <div className="pane-message dim"><span>{t('viewer.emptyPane')}</span></div>}
       {status === 'loading' && (
         <div className="pane-message" role="status">

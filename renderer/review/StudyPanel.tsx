@@ -45,7 +45,7 @@ function Study({ study }: { study: StudyInfo }): JSX.Element {
   const { session } = useApp();
   const name = personName(study.patientName) || t('studies.unnamed');
   return (
-    <section className="study" aria-label={name}>
+    <section className="study" aria-label={[name, dicomDate(study.date), study.description].filter(Boolean).join(', ')}>
       <header>
         <div className="grow">
           <h2 className="ellipsis study-name" title={name}>{name}</h2>

@@ -2,6 +2,7 @@
 import { Select } from '@mantine/core';
 import type { JSX } from 'react';
 import { useTranslation } from 'react-i18next';
+import { shownNow } from '../state/panes.ts';
 import { modelOf } from '../state/selectors.ts';
 import { ToolButton } from '../ui/ActionButton.tsx';
 import { useApp, useAppState, useView, useViewer } from '../ui/app.ts';
@@ -13,6 +14,7 @@ import { MoreMenu } from './MoreMenu.tsx';
 
 export function Toolbar(): JSX.Element {
   const { t } = useTranslation();
+  const stack = useAppState((s) => (shownNow(s)?.count ?? 0) > 1);
   const planes = useView((v) => (v.facts?.planes ?? 0) > 0);
   const detects = useAppState((s) => modelOf(s)?.metadata.fabriclens.task === 'detection');
   return (
@@ -21,6 +23,7 @@ export function Toolbar(): JSX.Element {
       <ToolButton id="tool.pan" />
       <ToolButton id="tool.zoom" />
       <ToolButton id="tool.scroll" />
+      {stack && <ToolButton id="cine.toggle" />}
       <MeasureMenu />
       <span className="divider" />
       <ToolButton id="view.fit" />

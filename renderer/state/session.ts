@@ -6,6 +6,7 @@ import type { MeasurementRow } from '../../src/contract/measurement.ts';
 import type { AddModelReport } from '../../src/contract/report.ts';
 import { ModelAdder } from './adding.ts';
 import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns } from './selectors.ts';
+import { withPrior } from './prior.ts';
 import { joined, scrolled } from './together.ts';
 import { beside, reselectPanes, selectionOf, shownNow, withLayout, withSelection, type Layout } from './panes.ts';
 
@@ -22,6 +23,8 @@ export class Session {
   readonly adder: ModelAdder;
   /** Called when a menu item of the host is chosen. */
   onMenuAction: (id: string) => void = () => {};
+  /** Called when the reader moves in a stack. */
+  onReaderScroll: () => void = () => {};
 
   constructor(bridge: HostBridge) {
     this.bridge = bridge;
@@ -96,8 +99,19 @@ export class Session {
     this.store.set((state) => ({ ...joined(state), together: { ...state.together, scroll: !state.together.scroll, place: 0 } }));
   }
 
+  /** The prior study beside the current one, where there is one. */
+  showPrior(): void {
+    this.store.set((state) => withPrior(state) ?? {});
+  }
+
   /** Moves in the active pane's stack; stops at its ends. */
   scrollTo(position: number): void {
+    this.onReaderScroll();
+    this.playTo(position);
+  }
+
+  /** The same, not by the reader's hand. */
+  playTo(position: number): void {
     const state = this.store.get();
     const selection = selectionOf(state);
     const found = selection && findSeries(state.library, selection.seriesUid);

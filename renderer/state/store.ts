@@ -44,6 +44,16 @@ export interface BoxesChoice {
   highlighted: { key: string; group: number } | null;
 }
 
+/** A stack that is played. */
+export interface Playing {
+  /** By its id. */
+  pane: number;
+  seriesUid: string;
+  /** Pictures a second that are asked for, and that are reached; null while that is not known. */
+  fps: number;
+  measured: number | null;
+}
+
 export interface Notice {
   id: number;
   kind: 'error' | 'info';
@@ -61,6 +71,7 @@ export interface AppState extends Panes {
   together: Together;
   /** Where the active pane's slice crosses the others is drawn. */
   lines: boolean;
+  cine: Playing | null;
   models: readonly ModelInfo[];
   modelProblems: ReadonlyArray<{ name: string; message: string }>;
   modelId: string | null;
@@ -87,6 +98,7 @@ export const INITIAL_STATE: AppState = {
   tool: 'window',
   together: { scroll: false, move: false, window: false, place: 0 },
   lines: true,
+  cine: null,
   models: [],
   modelProblems: [],
   modelId: null,

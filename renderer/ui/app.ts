@@ -59,7 +59,7 @@ function useSituation<T extends boolean | undefined>(select: (now: Situation) =>
   return useStore(session.store, now);
 }
 
-const KEY_NAMES: Record<string, string> = { ArrowUp: '↑', ArrowDown: '↓', ArrowLeft: '←', ArrowRight: '→', PageUp: 'Page Up', PageDown: 'Page Down', Escape: 'Esc' };
+const KEY_NAMES: Record<string, string> = { ' ': 'Space', ArrowUp: '↑', ArrowDown: '↓', ArrowLeft: '←', ArrowRight: '→', PageUp: 'Page Up', PageDown: 'Page Down', Escape: 'Esc' };
 export const shortcutText = (shortcut: string): string => shortcut.split(/\+(?!$)/).map((part) => KEY_NAMES[part] ?? (part.length === 1 ? part.toUpperCase() : part)).join(' + ');
 
 /** The text of a key made at run time (a code of the host), or `fallback` where we have none for it. */

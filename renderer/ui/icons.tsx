@@ -40,6 +40,8 @@ const PATHS = {
   panel: 'M4 5h16v14H4z M15 5v14',
   layout: 'M4 5h16v14H4z M12 5v14 M4 12h16',
   maximise: 'M4 5h16v14H4z M13 12l4-4 M13.5 8H17v3.5 M11 12l-4 4 M10.5 16H7v-3.5',
+  pause: 'M8 5v14 M16 5v14',
+  prior: 'M3 6h8v12H3z M13 6h8v12h-8z M17 9v3l1.5 1.5',
   lines: 'M4 5h16v14H4z M4 13l16-3',
   more: 'M5.5 11a1 1 0 1 0 .1 0z M12 11a1 1 0 1 0 .1 0z M18.5 11a1 1 0 1 0 .1 0z',
   help: 'M9 9a3 3 0 1 1 4.5 2.6c-1 .6-1.5 1.2-1.5 2.4 M12 17.5v.5',

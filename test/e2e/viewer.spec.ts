@@ -223,3 +223,60 @@ describe('panes together', () => {
     expect(await axe(page)).toEqual([]);
   });
 });
+
+describe('a prior, and playing', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'fabriclens-prior-'));
+  const write = (name: string, study: string, date: string, change: Elements = {}): void =>
+    writeFileSync(join(folder, name), writeDicom({ pixels: new Uint16Array(6).fill(500), elements: { '00080018': ['UI', `${study}.1`], '00080020': ['DA', date], '00080060': ['CS', 'CT'], '00100020': ['LO', 'SAME'], '0020000D': ['UI', study], '0020000E': ['UI', `${study}.2`], '00200013': ['IS', '1'], ...change } }));
+  write('now.dcm', '1.2.826.0.1.3680043.10.21', '20260301');
+  write('old.dcm', '1.2.826.0.1.3680043.10.22', '20250301');
+  write('older.dcm', '1.2.826.0.1.3680043.10.23', '20200301');
+  write('other.dcm', '1.2.826.0.1.3680043.10.24', '20251201', { '00100020': ['LO', 'ELSE'] });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const app = withApp({ args: [folder, join(SAMPLES, 'ct-synthetic')] });
+  beforeAll(async () => {
+    await app().page.locator('.pane[data-status=shown]').waitFor();
+  });
+  /** The line of a study in the list, by its date. */
+  const study = (page: Page, date: string): Locator => page.locator('.study').filter({ hasText: date }).getByTestId('series');
+
+  test('the latest study of the same patient before this one comes beside it, on the right', async () => {
+    const { page } = app();
+    await study(page, '2020-03-01').click();
+    await page.getByTestId('layout-menu').click();
+    await expect.poll(() => page.getByTestId('action-prior.show').isDisabled()).toBe(true);
+    await page.keyboard.press('Escape');
+    await study(page, '2026-03-01').click();
+    await pane(page, 0).getByText('2026-03-01').waitFor();
+    await page.getByTestId('layout-menu').click();
+    await page.getByTestId('action-prior.show').click();
+    await expect.poll(() => page.getByTestId('pane').count()).toBe(2);
+    await pane(page, 1).getByText('2025-03-01').waitFor();
+    await pane(page, 0).getByText('2026-03-01').waitFor();
+    expect(await active(page)).toBe(0);
+    await page.keyboard.press('Alt+1');
+  });
+
+  test('a stack plays in a loop and says how fast; scrolling ends it', async () => {
+    const { page } = app();
+    await series(page, 'axial').click();
+    await expect.poll(() => said(page, 0, 'stack-position')).toContain('1/10');
+    await pane(page, 0).getByTestId('viewport').focus();
+    await page.keyboard.press(' ');
+    await page.getByTestId('cine-rate').waitFor();
+    const places = new Set<string>();
+    await expect.poll(async () => places.add(await said(page, 0, 'stack-position')).size, { timeout: 60_000, interval: 20 }).toBe(10);
+    await expect.poll(() => page.getByTestId('cine-rate').innerText(), { timeout: 60_000 }).toMatch(/^[\d.]+ of 10 pictures\/s$/);
+    await page.keyboard.press('>');
+    await page.getByTestId('cine-rate').getByText('13 pictures/s').waitFor();
+    await page.keyboard.press('PageDown');
+    await page.getByTestId('cine-rate').waitFor({ state: 'detached' });
+    const place = await said(page, 0, 'stack-position');
+    await page.keyboard.press(' ');
+    await page.getByTestId('cine-rate').waitFor();
+    await page.keyboard.press(' ');
+    await page.getByTestId('cine-rate').waitFor({ state: 'detached' });
+    expect(place).toContain('/10');
+    expect(await axe(page)).toEqual([]);
+  });
+});

@@ -8,7 +8,7 @@ test('every item is an action of the page, under the shortcut that the page take
   const items = menuTemplate('en', () => {}).flatMap((menu) => menu.submenu as Electron.MenuItemConstructorOptions[]);
   for (const { id, accelerator } of items) {
     if (accelerator === undefined) continue;
-    const shown = accelerator.replace('CommandOrControl', 'Ctrl').replace(/^Plus$/, '+').replace(/(Left|Right|Up|Down)$/, 'Arrow$1').toLowerCase();
+    const shown = accelerator.replace('CommandOrControl', 'Ctrl').replace(/^Plus$/, '+').replace(/^Space$/, ' ').replace(/(Left|Right|Up|Down)$/, 'Arrow$1').toLowerCase();
     expect(shortcuts.get(id!)!.map((key) => key.toLowerCase()), id).toContain(shown);
   }
 });
