@@ -4,3 +4,4 @@ export function build(
   name?: 'runtime' | 'ort-op' | 'ort-host' | 'driver' | 'driver-sanitized' | 'counter' | 'driver-baseline' | 'memory-check' | 'schedule-driver' | 'schedule-driver-sanitized',
   options?: { log?: (line: string) => void; machine?: Machine },
 ): Promise<string>;
+export function runtimeSources(): { files: string[]; sources: string[]; flags: string[]; boardFlags: string[] };

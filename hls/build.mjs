@@ -115,6 +115,16 @@ export async function build(name = 'runtime', { log = () => {}, machine = 'host'
   return file;
 }
 
+/**
+ * The runtime's sources, for a machine that compiles its own: where the library made here does not load.
+ * @returns {{ files: string[], sources: string[], flags: string[], boardFlags: string[] }} names under hls/; boardFlags: besides, on the board's processor
+ */
+export function runtimeSources() {
+  const sources = TARGETS.runtime.sources;
+  const folders = ['core', 'runtime'].map((name) => join(HLS, name));
+  return { files: [...sources, ...folders.flatMap(headers).map((file) => file.slice(HLS.length + 1))].sort(), sources, flags: [...COMMON, ...TARGETS.runtime.flags], boardFlags: MACHINES.armhf.flags };
+}
+
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   try {
     const armhf = process.argv[2] === '--armhf';

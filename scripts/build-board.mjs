@@ -1,6 +1,6 @@
 /**
  * `npm run build:board`: what a board gets, in one tar file: the agent and its notebook, the runtime and the operator for ONNX Runtime built for its processor, the model
- * packages, and SHA256SUMS over all of them (as sha256sum -c reads it). The same sources and compiler give the same bytes. Refused where a library would not
+ * packages, the runtime's sources, and SHA256SUMS over all of them (as sha256sum -c reads it). The same sources and compiler give the same bytes. Refused where a library would not
  * load on the oldest image.
  */
 import { createHash } from 'node:crypto';
@@ -11,6 +11,7 @@ import { build } from '../hls/build.mjs';
 import { ARM_BUILD, ensurePackages } from './lib/debian.mjs';
 import { SetupError, main, say } from './lib/log.mjs';
 import { inRoot } from './lib/paths.mjs';
+import { runtimeSource } from './lib/runtime-source.mjs';
 import { boardObjections, readElf } from './lib/symbols.mjs';
 import { tar } from './lib/tar.mjs';
 
@@ -40,6 +41,7 @@ export function boardFiles(libraries) {
     'LICENSE',
   ];
   const files = names.map((name) => ({ name, bytes: readFileSync(inRoot(name)) }));
+  files.push(...runtimeSource());
   for (const { name, bytes } of libraries) files.push({ name: `runtime/${name}`, bytes, executable: true });
   files.sort((a, b) => (a.name < b.name ? -1 : 1));
   const sums = files.map(({ name, bytes }) => `${sha256(bytes)}  ${name}\n`).join('');

@@ -10,7 +10,7 @@ export { deployPackage, type Deployment, type DeployOptions } from './upload.ts'
 export { startVirtualBoard, type OpenBoard, type VirtualBoard, type VirtualBoardOptions } from './virtual.ts';
 export { obstacles, reportText } from './provision/doctor.ts';
 export { find } from './provision/find.ts';
-export { installPlan, type PlanInput } from './provision/plan.ts';
+export { installPlan, type PlanInput, type PlannedOverlay } from './provision/plan.ts';
 export { LAYOUT } from './provision/probe.ts';
 export { doctor, install, logs, readBoardId, readToken, rollback, status, uninstall, type InstallEvent, type Session, type Vector } from './provision/runner.ts';
 export { secure, type SecureScripts } from './provision/secure.ts';

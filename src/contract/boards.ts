@@ -77,6 +77,8 @@ export const DoctorReport = z.object({
   installed: z.string(),
   previous: z.string(),
   boardId: z.string(),
+  /** SHA-256 of the bit file of the overlay that the version uses; empty: the processor computes alone. */
+  overlay: z.string(),
 });
 export type DoctorReport = z.infer<typeof DoctorReport>;
 

@@ -8,6 +8,7 @@ import {
 } from '../board/index.ts';
 import type { DoctorReport, Installed, Plan } from '../contract/boards.ts';
 import { goldenVectors } from './golden-vectors.ts';
+import { readOverlayFolder } from './overlay-folder.ts';
 import type { Resources } from './resources.ts';
 
 /** Of every PYNQ image, for the user and for root. */
@@ -67,12 +68,16 @@ export interface PreparedInstall {
   input: PlanInput & { bundle: Uint8Array };
 }
 
-/** What an installation would do to the board of `report`; changes nothing. `bundle`: a file of `npm run build:board`. */
-export async function prepareInstall({ ssh, layout }: Session, report: DoctorReport, bundle: string, resources: Resources): Promise<PreparedInstall> {
+/** What an installation would do to the board of `report`; changes nothing. `bundle`: a file of `npm run build:board`. `overlay`: folder of one to import; null: the one that is there, or none. */
+export async function prepareInstall({ ssh, layout, signal }: Session, report: DoctorReport, bundle: string, overlay: string | null, resources: Resources): Promise<PreparedInstall> {
   const bytes = await readFile(bundle).catch((error: Error) => { throw new BoardError('bad-request', `There is no bundle at ${bundle} (${error.message}); make it with: npm run build:board`); });
   const version = `${(/(\d+\.\d+\.\d+)/.exec(basename(bundle))?.[1] ?? resources.version)}-${createHash('sha256').update(bytes).digest('hex').slice(0, 12)}`;
   const { systemd, python, home, installed, previous } = report;
-  const input = { layout, systemd, python, home, user: ssh.user, version, bundle: bytes, bundleBytes: bytes.length, boardId: ssh.board!.id };
+  const kept = report.overlay === '' ? undefined : { sha256: report.overlay, files: undefined };
+  const input = {
+    overlay: overlay === null ? kept : await readOverlayFolder(overlay, resources, signal),
+    layout, systemd, python, home, user: ssh.user, version, bundle: bytes, bundleBytes: bytes.length, boardId: ssh.board!.id,
+  };
   const steps = installPlan(input).map(({ id, title, as, why }) => ({ id, title, as, why }));
   return { plan: { version, installed, previous, steps, obstacles: obstacles(report) }, path: bundle, input };
 }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { runtimeSource } from '../../scripts/lib/runtime-source.mjs';
 import { tar } from '../../scripts/lib/tar.mjs';
 import { startVirtualBoard } from '../../src/board/index.ts';
 import { OipClient } from '../../src/board/client.ts';
@@ -20,7 +21,7 @@ export function boardBundle({ modelsDir, runtimeLibrary, agentDir }: Fixture, na
     .map((entry) => join(entry.parentPath, entry.name)).map((file) => [`${as}${file.slice(folder.length)}`, readFileSync(file)]);
   const files = new Map<string, Buffer>([
     ...under(join(agentDir, 'fabriclens_agent'), 'agent/fabriclens_agent', /\.py$/), ...under(modelsDir, 'models', /./),
-    ['runtime/libfabriclens_runtime.so', readFileSync(runtimeLibrary)], ['NAME', Buffer.from(name)],
+    ...runtimeSource().map(({ name: file, bytes }) => [file, bytes] as [string, Buffer]), ['runtime/libfabriclens_runtime.so', readFileSync(runtimeLibrary)], ['NAME', Buffer.from(name)],
     ...Object.entries(change).map(([file, text]) => [file, Buffer.from(text)] as [string, Buffer]),
   ]);
   const sums = [...files].map(([file, bytes]) => `${sha256(bytes)}  ${file}\n`).join('');

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sys
 from collections import namedtuple
 
 from .. import layout
@@ -99,3 +100,19 @@ def _number(value):
     if type(value) is not int or not 0 <= value < 1 << 32:
         raise ValueError('a number, not %.80r' % (value,))
     return value
+
+
+def main(folder):
+    """For who imports an overlay: what read() makes of it as one line of JSON; {"error"} and exit code 1 where it refuses."""
+    try:
+        found = read(folder)
+    except PlRefusal as refusal:
+        print(json.dumps({'error': str(refusal)}))
+        return 1
+    manifest = _manifest(folder)
+    print(json.dumps({'sha256': found.sha256, 'clock_khz': found.clock_khz, 'files': [{'name': manifest[kind]['file'], 'sha256': manifest[kind]['sha256']} for kind in ('bit', 'hwh')]}))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1]))

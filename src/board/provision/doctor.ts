@@ -36,6 +36,7 @@ export function diagnose(probe: Probe, { address, nowS, sudo }: { address: strin
     python, home: get('home'), systemd: get('has-systemd') === 'yes',
     installed: get('installed').replace(/^versions\//, ''), previous: get('previous').replace(/^versions\//, ''),
     boardId: /^[0-9a-f]{32}$/.test(get('board-id')) ? get('board-id') : '',
+    overlay: /\/([0-9a-f]{64})$/.exec(get('overlay'))?.[1] ?? '',
   };
 }
 
@@ -115,7 +116,7 @@ function runs(probe: Probe, zynq: boolean, pl: Finding): Finding[] {
   const red = (id: string, what: string, mend = ''): Finding => grade(id, 'red', what, mend);
   return [
     minor >= 8 ? grade('ps-only', 'green', 'models on the processor, through our agent') : red('ps-only', 'the agent does not run here', 'a newer image'),
-    pl.grade === 'green' ? amber('pl', 'the PL is there', 'it wants an overlay, which is built once with Vivado (docs/board.md)') : red('pl', pl.what, pl.mend),
+    probe.get('overlay') ? grade('pl', pl.grade, `overlay ${probe.get('overlay')!.slice(-64).slice(0, 16)} is imported`, pl.mend) : pl.grade === 'green' ? amber('pl', 'the PL is there', 'it wants an overlay, which is built once with Vivado (docs/board.md)') : red('pl', pl.what, pl.mend),
     there('onnxruntime', 'onnxruntime', zynq && minor >= 8 && minor <= 12 ? amber('onnxruntime', 'no official wheel for armv7l', `community builds exist for Python 3.${minor}: 1.16.0${minor === 8 ? '' : ' and 1.17.1'} (docs/board.md); our agent does not need it`) : red('onnxruntime', 'no wheel that we know of for this Python')),
     there('tflite', 'tflite', zynq && minor === 8 ? amber('tflite', 'a wheel exists', 'tflite_runtime 2.7.0 (cp38, manylinux2014_armv7l): pip install tflite-runtime==2.7.0') : zynq && minor === 11 ? amber('tflite', 'a wheel exists', 'tflite_runtime 2.14.0 (cp311): pip install tflite-runtime==2.14.0') : red('tflite', 'no wheel that we know of for this Python on armv7l')),
     there('pytorch', 'torch', red('pytorch', 'no wheel for armv7l and Python 3.8 or newer', 'convert the network to ONNX and compile it: npx fabriclens compile')),

@@ -1,6 +1,6 @@
 /** The whole way onto a board that is a real OpenSSH server with the files of a PYNQ image under a folder: no systemd there, so the plain supervisor. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { agentFixture } from '../../../test/support/agent.ts';
@@ -10,7 +10,8 @@ import { cable, freePort, startSshd, SUDO_PASSWORD, type Cable, type TestServer 
 import { OipClient } from '../client.ts';
 import { connectSsh, type SshConnection } from '../ssh/connection.ts';
 import { deployPackage } from '../upload.ts';
-import { installPlan, unitText, type Step } from './plan.ts';
+import { installPlan, type Step } from './plan.ts';
+import { unitText } from './service.ts';
 import { LAYOUT, type BoardLayout } from './probe.ts';
 import { compare, doctor, install, logs, readToken, rollback, status, uninstall, type Installation, type InstallEvent, type Session, type Vector } from './runner.ts';
 
@@ -56,7 +57,7 @@ async function put(bundle: Bundle, onEvent?: (event: InstallEvent) => void, sess
   const { python, home, systemd } = await doctor(used);
   const results: string[] = [];
   const input: Installation = {
-    layout, systemd, python, home, user: used.ssh.user, version: bundle.version, bundle: bundle.bytes, bundleBytes: bundle.bytes.length, boardId: 'a'.repeat(32), vectors,
+    layout, systemd, python, home, user: used.ssh.user, version: bundle.version, bundle: bundle.bytes, bundleBytes: bundle.bytes.length, boardId: 'a'.repeat(32), overlay: undefined, vectors,
     onEvent: (event) => {
       if (event.state === 'done' || event.state === 'already') results.push(`${event.step} ${event.state}`);
       onEvent?.(event);
@@ -91,11 +92,11 @@ const tree = (): string[] => readdirSync(server.folder, { recursive: true, encod
 describe('an installation', () => {
   test('goes through, does nothing twice, updates, goes back, and leaves nothing', async () => {
     const before = tree();
-    expect(await put(first)).toEqual(['upload done', 'unpack done', 'runtime done', 'user done', 'settings done', 'service done', 'self-test done', 'switch done', 'tidy done']);
+    expect(await put(first)).toEqual(['upload done', 'unpack done', 'build already', 'runtime done', 'user done', 'settings done', 'overlay done', 'service done', 'self-test done', 'switch done', 'tidy done']);
     await works();
     expect(current()).toBe(`versions/${first.version}`);
     const again = await put(first);
-    expect(again.filter((line) => line.endsWith('already'))).toEqual(['unpack already', 'user already', 'settings already']);
+    expect(again.filter((line) => line.endsWith('already'))).toEqual(['unpack already', 'build already', 'runtime already', 'user already', 'settings already']);
     await deploy();
     await put(second);
     await works();
@@ -124,7 +125,7 @@ describe('an installation', () => {
 describe('when something fails, what ran runs on, and a second run finishes', () => {
   beforeAll(() => put(first));
 
-  const steps: Step['id'][] = ['upload', 'unpack', 'runtime', 'user', 'settings', 'service', 'self-test', 'switch', 'tidy'];
+  const steps: Step['id'][] = ['upload', 'unpack', 'build', 'runtime', 'user', 'settings', 'overlay', 'service', 'self-test', 'switch', 'tidy'];
   test.each(steps.flatMap((step) => [[step, 0], [step, 400]] as const))('the cable is pulled in step %s after %i ms', async (id, ms) => {
     const bundle = current().endsWith(first.version) ? second : first;
     rmSync(join(layout.root, 'opt/fabriclens/versions', bundle.version), { recursive: true, force: true });
@@ -149,7 +150,7 @@ describe('when something fails, what ran runs on, and a second run finishes', ()
     symlinkSync('/dev/full', join(server.home, `.fabriclens/${bundle.version}.tar.part`));
     await expect(put(bundle)).rejects.toMatchObject({ code: 'command-failed', message: expect.stringContaining('full') as string });
     rmSync(join(server.home, `.fabriclens/${bundle.version}.tar.part`));
-    const input = { layout, systemd: false, python: 'python3', home: server.home, user: server.user, version: bundle.version, bundleBytes: 1e15, boardId: 'a'.repeat(32) };
+    const input = { layout, systemd: false, python: 'python3', home: server.home, user: server.user, version: bundle.version, bundleBytes: 1e15, boardId: 'a'.repeat(32), overlay: undefined };
     const unpack = installPlan(input).find(({ id }) => id === 'unpack')!;
     expect(spawnSync('sh', ['-c', unpack.run], { timeout: 20_000 }).stderr.toString()).toMatch(/only \d+ KiB are free on the card, \d+ are needed/);
     await works();
@@ -162,8 +163,38 @@ describe('when something fails, what ran runs on, and a second run finishes', ()
     await works();
   }, 300_000);
 
+  /** A stand-in for a program of the board, first on its PATH. */
+  const standIn = (name: string, script: string): void => writeFileSync(join(server.home, 'bin', name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const BROKEN = { 'runtime/libfabriclens_runtime.so': 'no library' };
+
+  test('a runtime that does not load and cannot be built', async () => {
+    standIn('g++', 'echo "fatal: no memory left" >&2; exit 4');
+    try {
+      const before = current();
+      await expect(put(boardBundle(fixture, '2-unbuilt', BROKEN))).rejects.toMatchObject({ code: 'command-failed', message: expect.stringMatching(/'build'.*no memory left/) as string });
+      expect(current()).toBe(before);
+    } finally {
+      rmSync(join(server.home, 'bin/g++'));
+    }
+    await works();
+  }, 300_000);
+
+  test('a runtime that does not load is built by the board’s own compiler', async () => {
+    // Fast to compile is enough here.
+    standIn('g++', `for word; do shift; [ "$word" = -O3 ] && word=-O0; set -- "$@" "$word"; done; exec ${execFileSync('sh', ['-c', 'command -v g++']).toString().trim()} "$@"`);
+    const fractions: (number | null)[] = [];
+    try {
+      const bundle = boardBundle(fixture, '2-built', BROKEN);
+      expect(await put(bundle, (event) => event.step === 'build' && fractions.push(event.fraction))).toContain('build done');
+      expect(current()).toBe(`versions/${bundle.version}`);
+    } finally {
+      rmSync(join(server.home, 'bin/g++'));
+    }
+    expect(fractions.some((fraction) => fraction !== null && fraction > 0 && fraction < 1)).toBe(true);
+    await works();
+  }, 600_000);
+
   test.each([
-    ['a runtime that does not load', { 'runtime/libfabriclens_runtime.so': 'no library' }, 'runtime'],
     ['an agent that does not start', { 'agent/fabriclens_agent/__main__.py': 'raise SystemExit(3)' }, 'self-test'],
     ['an agent of the service that never gets ready', { 'agent/fabriclens_agent/token_stdin.py': '' }, 'switch'],
   ])('%s', async (_, change, step) => {
@@ -192,16 +223,20 @@ describe('when something fails, what ran runs on, and a second run finishes', ()
   }, 300_000);
 });
 
-test('systemd takes the unit without a word', () => {
-  const folder = join(server.folder, 'unit');
+test.each([['on the processor', false], ['with an overlay', true]])('systemd takes the unit %s without a word', (_, pl) => {
+  const folder = join(server.folder, `unit-${pl}`);
   mkdirSync(folder);
   cpSync('/bin/true', join(folder, 'python3'));
   mkdirSync(join(folder, 'opt/fabriclens/current/agent'), { recursive: true });
-  writeFileSync(join(folder, 'fabriclens-agent.service'), unitText({ ...LAYOUT, root: folder, serviceUser: 'root' }, join(folder, 'python3')));
+  writeFileSync(join(folder, 'fabriclens-agent.service'), unitText({ ...LAYOUT, root: folder, serviceUser: 'root' }, join(folder, 'python3'), pl));
   // An exit code of its own where it only warns is of newer versions: a word is what we go by.
   const { stdout, stderr, error } = spawnSync('systemd-analyze', ['verify', '--man=no', join(folder, 'fabriclens-agent.service')], { timeout: 60_000 });
   if (error) throw error;
   const said = `${stdout.toString()}${stderr.toString()}`.split('\n').filter((line) => line.includes('fabriclens'));
   expect(said).toEqual([]);
-  expect(existsSync('/usr/bin/systemctl') && execFileSync('systemctl', ['--version'], { timeout: 20_000 }).toString()).toContain('systemd');
+  const unit = unitText(LAYOUT, '/usr/bin/python3', pl);
+  // What hides the PL from the agent, and what makes it root, is there in one of the two each.
+  for (const [line, withPl] of [['PrivateDevices=yes', false], ['ProtectKernelTunables=yes', false], ['User=fabriclens', false], ['User=root', true], ['DeviceAllow=/dev/mem rw', true], ['--overlay /opt/fabriclens/current/overlay --ps-fallback', true]] as const) {
+    expect(unit.includes(line), line).toBe(withPl === pl);
+  }
 });

@@ -13,6 +13,11 @@ export interface BoardLayout {
 }
 export const LAYOUT: BoardLayout = { root: '', serviceUser: 'fabriclens', port: 8600, readyS: 180 };
 
+export const places = ({ root }: Pick<BoardLayout, 'root'>): { opt: string; etc: string; data: string; unit: string } =>
+  ({ opt: `${root}/opt/fabriclens`, etc: `${root}/etc/fabriclens`, data: `${root}/var/lib/fabriclens`, unit: `${root}/etc/systemd/system/fabriclens-agent.service` });
+/** Of the login. */
+export const staging = (home: string): string => `${home}/.fabriclens`;
+
 /** Every value on one line, nothing that is secret. `root`: as a shell takes it. */
 const QUESTIONS = (root: string, port: number): [key: string, command: string][] => [
   ['user', 'id -un'],
@@ -46,6 +51,7 @@ const QUESTIONS = (root: string, port: number): [key: string, command: string][]
   ['port-wanted', `printf %d ${port}`],
   ['installed', `readlink ${root}/opt/fabriclens/current`],
   ['previous', `readlink ${root}/opt/fabriclens/previous`],
+  ['overlay', `readlink ${root}/opt/fabriclens/current/overlay`],
   ['board-id', `cat ${root}/etc/fabriclens/board-id`],
 ];
 

@@ -4,12 +4,13 @@ import type { DoctorReport, SelfTest, StepEvent } from '../../contract/boards.ts
 import { OipClient } from '../client.ts';
 import { BoardError } from '../errors.ts';
 import type { Tensor } from '../protocol.ts';
-import type { SshConnection } from '../ssh/connection.ts';
+import type { CommandOptions, SshConnection } from '../ssh/connection.ts';
 import { execAsRoot, lastLine, quote } from '../ssh/shell.ts';
 import { upload } from '../ssh/upload.ts';
 import { diagnose } from './doctor.ts';
-import { bundlePath, installPlan, rollbackScript, staging, supervisor, tokenPath, uninstallScript, unitText, versionPath, type PlanInput, type Step } from './plan.ts';
-import { parseProbe, probeScript, type BoardLayout } from './probe.ts';
+import { bundlePath, installPlan, overlayCheck, overlayPath, overlayStaging, tokenPath, versionPath, type PlanInput, type PlannedOverlay, type Step } from './plan.ts';
+import { parseProbe, probeScript, staging, type BoardLayout } from './probe.ts';
+import { LIBRARY, rollbackScript, serviceText, supervisor, uninstallScript, withoutPlScript, type Installed } from './service.ts';
 
 export interface Session {
   ssh: SshConnection;
@@ -30,6 +31,9 @@ export interface Vector {
 export type InstallEvent = Omit<StepEvent, 'board'>;
 
 const SCRIPT_TIMEOUT_MS = 600_000;
+/** A Cortex-A9 compiles the runtime in minutes; how many nobody has measured. */
+const BUILD_TIMEOUT_MS = 3_600_000;
+const LOG_CHARS = 4_000;
 
 /** Reads only. Where there is a password it is tried with sudo, which changes nothing either but leaves a line in the board's log. */
 export async function doctor({ ssh, layout, sudoPassword, signal }: Session): Promise<DoctorReport> {
@@ -53,51 +57,130 @@ export interface Installation extends PlanInput {
   onEvent?: (event: InstallEvent) => void;
 }
 
-/** Runs the plan of `input`; rejects with BoardError, whose message names the step. */
+/**
+ * Runs the plan of `input`; rejects with BoardError, whose message names the step, after what that step had done was taken back. A PL that is refused or answers wrong fails nothing: its step
+ * says so and the processor computes.
+ */
 export async function install(session: Session, input: Installation): Promise<SelfTest[]> {
+  // Without its overlay, once that proves not to fit.
+  let plan: Installation = input;
   const tests: SelfTest[] = [];
-  for (const step of installPlan(input)) {
+  for (const { id } of installPlan(input)) {
     const began = performance.now();
-    const tell = (state: InstallEvent['state'], fraction: number | null = null, message = ''): void => input.onEvent?.({ step: step.id, state, fraction, ms: performance.now() - began, message });
+    const tell = (state: InstallEvent['state'], fraction: number | null = null, message = ''): void => input.onEvent?.({ step: id, state, fraction, ms: performance.now() - began, message });
+    const onProgress = (fraction: number): void => tell('running', fraction);
+    const step = installPlan(plan).find((one) => one.id === id);
+    // Of an overlay that turned out not to fit there is nothing to test.
+    if (!step) {
+      tell('already');
+      continue;
+    }
     tell('running');
     try {
       if (step.done !== undefined && (await run(session, step, step.done)).code === 0) tell('already');
-      else {
-        if (step.id === 'self-test') tests.push(await selfTest(session, input));
-        else await perform(session, step, input, (fraction) => tell('running', fraction));
+      else if (id === 'self-test') {
+        tests.push(...await selfTest(session, plan));
         tell('done');
+      } else if (id === 'pl-test') {
+        const { told, message, state } = await testPl(session, plan);
+        tests.push(...told);
+        tell(state, null, message);
+      } else if (id === 'overlay' && plan.overlay) {
+        const refusal = await bringOverlay(session, plan, plan.overlay, onProgress);
+        if (refusal !== undefined) plan = { ...plan, overlay: undefined };
+        const { stdout } = await carryOut(session, installPlan(plan).find((one) => one.id === id)!, plan);
+        tell('done', null, refusal ?? stdout.trim());
+      } else if (id === 'upload') {
+        checked(session.ssh, await session.ssh.exec(`umask 077; mkdir -p ${quote(staging(plan.home))}`, { signal: session.signal }));
+        await upload(session.ssh, plan.bundle, bundlePath(plan.home, plan.version), { signal: session.signal, onProgress: (done, total) => onProgress(done / total) });
+        tell('done');
+      } else {
+        const { stdout } = await carryOut(session, step, plan, onProgress);
+        tell('done', null, stdout.trim().slice(-LOG_CHARS));
       }
     } catch (error) {
       if (!(error instanceof BoardError)) throw error;
-      tell('failed', null, error.message);
-      throw new BoardError(error.code, `Step '${step.id}' failed. ${error.message} Run it again: what is done stays done.`, { cause: error });
+      const undone = step.undo !== undefined && await run({ ...session, signal: undefined }, step, step.undo).then(({ code }) => code === 0, () => false);
+      tell(undone ? 'undone' : 'failed', null, error.message);
+      throw new BoardError(error.code, `Step '${id}' failed. ${error.message} Run it again: what is done stays done.`, { cause: error });
     }
   }
   return tests;
 }
 
-async function perform(session: Session, step: Step, input: Installation, onProgress: (fraction: number) => void): Promise<void> {
-  const { ssh, signal } = session;
-  if (step.id === 'upload') {
-    checked(ssh, await ssh.exec(`umask 077; mkdir -p ${quote(staging(input.home))}`, { signal }));
-    await upload(ssh, input.bundle, bundlePath(input.home, input.version), { signal, onProgress: (done, total) => onProgress(done / total) });
-  } else {
-    checked(ssh, await run(session, step, step.run, step.id === 'service' ? unitText(input.layout, input.python) : ''));
-  }
+async function carryOut(session: Session, step: Step, plan: Installation, onProgress?: (fraction: number) => void): ReturnType<SshConnection['exec']> {
+  // The runtime's build says which file of how many it is at.
+  const onText = (text: string): void => {
+    const [, at, of] = /^(\d{1,4})\/(\d{1,4}) /m.exec(text) ?? [];
+    if (at !== undefined && Number(of) > 0) onProgress?.(Math.min(1, Number(at) / Number(of)));
+  };
+  const result = await run(session, step, step.run, step.id === 'service' ? serviceText(plan, plan.overlay !== undefined) : '', { onText, timeoutMs: step.id === 'build' ? BUILD_TIMEOUT_MS : SCRIPT_TIMEOUT_MS });
+  checked(session.ssh, result);
+  return result;
 }
 
-const run = ({ ssh, sudoPassword, signal }: Session, step: Step, script: string, stdin = ''): ReturnType<SshConnection['exec']> =>
-  step.as === 'root' ? execAsRoot(ssh, script, sudoPassword, { signal, stdin, timeoutMs: SCRIPT_TIMEOUT_MS }) : ssh.exec(`sh -c ${quote(script)}`, { signal, timeoutMs: SCRIPT_TIMEOUT_MS });
+const run = ({ ssh, sudoPassword, signal }: Session, step: Step, script: string, stdin = '', options: CommandOptions = { timeoutMs: SCRIPT_TIMEOUT_MS }): ReturnType<SshConnection['exec']> =>
+  step.as === 'root' ? execAsRoot(ssh, script, sudoPassword, { ...options, signal, stdin }) : ssh.exec(`sh -c ${quote(script)}`, { ...options, signal });
 
 function checked(ssh: SshConnection, { code, stderr }: { code: number; stderr: string }): void {
   if (code !== 0) throw new BoardError('command-failed', `Board ${ssh.address}: ${lastLine(stderr) || `exit code ${code}`}.`);
 }
 
+/** Sends it where it must be sent, and asks the new version's agent whether it fits. Why not, where it is the one that was there; throws where it is a new one. */
+async function bringOverlay({ ssh, layout, signal }: Session, { python, home, version }: Installation, { sha256, files }: PlannedOverlay, onProgress: (fraction: number) => void): Promise<string | undefined> {
+  const folder = files ? overlayStaging(home, sha256) : overlayPath(layout, sha256);
+  if (files) {
+    const total = files.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    let before = 0;
+    checked(ssh, await ssh.exec(`umask 077; mkdir -p ${quote(folder)}`, { signal }));
+    for (const { name, bytes } of files) {
+      await upload(ssh, bytes, `${folder}/${name}`, { signal, onProgress: (done) => onProgress((before + done) / total) });
+      before += bytes.length;
+    }
+  }
+  const { code, stdout, stderr } = await ssh.exec(`sh -c ${quote(overlayCheck(layout, python, version, folder))}`, { signal });
+  if (code === 0) return undefined;
+  let why = lastLine(stderr);
+  try {
+    why = String((JSON.parse(stdout) as { error: unknown }).error);
+  } catch {
+    // What it said otherwise will do.
+  }
+  if (files) throw new BoardError('command-failed', `Board ${ssh.address}: the overlay cannot be used: ${why}.`);
+  return `The overlay that was there does not fit this version: ${why}. The processor computes until one is imported.`;
+}
+
+/** What the PL answers, through the service that runs now. Wrong answers take it away; a refusal leaves it, as its reason may pass. */
+async function testPl(session: Session, input: Installation): Promise<{ told: SelfTest[]; message: string; state: 'done' | 'undone' }> {
+  const { ssh, layout, signal } = session;
+  const token = await readToken(ssh);
+  try {
+    const told = await compare(ssh, layout.port, token, input.vectors, signal);
+    const hardware = told.filter(({ backend }) => backend === 'hardware');
+    if (hardware.length > 0) return { told: hardware, message: '', state: 'done' };
+    return { told: [], message: `The PL is not used, the processor computes: ${await plRefusal(ssh, layout.port, token, signal) || 'no model can run on it'}.`, state: 'done' };
+  } catch (error) {
+    if (!(error instanceof BoardError) || error.code === 'board-unreachable' || error.code === 'cancelled') throw error;
+    checked(ssh, await execAsRoot(ssh, withoutPlScript(input), session.sudoPassword, { signal, stdin: serviceText(input, false), timeoutMs: SCRIPT_TIMEOUT_MS }));
+    await compare(ssh, layout.port, token, input.vectors, signal);
+    return { told: [], message: `The PL is taken away from the agent, the processor computes: ${error.message}`, state: 'undone' };
+  }
+}
+
+async function plRefusal(ssh: SshConnection, port: number, token: string, signal?: AbortSignal): Promise<string> {
+  const client = new OipClient({ host: ssh.address, port, token, connect: () => ssh.stream(port) });
+  try {
+    return String((await client.serverMetadata({ signal })).parameters?.['pl_refusal'] ?? '');
+  } finally {
+    client.close();
+  }
+}
+
 /** The version's own agent, as the login and on a free port, until its connection is closed. */
-async function selfTest({ ssh, signal }: Session, { layout, version, python, vectors }: Installation): Promise<SelfTest> {
+async function selfTest({ ssh, signal }: Session, { layout, version, python, vectors }: Installation): Promise<SelfTest[]> {
   const folder = versionPath(layout, version);
   const token = randomBytes(32).toString('base64url');
-  const words = [python, '-E', '-s', '-B', '-m', 'fabriclens_agent', '--models', `${folder}/models`, '--runtime', `${folder}/runtime/libfabriclens_runtime.so`, '--port', '0', '--token-stdin', '--exit-with-parent'];
+  const words = [python, '-E', '-s', '-B', '-m', 'fabriclens_agent', '--models', `${folder}/models`, '--runtime', `${folder}/${LIBRARY}`, '--port', '0', '--token-stdin', '--exit-with-parent'];
   const agent = await ssh.program(`cd ${quote(`${folder}/agent`)} && exec ${words.map(quote).join(' ')}`, `${token}\n`, { signal });
   try {
     let port: unknown;
@@ -115,8 +198,8 @@ async function selfTest({ ssh, signal }: Session, { layout, version, python, vec
   }
 }
 
-/** Every vector's outputs, bit for bit, through whatever the agent computes with. */
-export async function compare(ssh: SshConnection, port: number, token: string | undefined, vectors: readonly Vector[], signal?: AbortSignal): Promise<SelfTest> {
+/** Every vector's outputs, bit for bit; what answered is told by what the agent says of each answer. */
+export async function compare(ssh: SshConnection, port: number, token: string | undefined, vectors: readonly Vector[], signal?: AbortSignal): Promise<SelfTest[]> {
   const client = new OipClient({ host: ssh.address, port, token, connect: () => ssh.stream(port) });
   try {
     for (const end = performance.now() + 180_000; ;) {
@@ -128,15 +211,18 @@ export async function compare(ssh: SshConnection, port: number, token: string | 
         await new Promise((done) => setTimeout(done, 200));
       }
     }
+    const tests = new Map<string, SelfTest>();
     for (const { model, input, outputs } of vectors) {
       const answer = await client.infer(model, [input], { signal, outputs: [...outputs.keys()] });
       for (const [name, wanted] of outputs) {
         const got = answer.outputs.get(name)!;
         if (!Buffer.from(bytesOf(wanted)).equals(bytesOf(got))) throw new BoardError('command-failed', `Board ${ssh.address}: model ${model} answers '${name}' otherwise than the golden model; do not use it, and report this.`);
       }
+      const backend = String(answer.parameters['backend'] ?? '');
+      const { models, vectors: count } = tests.get(backend) ?? { models: [], vectors: 0 };
+      tests.set(backend, { backend, models: [...new Set([...models, model])], vectors: count + 1 });
     }
-    const { parameters } = await client.serverMetadata({ signal });
-    return { backend: String(parameters?.['backend'] ?? ''), models: [...new Set(vectors.map(({ model }) => model))], vectors: vectors.length };
+    return [...tests.values()];
   } finally {
     client.close();
   }
@@ -144,7 +230,6 @@ export async function compare(ssh: SshConnection, port: number, token: string | 
 
 const bytesOf = ({ data }: Tensor): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
-type Installed = Pick<PlanInput, 'layout' | 'systemd' | 'python' | 'home'>;
 const asRoot = (session: Session, script: string): ReturnType<SshConnection['exec']> => execAsRoot(session.ssh, script, session.sudoPassword, { signal: session.signal, timeoutMs: SCRIPT_TIMEOUT_MS });
 
 export async function rollback(session: Session, report: DoctorReport): Promise<string> {
@@ -159,11 +244,11 @@ export async function uninstall(session: Session, report: DoctorReport): Promise
 
 /** Whether the service runs, and as which version. */
 export async function status(session: Session, report: DoctorReport): Promise<{ active: string; version: string }> {
-  const { stdout } = await session.ssh.exec(supervisor(session.layout, report.systemd, report.python).status, { signal: session.signal });
+  const { stdout } = await session.ssh.exec(supervisor(session.layout, report.systemd).status, { signal: session.signal });
   return { active: stdout.trim() || 'unknown', version: report.installed };
 }
 /** Its last 200 lines. */
-export const logs = async (session: Session, report: DoctorReport): Promise<string> => (await asRoot(session, supervisor(session.layout, report.systemd, report.python).logs)).stdout;
+export const logs = async (session: Session, report: DoctorReport): Promise<string> => (await asRoot(session, supervisor(session.layout, report.systemd).logs)).stdout;
 
 /** The id that an installation wrote to the board, where one did. */
 export async function readBoardId(ssh: SshConnection, { root }: BoardLayout): Promise<string | undefined> {

@@ -52,6 +52,8 @@ export interface CommandOptions {
   timeoutMs?: number | undefined;
   /** Of stdout and of stderr, each; more ends the command. */
   maxBytes?: number | undefined;
+  /** Of stdout, as it comes. */
+  onText?: ((text: string) => void) | undefined;
 }
 
 export interface CommandResult {
@@ -100,7 +102,7 @@ export class SshConnection {
   }
 
   /** Runs a command line in the login shell. Rejects where no exit code comes: the connection broke, time is up, too much was printed. */
-  async exec(command: string, { stdin, signal, timeoutMs = COMMAND_TIMEOUT_MS, maxBytes = OUTPUT_LIMIT }: CommandOptions = {}): Promise<CommandResult> {
+  async exec(command: string, { stdin, signal, timeoutMs = COMMAND_TIMEOUT_MS, maxBytes = OUTPUT_LIMIT, onText }: CommandOptions = {}): Promise<CommandResult> {
     const channel = await this.#open<ClientChannel>((done) => this.#client.exec(command, done), signal);
     return new Promise((resolve, reject) => {
       const parts: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] };
@@ -121,6 +123,7 @@ export class SshConnection {
         sizes[stream] += chunk.length;
         if (sizes[stream] > maxBytes) return fail(this.#error('protocol', `a command printed more than ${maxBytes} bytes`));
         parts[stream].push(chunk);
+        if (stream === 'stdout') onText?.(chunk.toString());
       };
       channel.on('data', take('stdout'));
       channel.stderr.on('data', take('stderr'));

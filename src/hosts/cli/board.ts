@@ -131,7 +131,7 @@ async function newPasswords(user: string, { more }: Secrets, { stderr }: Termina
 }
 
 async function put(command: BoardCommand, session: Session, report: DoctorReport, resources: Resources, say: (text: string) => void): Promise<number> {
-  const prepared = await prepareInstall(session, report, command.bundle ?? resources.boardBundle, resources);
+  const prepared = await prepareInstall(session, report, command.bundle ?? resources.boardBundle, command.overlay ?? null, resources);
   for (const { id, as, title, why } of prepared.plan.steps) say(`  ${id.padEnd(10)} ${as.padEnd(6)} ${title}${as === 'root' ? ` (root: ${why})` : ''}\n`);
   for (const { what, mend } of prepared.plan.obstacles) say(`  STOP       ${what} – ${mend}\n`);
   if (command.plan) return prepared.plan.obstacles.length > 0 ? EXIT.someFailed : EXIT.ok;
@@ -140,8 +140,7 @@ async function put(command: BoardCommand, session: Session, report: DoctorReport
     const { step, state, message } = event;
     const ms = Math.round(event.ms);
     if (command.json) say(`${JSON.stringify({ type: 'step', step, state, ms, message })}\n`);
-    else if (state === 'done') say(`done     ${step} in ${(ms / 1000).toFixed(1)} s\n`);
-    else if (state === 'already') say(`already  ${step}\n`);
+    else if (state !== 'running') say(`${state.padEnd(8)} ${step}${state === 'already' ? '' : ` in ${(ms / 1000).toFixed(1)} s`}\n${message === '' || state === 'failed' ? '' : `         ${message.split('\n').at(-1)}\n`}`);
   };
   const { version, selfTests } = await installBoard(session, prepared, resources, onEvent);
   if (command.json) say(`${JSON.stringify({ type: 'installed', version, selfTests })}\n`);

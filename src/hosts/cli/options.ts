@@ -103,6 +103,8 @@ export interface BoardCommand {
   newPasswords: boolean;
   servicesOff: boolean;
   bundle: string | undefined;
+  /** Folder of an overlay to import. */
+  overlay: string | undefined;
   /** A trial under this folder of the board, run as the login and without systemd; undefined: the real thing. */
   root: string | undefined;
   /** Of the agent on the board's loopback; undefined: 8600. */
@@ -213,6 +215,7 @@ function parse(argv: readonly string[]) {
         'new-passwords': { type: 'boolean' },
         'services-off': { type: 'boolean' },
         bundle: { type: 'string' },
+        overlay: { type: 'string' },
         root: { type: 'string' },
         'agent-port': { type: 'string' },
         plan: { type: 'boolean' },
@@ -236,7 +239,7 @@ function boardCommand([word, host, ...more]: string[], values: Values): BoardCom
   if (more.length > 0 || (host === undefined && action !== 'find')) throw new UsageError(`board ${action} takes one HOST, as in: npx fabriclens board ${action} xilinx@192.168.2.99`);
   const options = {
     command: 'board', action, identity: values.identity, passwordStdin: values['password-stdin'] ?? false, fingerprint: values.fingerprint, name: values.name,
-    addKey: values['add-key'], newHostKeys: values['new-host-keys'] ?? false, newPasswords: values['new-passwords'] ?? false, servicesOff: values['services-off'] ?? false, bundle: values.bundle, root: values.root,
+    addKey: values['add-key'], newHostKeys: values['new-host-keys'] ?? false, newPasswords: values['new-passwords'] ?? false, servicesOff: values['services-off'] ?? false, bundle: values.bundle, overlay: values.overlay, root: values.root,
     agentPort: port(values['agent-port']), plan: values.plan ?? false, out: values.out, json: values.json ?? false,
   } as const;
   if (action === 'secure' && options.addKey === undefined && !options.newHostKeys && !options.newPasswords && !options.servicesOff) throw new UsageError('board secure needs at least one of --add-key FILE.pub, --new-host-keys, --new-passwords, --services-off.');
@@ -377,6 +380,8 @@ Options of board
                     second and third line of stdin
   --services-off    secure: Jupyter and Samba, whose password everybody knows
   --bundle FILE     install: what npm run build:board made
+  --overlay DIR     install: what hls/vivado/build.tcl left, for the PL (without it: the one
+                    that is there, or the processor alone)
   --root DIR        a trial under this folder of the board, as the login and unsupervised
   --agent-port N    of the agent, on the board's loopback (8600)
   --plan            install: show the steps and do nothing

@@ -1,0 +1,2 @@
+/** See runtime-source.mjs. */
+export function runtimeSource(): { name: string; bytes: Buffer }[];
