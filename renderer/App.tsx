@@ -2,6 +2,7 @@ import { useEffect, useRef, useState, type JSX } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ACTIONS, type ActionId } from './actions/actions.ts';
 import { ComparisonPanel } from './review/ComparisonPanel.tsx';
+import { ExportImage } from './review/ExportImage.tsx';
 import { StudyPanel } from './review/StudyPanel.tsx';
 import { ViewerPane } from './review/ViewerPane.tsx';
 import { Boards } from './screens/Boards.tsx';
@@ -9,6 +10,7 @@ import { Models } from './screens/Models.tsx';
 import { Settings } from './screens/Settings.tsx';
 import { shortcutText, useAction, useApp, useAppState, useTextOf } from './ui/app.ts';
 import { Icon } from './ui/icons.tsx';
+import { Palette } from './ui/Palette.tsx';
 
 export function Window(): JSX.Element {
   const workspace = useAppState((s) => s.workspace);
@@ -32,6 +34,8 @@ export function Window(): JSX.Element {
       <StatusBar />
       <Notices />
       <Shortcuts />
+      <Palette />
+      <ExportImage />
       <DropTarget />
     </div>
   );

@@ -59,7 +59,8 @@ const perform = (id: string): boolean => {
 session.onMenuAction = perform;
 
 window.addEventListener('keydown', (event) => {
-  if (event.defaultPrevented || session.store.get().helpOpen) return;
+  // A dialog has its own keys.
+  if (event.defaultPrevented || document.querySelector('dialog[open]')) return;
   const target = event.target instanceof HTMLElement ? event.target : document.body;
   if (belongsToControl({ tagName: target.tagName, role: target.getAttribute('role'), type: target.getAttribute('type') ?? '', editable: target.isContentEditable }, event)) return;
   for (const action of ACTIONS) {

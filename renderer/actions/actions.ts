@@ -11,6 +11,7 @@ import { sliceKey } from '../viewport/frames.ts';
 import type { View, Viewer } from '../viewport/viewer.ts';
 import type { Viewers } from '../viewport/viewers.ts';
 import type { Cine } from '../viewport/cine.ts';
+import { isKeyImage, keySlices } from '../state/keyImages.ts';
 import { priorOf } from '../state/prior.ts';
 import { measuredSlices, rowsOf } from '../measure/rows.ts';
 import type { IconName } from '../ui/icons.tsx';
@@ -23,7 +24,7 @@ export interface ActionContext {
   viewer: Viewer;
   measurer: Measurer;
   /** A text in the reader's language, for what an action reports. */
-  say: (key: 'panel.exported' | 'measure.exported') => string;
+  say: (key: 'panel.exported' | 'measure.exported' | 'key.exported') => string;
 }
 export interface Situation {
   app: AppState;
@@ -107,6 +108,7 @@ const pane = <I extends string>(id: I, key: string, columns: number, rows: numbe
   perform: ({ session }) => session.activateBeside(columns, rows),
 });
 
+const hasKeyImages = (now: Situation): boolean => inReview(now) && keySlices(now.app.library, now.app.keyImages).length > 0;
 const isPlaying = ({ app }: Situation): boolean => app.cine !== null;
 const severalPanes = (now: Situation): boolean => hasStudies(now) && countPanes(now.app.layout) > 1;
 const together = <I extends 'scroll' | 'move' | 'window'>(id: I, key: string): Action<`together.${I}`> => ({
@@ -131,6 +133,7 @@ export const ACTIONS = [
   tool('pan', 'pan', 'p'),
   tool('zoom', 'zoom', 'z'),
   tool('scroll', 'scroll', 's'),
+  tool('magnifier', 'magnifier', 'g'),
   tool('length', 'length', 'l'),
   tool('angle', 'angle', 'a'),
   tool('cobb', 'cobb', 'o'),
@@ -185,6 +188,11 @@ export const ACTIONS = [
   { id: 'cine.toggle', icon: 'run', shortcuts: [' '], possible: (now) => hasImage(now) && hasStack(now), pressed: ({ app }) => app.cine !== null, perform: ({ cine }) => cine.toggle() },
   { id: 'cine.faster', icon: null, shortcuts: ['>'], possible: isPlaying, perform: ({ cine }) => cine.pace(1.25) },
   { id: 'cine.slower', icon: null, shortcuts: ['<'], possible: isPlaying, perform: ({ cine }) => cine.pace(0.8) },
+  { id: 'key.toggle', icon: 'star', shortcuts: ['j'], possible: hasImage, pressed: ({ app, view: { drawn } }) => drawn !== null && isKeyImage(app.keyImages, drawn), tick: true, perform: ({ session }) => session.toggleKeyImage() },
+  { id: 'key.next', icon: null, shortcuts: ['Shift+J'], possible: hasKeyImages, perform: ({ session }) => session.stepKeyImage(1) },
+  { id: 'key.previous', icon: null, shortcuts: ['Shift+K'], possible: hasKeyImages, perform: ({ session }) => session.stepKeyImage(-1) },
+  { id: 'key.export', icon: 'export', shortcuts: [], possible: hasKeyImages, perform: ({ session, say }) => void session.exportKeyImages(say('key.exported')) },
+  { id: 'image.export', icon: 'export', shortcuts: ['Ctrl+Shift+E'], possible: hasImage, perform: ({ session }) => session.store.set({ exportOpen: true }) },
   { id: 'series.next', icon: null, shortcuts: [']'], possible: inReview, perform: ({ session }) => session.stepSeries(1) },
   { id: 'series.previous', icon: null, shortcuts: ['['], possible: inReview, perform: ({ session }) => session.stepSeries(-1) },
   {
@@ -229,6 +237,8 @@ export const ACTIONS = [
     pressed: ({ app }) => app.panelOpen,
     perform: ({ session }) => session.store.set(({ panelOpen }) => ({ panelOpen: !panelOpen })),
   },
+  { id: 'window.fullScreen', icon: 'fit', shortcuts: ['F11'], possible: always, perform: ({ session }) => void session.toggleFullScreen() },
+  { id: 'help.palette', icon: 'search', shortcuts: ['Ctrl+K', 'Ctrl+Shift+P'], possible: always, perform: ({ session }) => session.store.set({ paletteOpen: true }) },
   { id: 'help.shortcuts', icon: 'help', shortcuts: ['?', 'F1'], possible: always, pressed: ({ app }) => app.helpOpen, perform: ({ session }) => session.store.set(({ helpOpen }) => ({ helpOpen: !helpOpen })) },
 ] as const satisfies readonly Action[];
 

@@ -1,7 +1,9 @@
 /** Text over the image, of the picture that is drawn. */
 import type { JSX } from 'react';
 import { useTranslation } from 'react-i18next';
-import { useView } from '../ui/app.ts';
+import { isKeyImage } from '../state/keyImages.ts';
+import { Icon } from '../ui/icons.tsx';
+import { useAppState, useView } from '../ui/app.ts';
 import { dicomDate, dicomTime, personName, windowValue } from '../ui/format.ts';
 import { ScaleBar } from './ScaleBar.tsx';
 import { edgeLetters } from '../viewport/orientation.ts';
@@ -14,6 +16,7 @@ export function Corners(): JSX.Element | null {
   // Rescale Type US: the file says that they are of no named unit.
   const named = units === 'US' ? '' : units;
   const fromFile = useView((v) => v.facts?.voiFromFile ?? true);
+  const marked = useAppState((s) => drawn !== null && isKeyImage(s.keyImages, drawn));
   if (!drawn || !presentation) return null;
   const { study, series, instance, frame, position, count } = drawn;
   const edges = edgeLetters(instance.patientOrientation, presentation);
@@ -24,6 +27,7 @@ export function Corners(): JSX.Element | null {
       <div className="corner top left">
         <strong data-testid="patient-name">{personName(study.patientName) || t('studies.unnamed')}</strong>
         <span className="more">{study.patientId}</span>
+        {marked && <span className="key-mark" data-testid="key-mark"><Icon name="star" size={13} />{t('key.mark')}</span>}
         <span className="extra">{[sex, dicomDate(study.patientBirthDate) && t('viewer.born', { date: dicomDate(study.patientBirthDate) })].filter(Boolean).join(' · ')}</span>
       </div>
       <div className="corner top right">

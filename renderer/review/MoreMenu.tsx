@@ -10,6 +10,12 @@ export function MoreMenu(): JSX.Element {
   const shown = useView((v) => v.status === 'shown');
   return (
     <ActionMenu icon="more" label={t('viewer.more')} testId="more-menu" disabled={!shown}>
+      <ActionItem id="tool.magnifier" />
+      <ActionItem id="key.toggle" />
+      <ActionItem id="key.next" />
+      <ActionItem id="image.export" />
+      <ActionItem id="window.fullScreen" />
+      <Menu.Divider />
       <ActionItem id="cine.toggle" />
       <ActionItem id="cine.faster" />
       <ActionItem id="cine.slower" />

@@ -36,12 +36,14 @@ function Inner({ pane: { id, selection }, index, active, count }: Props): JSX.El
   const { session } = useApp();
   const viewer = useViewer();
   const ref = useRef<HTMLDivElement>(null);
+  const lens = useRef<HTMLCanvasElement>(null);
   const [over, setOver] = useState(false);
   const library = useAppState((s) => s.library);
   const shown = useMemo(() => shownOf(library, selection), [library, selection]);
   const status = useView((v) => v.status);
   const error = useView((v) => v.error);
   const tool = useAppState((s) => s.tool);
+  const capture = useAppState((s) => (s.capture?.pane === id ? s.capture : null));
   const playing = useAppState((s) => s.cine?.pane === id);
 
   useEffect(() => {
@@ -62,13 +64,13 @@ function Inner({ pane: { id, selection }, index, active, count }: Props): JSX.El
   useEffect(() => {
     if (active && document.activeElement !== ref.current && document.activeElement?.classList.contains('canvas-host')) ref.current!.focus();
   }, [active]);
-  usePointer(ref, index);
+  usePointer(ref, lens, index);
   useHeatMapOverlay();
 
   const held = (event: DragEvent): boolean => event.dataTransfer.types.includes(SERIES_TYPE);
   return (
     <div
-      className={over ? 'pane over' : 'pane'} data-testid="pane" data-status={status} data-active={active && count > 1} onFocusCapture={() => session.activate(index)}
+      className={['pane', over && 'over', capture && 'captured', capture && !capture.marks && 'without-marks', capture && !capture.text && 'without-text'].filter(Boolean).join(' ')} data-testid="pane" data-status={status} data-active={active && count > 1} onFocusCapture={() => session.activate(index)}
       onDragOver={(event) => {
         if (!held(event)) return;
         event.preventDefault();
@@ -91,6 +93,7 @@ function Inner({ pane: { id, selection }, index, active, count }: Props): JSX.El
       {!active && <ReferenceLine />}
       <MeasureOverlay />
       <Corners />
+      <canvas ref={lens} className="lens" data-testid="lens" aria-hidden="true" hidden />
       {playing && <CineRate />}
       {!shown && <div className="pane-message dim"><span>{t('viewer.emptyPane')}</span></div>}
       {status === 'loading' && (

@@ -7,6 +7,7 @@ import { dicomDate, personName } from '../ui/format.ts';
 import { Icon } from '../ui/icons.tsx';
 import { selectionOf, visiblePanes } from '../state/panes.ts';
 import { countSlices, problemGroups, sliceAt } from '../state/selectors.ts';
+import { KeyImages } from './KeyImages.tsx';
 import { Thumb } from './Thumb.tsx';
 
 /** Of a drag that carries a series: its UID. */
@@ -35,6 +36,7 @@ export function StudyPanel(): JSX.Element {
         {studies.length === 0 && !scan && <p className="dim pad">{t('studies.none')}</p>}
         {studies.map((study) => <Study key={study.uid} study={study} />)}
       </div>
+      <KeyImages />
       {problems.length > 0 && <Problems problems={problems} />}
     </aside>
   );

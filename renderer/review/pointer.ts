@@ -5,6 +5,7 @@ import { isKind } from '../measure/measure.ts';
 import type { Tool } from '../state/store.ts';
 import { useApp, useViewer } from '../ui/app.ts';
 import { fromPane, type Point } from '../viewport/presentation.ts';
+import { moveLens } from './lens.ts';
 import { sliceKey } from '../viewport/frames.ts';
 
 /** Screen pixels of a drag that make one step in the stack. */
@@ -13,7 +14,7 @@ const STEP = 10;
 const NOTCH = 60;
 
 /** @param pane its index: what is done in it makes it the active one */
-export function usePointer(ref: RefObject<HTMLElement | null>, pane: number): void {
+export function usePointer(ref: RefObject<HTMLElement | null>, lens: RefObject<HTMLCanvasElement | null>, pane: number): void {
   const { session, viewers, measurer, perform } = useApp();
   const viewer = useViewer();
   useEffect(() => {
@@ -45,7 +46,8 @@ export function usePointer(ref: RefObject<HTMLElement | null>, pane: number): vo
       const image = isKind(tool) ? onImage(event.clientX, event.clientY) : null;
       if (image && isKind(tool)) measurer.press(image.key, tool, image.at);
       drag = { tool, x: event.clientX, y: event.clientY, rest: 0, startX: event.clientX, startY: event.clientY };
-      viewers.setInteracting(viewer, true);
+      if (tool === 'magnifier') moveLens(lens.current!, viewer, { x: event.clientX, y: event.clientY });
+      else viewers.setInteracting(viewer, true);
     };
     const move = (event: PointerEvent): void => {
       const image = measurer.store.get().drawing && (!drag || isKind(drag.tool)) ? onImage(event.clientX, event.clientY) : null;
@@ -55,7 +57,8 @@ export function usePointer(ref: RefObject<HTMLElement | null>, pane: number): vo
       const dy = event.clientY - drag.y;
       drag.x = event.clientX;
       drag.y = event.clientY;
-      if (drag.tool === 'window') viewers.window(viewer, (each) => each.dragWindow(dx, dy));
+      if (drag.tool === 'magnifier') moveLens(lens.current!, viewer, { x: event.clientX, y: event.clientY });
+      else if (drag.tool === 'window') viewers.window(viewer, (each) => each.dragWindow(dx, dy));
       else if (drag.tool === 'pan') viewers.move(viewer, (each) => each.pan(dx, dy));
       else if (drag.tool === 'zoom') zoom(Math.exp(-dy / 150), drag.startX, drag.startY);
       else {
@@ -68,6 +71,7 @@ export function usePointer(ref: RefObject<HTMLElement | null>, pane: number): vo
     const up = (event: PointerEvent): void => {
       const image = drag && isKind(drag.tool) ? onImage(event.clientX, event.clientY) : null;
       if (image) measurer.release(image.key, image.at);
+      if (drag?.tool === 'magnifier') moveLens(lens.current!, viewer, null);
       drag = null;
       viewers.setInteracting(viewer, false);
     };
@@ -100,7 +104,8 @@ export function usePointer(ref: RefObject<HTMLElement | null>, pane: number): vo
     };
     const twice = (): void => {
       // The second press of a measuring tool is a point.
-      if (!isKind(session.store.get().tool)) perform('pane.maximise');
+      const { tool } = session.store.get();
+      if (!isKind(tool) && tool !== 'magnifier') perform('pane.maximise');
     };
     const noMenu = (event: Event): void => event.preventDefault();
     element.addEventListener('pointerdown', down);
@@ -121,5 +126,5 @@ export function usePointer(ref: RefObject<HTMLElement | null>, pane: number): vo
       element.removeEventListener('dblclick', twice);
       element.removeEventListener('contextmenu', noMenu);
     };
-  }, [ref, pane, session, viewers, viewer, measurer, perform]);
+  }, [ref, lens, pane, session, viewers, viewer, measurer, perform]);
 }

@@ -1,11 +1,12 @@
 /** What the window does: calls to the host and what their answers change in the state. */
 import type { EngineId } from '../../src/contract/engine.ts';
-import type { Deployed, HostBridge, Settings } from '../../src/contract/ipc.ts';
+import type { Deployed, HostBridge, Request, Settings } from '../../src/contract/ipc.ts';
 import { INITIAL_STATE, Store, type AppState, type ComparisonEntry, type Notice } from './store.ts';
 import type { MeasurementRow } from '../../src/contract/measurement.ts';
 import type { AddModelReport } from '../../src/contract/report.ts';
 import { ModelAdder } from './adding.ts';
-import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns } from './selectors.ts';
+import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns, positionOf } from './selectors.ts';
+import { besideKey, keySlices, withMark } from './keyImages.ts';
 import { withPrior } from './prior.ts';
 import { joined, scrolled } from './together.ts';
 import { beside, reselectPanes, selectionOf, shownNow, withLayout, withSelection, type Layout } from './panes.ts';
@@ -194,6 +195,40 @@ export class Session {
       const { saved } = await this.bridge.call('measurements.export', { rows: await rows() });
       if (saved) this.notify('info', savedText);
     });
+  }
+
+  /** Marks the shown image as a key image, or takes the mark away. */
+  toggleKeyImage(): void {
+    this.store.set((state) => {
+      const shown = shownNow(state);
+      return shown ? { keyImages: withMark(state.keyImages, shown) } : {};
+    });
+  }
+
+  stepKeyImage(step: 1 | -1): void {
+    const state = this.store.get();
+    const next = besideKey(keySlices(state.library, state.keyImages), shownNow(state), step);
+    if (next) this.select(next.series.uid, positionOf(next.series, next.instance.id, next.frame));
+  }
+
+  async exportKeyImages(savedText: string): Promise<void> {
+    await this.attempt(async () => {
+      const { saved } = await this.bridge.call('keyImages.export', { images: [...this.store.get().keyImages] });
+      if (saved) this.notify('info', savedText);
+    });
+  }
+
+  /** What lies there in the window (client pixels), as `capture` has it drawn; then where to is asked. */
+  async exportImage(rect: Request<'image.capture'>['rect'], format: 'png' | 'jpeg', savedText: string): Promise<void> {
+    await this.attempt(async () => {
+      const { id } = await this.bridge.call('image.capture', { rect, format }).finally(() => this.store.set({ capture: null }));
+      const { saved } = await this.bridge.call('image.save', { id });
+      if (saved) this.notify('info', savedText);
+    });
+  }
+
+  async toggleFullScreen(): Promise<void> {
+    await this.attempt(() => this.bridge.call('window.fullScreen', {}));
   }
 
   async setSettings(change: Partial<Settings>): Promise<void> {

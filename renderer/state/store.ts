@@ -6,10 +6,11 @@ import type { AppInfo, BoardStatus, EventPayload, ModelInfo } from '../../src/co
 import type { Library } from '../../src/contract/dicom.ts';
 import type { Kind } from '../measure/measure.ts';
 import { INITIAL_PANES, type Panes } from './panes.ts';
+import type { KeyImage } from './keyImages.ts';
 import type { Together } from './together.ts';
 
 export type Workspace = 'review' | 'models' | 'boards' | 'settings';
-export type ViewTool = 'window' | 'pan' | 'zoom' | 'scroll';
+export type ViewTool = 'window' | 'pan' | 'zoom' | 'scroll' | 'magnifier';
 export type Tool = ViewTool | Kind;
 
 /** Everything known of one comparison, from the asking on. */
@@ -72,6 +73,11 @@ export interface AppState extends Panes {
   /** Where the active pane's slice crosses the others is drawn. */
   lines: boolean;
   cine: Playing | null;
+  keyImages: readonly KeyImage[];
+  /** The active pane is being made into a picture: with measurements and boxes, with the text of the corners. */
+  capture: { pane: number; marks: boolean; text: boolean } | null;
+  exportOpen: boolean;
+  paletteOpen: boolean;
   models: readonly ModelInfo[];
   modelProblems: ReadonlyArray<{ name: string; message: string }>;
   modelId: string | null;
@@ -99,6 +105,10 @@ export const INITIAL_STATE: AppState = {
   together: { scroll: false, move: false, window: false, place: 0 },
   lines: true,
   cine: null,
+  keyImages: [],
+  capture: null,
+  exportOpen: false,
+  paletteOpen: false,
   models: [],
   modelProblems: [],
   modelId: null,

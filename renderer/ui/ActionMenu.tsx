@@ -8,10 +8,10 @@ import { Icon, type IconName } from './icons.tsx';
 const GONE_AT_ONCE = { duration: 0 };
 
 /** A button of the toolbar that opens a menu of actions. `pressed`: what is on is behind it. */
-export function ActionMenu({ icon, label, testId, pressed, disabled, width = 300, children }: { icon: IconName; label: string; testId: string; pressed?: boolean; disabled: boolean; width?: number; children: ReactNode }): JSX.Element {
+export function ActionMenu({ icon, label, testId, pressed, disabled, children }: { icon: IconName; label: string; testId: string; pressed?: boolean; disabled: boolean; children: ReactNode }): JSX.Element {
   return (
     // In its place in the page, so that it lies within the viewer for a screen reader too.
-    <Menu position="bottom-start" width={width} transitionProps={GONE_AT_ONCE} withinPortal={false} withInitialFocusPlaceholder={false} alignItemsLabels="none">
+    <Menu position="bottom-start" transitionProps={GONE_AT_ONCE} withinPortal={false} withInitialFocusPlaceholder={false} alignItemsLabels="none">
       <Menu.Target>
         <button type="button" className="tool" data-testid={testId} aria-pressed={pressed} disabled={disabled}>
           <Icon name={icon} size={18} />

@@ -1,5 +1,5 @@
 /** What every component may reach, without passing it through each level. */
-import { createContext, useContext } from 'react';
+import { createContext, useContext, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { LocalText } from '../../src/contract/model.ts';
 import { actionById, type Action, type ActionId, type Situation } from '../actions/actions.ts';
@@ -49,6 +49,12 @@ export function useAction(id: ActionId): { action: Action; label: string; title:
   const label = t(`action.${id}`);
   const [shortcut] = action.shortcuts;
   return { action, label, title: shortcut ? `${label} (${shortcutText(shortcut)})` : label, possible, pressed, run: () => perform(id) };
+}
+
+/** How things stand when a component comes to be. */
+export function useSituationOnce(): Situation {
+  const { session, viewers, measurer } = useApp();
+  return useState(() => ({ app: session.store.get(), view: viewers.active.view.get(), measure: measurer.store.get() }))[0];
 }
 
 function useSituation<T extends boolean | undefined>(select: (now: Situation) => T): T {

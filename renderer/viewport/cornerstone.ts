@@ -30,6 +30,8 @@ export class CornerstoneViewport implements Viewport {
   private pending: { image: ViewportImage; presentation: Presentation } | null = null;
   private overlay: Overlay | null = null;
   private readonly masks = new WeakMap<OverlayPlane, HTMLCanvasElement>();
+  /** From image pixels to those of the canvas, as last drawn. */
+  private toCanvas: DOMMatrix | null = null;
   private interacting = false;
   private settle: ReturnType<typeof setTimeout> | undefined;
 
@@ -79,6 +81,18 @@ export class CornerstoneViewport implements Viewport {
     const context = canvas.getContext('2d')!;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
+  }
+
+  magnify(canvas: HTMLCanvasElement, client: Point, factor: number): void {
+    const context = canvas.getContext('2d')!;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.fillStyle = '#000';
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    if (!this.shown || !this.toCanvas) return;
+    const about = this.fromCentre(client);
+    const { width, height } = this.pane;
+    context.setTransform(new DOMMatrix().translate(canvas.width / 2, canvas.height / 2).scale(factor).translate(-about.x - width / 2, -about.y - height / 2).multiply(this.toCanvas));
+    this.paint(context, this.shown.presentation.zoom * factor);
   }
 
   setOverlay(overlay: Overlay | null): void {
@@ -256,9 +270,19 @@ export class CornerstoneViewport implements Viewport {
     context.fillStyle = '#000';
     context.fillRect(0, 0, canvas.width, canvas.height);
     cornerstone.setToPixelCoordinateSystem(enabled, context);
-    const { a, b, c, d, e, f } = context.getTransform();
-    context.imageSmoothingEnabled = presentation.zoom < SQUARES_FROM ? presentation.zoom !== 1 : presentation.smooth;
-    context.imageSmoothingQuality = this.interacting || presentation.zoom > 1 ? 'low' : 'medium';
+    this.toCanvas = context.getTransform();
+    const { a, b, c, d, e, f } = this.toCanvas;
+    this.paint(context, presentation.zoom);
+    const ratio = this.pixelRatio;
+    const toPane = { a: a / ratio, b: b / ratio, c: c / ratio, d: d / ratio, e: e / ratio, f: f / ratio };
+    this.onDrawn?.({ key: image.key, presentation, toPane, drawMs: performance.now() - start });
+  }
+
+  /** The image with its planes and what lies over it, where the context's transform puts its pixels. */
+  private paint(context: CanvasRenderingContext2D, zoom: number): void {
+    const { image, presentation } = this.shown!;
+    context.imageSmoothingEnabled = zoom < SQUARES_FROM ? zoom !== 1 : presentation.smooth;
+    context.imageSmoothingQuality = this.interacting || zoom > 1 ? 'low' : 'medium';
     // A row or column that the stride does not divide reaches over the edge by less than a screen pixel.
     context.drawImage(this.pixels, 0, 0, this.pixels.width * this.stride, this.pixels.height * this.stride);
     if (presentation.planes) {
@@ -278,9 +302,6 @@ export class CornerstoneViewport implements Viewport {
       context.drawImage(this.overlay.canvas, rect.x, rect.y, rect.width, rect.height);
       context.restore();
     }
-    const ratio = this.pixelRatio;
-    const toPane = { a: a / ratio, b: b / ratio, c: c / ratio, d: d / ratio, e: e / ratio, f: f / ratio };
-    this.onDrawn?.({ key: image.key, presentation, toPane, drawMs: performance.now() - start });
   }
 }
 

@@ -29,6 +29,8 @@ export interface Viewport {
   show(image: ViewportImage, presentation: Presentation): void;
   clear(): void;
   present(presentation: Presentation): void;
+  /** Draws what lies around a point (client coordinates) into the middle of another canvas, `factor` times as large as it is seen. */
+  magnify(canvas: HTMLCanvasElement, client: Point, factor: number): void;
   setOverlay(overlay: Overlay | null): void;
   /** Fast interpolation while a drag lasts, best when it ends. */
   setInteracting(interacting: boolean): void;

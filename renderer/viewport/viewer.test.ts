@@ -30,6 +30,7 @@ class Screen implements Viewport {
   clear(): void {
     this.image = null;
   }
+  magnify(): void {}
   setOverlay(): void {}
   setInteracting(): void {}
   readonly pixelRatio = 2;

@@ -209,6 +209,9 @@ export class Viewer {
   setInteracting(interacting: boolean): void {
     this.viewport?.setInteracting(interacting);
   }
+  magnify(canvas: HTMLCanvasElement, client: Point, factor: number): void {
+    this.viewport?.magnify(canvas, client, factor);
+  }
   setOverlay(overlay: Overlay | null): void {
     this.viewport?.setOverlay(overlay);
   }

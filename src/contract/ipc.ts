@@ -190,6 +190,17 @@ export const CALLS = {
   },
   /** Asks where to save, then writes the comparison as JSON. */
   'compare.export': { request: z.object({ comparison: Comparison }), response: z.object({ saved: z.boolean() }) },
+  /** What is seen in a part of the window (client pixels), kept by the host until `image.save`; the next one takes its place. */
+  'image.capture': {
+    request: z.object({ rect: z.object({ x: z.number().min(0), y: z.number().min(0), width: z.number().min(1).max(32_768), height: z.number().min(1).max(32_768) }), format: z.enum(['png', 'jpeg']) }),
+    response: z.object({ id: z.string() }),
+  },
+  /** Asks where to save, then writes the captured picture. */
+  'image.save': { request: z.object({ id: z.string() }), response: z.object({ saved: z.boolean() }) },
+  /** Asks where to save, then writes them as CSV. */
+  'keyImages.export': { request: z.object({ images: z.array(z.object({ instanceId: z.string(), frame: z.number().int().nonnegative() })).min(1).max(10_000) }), response: z.object({ saved: z.boolean() }) },
+  /** Into full screen, or back. */
+  'window.fullScreen': { request: Nothing, response: Done },
   /** Asks where to save, then writes them as CSV. */
   'measurements.export': { request: z.object({ rows: z.array(MeasurementRow).min(1).max(100_000) }), response: z.object({ saved: z.boolean() }) },
 } as const;

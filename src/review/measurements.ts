@@ -1,13 +1,8 @@
-/** Measurements as a table (CSV, RFC 4180), one quantity a row. */
+/** Measurements as a table, one quantity a row. */
 import type { MeasurementRow } from '../contract/measurement.ts';
+import { csv } from './csv.ts';
 
 const COLUMNS = ['sop_instance_uid', 'frame', 'number', 'kind', 'text', 'points', 'quantity', 'value', 'unit', 'plane'] as const;
-
-/** Quoted where it must be; what a spreadsheet would compute (a text that begins as a formula) stays text. */
-function cell(value: string | number | null): string {
-  const text = value === null ? '' : typeof value === 'string' && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
 
 /**
  * @param sopInstanceUidOf of an image, (0008,0018): the only thing in the table that leads to a patient
@@ -15,6 +10,6 @@ function cell(value: string | number | null): string {
  */
 export function measurementsCsv(rows: readonly MeasurementRow[], sopInstanceUidOf: (instanceId: string) => string): string {
   const lines = rows.map(({ instanceId, frame, number, kind, text, points, quantity, value, unit, plane }) =>
-    [sopInstanceUidOf(instanceId), frame + 1, number, kind, text, points.map(({ x, y }) => `${x.toFixed(2)} ${y.toFixed(2)}`).join('; '), quantity, value, unit, plane].map(cell).join(','));
-  return [COLUMNS.join(','), ...lines, ''].join('\r\n');
+    [sopInstanceUidOf(instanceId), frame + 1, number, kind, text, points.map(({ x, y }) => `${x.toFixed(2)} ${y.toFixed(2)}`).join('; '), quantity, value, unit, plane]);
+  return csv(COLUMNS, lines);
 }

@@ -1,5 +1,5 @@
 /** The viewer's panes and what goes between them, in the real window. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
@@ -103,6 +103,9 @@ describe('panes', () => {
       await pane(page, index).getByTestId('viewport').focus();
       await series(page, index % 2 === 0 ? 'CT' : 'opacit').first().click();
     }
+    await page.setViewportSize({ width: 1600, height: 1000 });
+    await pane(page, 0).getByTestId('viewport').focus();
+    expect((await page.locator('.toolbar').boundingBox())!.height).toBeLessThan(60);
     await page.setViewportSize({ width: 1280, height: 720 });
     for (const locale of ['zh-CN', 'en'] as const) {
       await page.evaluate((value) => window.fabriclens.call('settings.set', { locale: value }), locale);
@@ -278,5 +281,134 @@ describe('a prior, and playing', () => {
     await page.getByTestId('cine-rate').waitFor({ state: 'detached' });
     expect(place).toContain('/10');
     expect(await axe(page)).toEqual([]);
+  });
+});
+
+describe('looking closer, marking, and taking along', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'fabriclens-take-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const app = withApp({ args: [join(SAMPLES, 'ct-synthetic')] });
+  beforeAll(async () => {
+    await app().page.locator('.pane[data-status=shown]').waitFor();
+  });
+  const saveTo = (path: string): Promise<void> => app().app.evaluate(({ dialog }, filePath) => {
+    dialog.showSaveDialog = () => Promise.resolve({ canceled: false, filePath });
+  }, path);
+
+  test('the magnifier shows what is under the pointer, larger, while the button is down', async () => {
+    const { page } = app();
+    await page.keyboard.press('g');
+    const box = (await pane(page, 0).boundingBox())!;
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2 + 60];
+    await page.mouse.move(x, y);
+    await page.mouse.down();
+    await page.getByTestId('lens').waitFor({ state: 'visible' });
+    const [inLens, inPane] = await page.evaluate(([cx, cy]) => {
+      const lens = document.querySelector<HTMLCanvasElement>('[data-testid=lens]')!;
+      const canvas = document.querySelector<HTMLCanvasElement>('[data-testid=viewport] canvas')!;
+      const { left, top } = canvas.getBoundingClientRect();
+      const at = (of: HTMLCanvasElement, px: number, py: number): number => of.getContext('2d')!.getImageData(Math.round(px * devicePixelRatio), Math.round(py * devicePixelRatio), 1, 1).data[0]!;
+      return [at(lens, lens.clientWidth / 2, lens.clientHeight / 2), at(canvas, cx! - left, cy! - top)];
+    }, [x, y]);
+    expect(Math.abs(inLens! - inPane!)).toBeLessThan(40);
+    expect(inPane).toBeGreaterThan(20);
+    await page.mouse.up();
+    await page.getByTestId('lens').waitFor({ state: 'hidden' });
+    await page.keyboard.press('w');
+  });
+
+  test('key images are marked, listed, gone through and written out', async () => {
+    const { page } = app();
+    await pane(page, 0).getByTestId('viewport').focus();
+    await page.keyboard.press('j');
+    await page.getByTestId('key-mark').waitFor();
+    for (let i = 0; i < 4; i++) await page.keyboard.press('PageDown');
+    await expect.poll(() => said(page, 0, 'stack-position')).toContain('5/10');
+    expect(await page.getByTestId('key-mark').count()).toBe(0);
+    await page.keyboard.press('j');
+    await expect.poll(() => page.getByTestId('key-images').getByRole('listitem').count()).toBe(2);
+    await page.keyboard.press('Shift+J');
+    await expect.poll(() => said(page, 0, 'stack-position')).toContain('1/10');
+    await page.keyboard.press('Shift+K');
+    await expect.poll(() => said(page, 0, 'stack-position')).toContain('5/10');
+    const path = join(folder, 'key.csv');
+    await saveTo(path);
+    await page.getByTestId('key-images').getByRole('button', { name: 'Export the list of key images' }).click();
+    await page.getByText('The list of key images was written.').waitFor();
+    expect(readFileSync(path, 'utf8').trim().split('\r\n')).toEqual(['sop_instance_uid,frame', expect.stringMatching(/^[\d.]+,1$/), expect.stringMatching(/^[\d.]+,1$/)]);
+    expect(await axe(page)).toEqual([]);
+    await pane(page, 0).getByTestId('viewport').focus();
+    await page.keyboard.press('j');
+    await expect.poll(() => page.getByTestId('key-images').getByRole('listitem').count()).toBe(1);
+  });
+
+  /** Pixels of a written picture that are brighter than the image's own ground, in its upper left corner; and its size. */
+  const written = (path: string): Promise<{ width: number; height: number; bright: number }> => app().app.evaluate(({ nativeImage }, file) => {
+    const picture = nativeImage.createFromPath(file);
+    const { width, height } = picture.getSize();
+    const corner = picture.crop({ x: 0, y: 0, width: 200, height: 60 }).toBitmap();
+    return { width, height, bright: Array.from({ length: corner.length / 4 }, (_, i) => corner[i * 4]!).filter((value) => value > 120).length };
+  }, path);
+
+  test('the picture goes out as it is seen, without who the patient is unless that is chosen', async () => {
+    const { page } = app();
+    const box = (await pane(page, 0).boundingBox())!;
+    await page.keyboard.press('Control+Shift+E');
+    await page.getByTestId('export-image').waitFor();
+    expect(await axe(page)).toEqual([]);
+    const [png, jpeg] = [join(folder, 'a.png'), join(folder, 'b.jpg')];
+    await saveTo(png);
+    await page.getByTestId('export-write').click();
+    await page.getByText('The picture was written.').first().waitFor();
+    const without = await written(png);
+    expect([without.width, without.height]).toEqual([Math.round(box.width), Math.round(box.height)]);
+    expect(without.bright).toBe(0);
+    expect([...readFileSync(png).subarray(0, 4)]).toEqual([0x89, 0x50, 0x4e, 0x47]);
+    await page.keyboard.press('Control+Shift+E');
+    await page.getByTestId('export-image').getByText('JPEG').click();
+    await page.getByTestId('export-text').check();
+    await saveTo(jpeg);
+    await page.getByTestId('export-write').click();
+    await expect.poll(() => page.getByText('The picture was written.').count()).toBe(2);
+    expect([...readFileSync(jpeg).subarray(0, 2)]).toEqual([0xff, 0xd8]);
+    expect((await written(jpeg)).bright).toBeGreaterThan(50);
+    // The window is as it was.
+    await expect.poll(() => page.locator('.pane.captured').count()).toBe(0);
+    await pane(page, 0).getByTestId('patient-name').waitFor();
+  });
+
+  test('a command is found by its words in either language, and done by Enter', async () => {
+    const { page } = app();
+    await pane(page, 0).getByTestId('viewport').focus();
+    await page.keyboard.press('Control+k');
+    await page.getByTestId('palette').waitFor();
+    expect(await axe(page)).toEqual([]);
+    await page.keyboard.type('反相');
+    await expect.poll(() => page.getByTestId('palette').getByRole('option').allInnerTexts()).toEqual([expect.stringContaining('View: Invert')]);
+    await page.keyboard.press('Enter');
+    await page.getByTestId('palette').waitFor({ state: 'detached' });
+    await expect.poll(() => page.getByTestId('action-view.invert').getAttribute('aria-pressed')).toBe('true');
+    await page.keyboard.press('Control+Shift+P');
+    await page.keyboard.type('layout 2x');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.getByTestId('pane').count()).toBe(4);
+    await page.keyboard.press('Control+k');
+    await page.keyboard.type('nothing has this');
+    await page.getByTestId('palette').getByRole('status').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByTestId('palette').waitFor({ state: 'detached' });
+    await page.keyboard.press('Alt+1');
+    await page.keyboard.press('i');
+  });
+
+  test('full screen and back', async () => {
+    const { app: electron, page } = app();
+    const full = (): Promise<boolean> => electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.isFullScreen());
+    await page.keyboard.press('F11');
+    await expect.poll(full, { timeout: 20_000 }).toBe(true);
+    await page.keyboard.press('F11');
+    await expect.poll(full, { timeout: 20_000 }).toBe(false);
+    expect(app().pageErrors()).toEqual([]);
   });
 });

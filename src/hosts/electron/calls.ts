@@ -1,8 +1,10 @@
 /** What answers the page's calls: the main process itself where a dialog or its settings are needed, the review process otherwise. */
+import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { dialog, type BrowserWindow, type FileFilter, type OpenDialogOptions } from 'electron';
 import type { Library } from '../../contract/dicom.ts';
 import type { AppInfo } from '../../contract/ipc.ts';
+import { csv } from '../../review/csv.ts';
 import { exportComparison } from '../../review/export.ts';
 import { measurementsCsv } from '../../review/measurements.ts';
 import type { AdderClient, Progress } from './adder-client.ts';
@@ -43,7 +45,7 @@ export function createHandlers({ window, settings, review, adder, modelsDir, use
   });
 
   /** Asks where to, and writes. @returns whether it was written */
-  const save = async (name: string, filter: FileFilter, text: string): Promise<boolean> => {
+  const save = async (name: string, filter: FileFilter, text: string | Buffer): Promise<boolean> => {
     const choice = await dialog.showSaveDialog(window, { defaultPath: name, filters: [filter] });
     if (choice.canceled || choice.filePath === '') return false;
     try {
@@ -53,6 +55,8 @@ export function createHandlers({ window, settings, review, adder, modelsDir, use
     }
     return true;
   };
+
+  let captured: { id: string; format: 'png' | 'jpeg'; bytes: Buffer } | null = null;
 
   const models = createModelHandlers({
     review, adder, modelsDir, userModelsDir, onProgress: onModelProgress,
@@ -88,6 +92,29 @@ export function createHandlers({ window, settings, review, adder, modelsDir, use
       // Of an image that was closed meanwhile there may be none.
       const known = rows.filter(({ instanceId }) => sopInstanceUids.has(instanceId));
       return { saved: await save('measurements.csv', { name: 'CSV', extensions: ['csv'] }, measurementsCsv(known, (id) => sopInstanceUids.get(id)!)) };
+    },
+    'image.capture': async ({ rect, format }) => {
+      const picture = await window.webContents.capturePage({ x: Math.round(rect.x), y: Math.round(rect.y), width: Math.round(rect.width), height: Math.round(rect.height) });
+      if (picture.isEmpty()) throw new CallFailure('export-failed', 'The window gave no picture; bring it to the front and try again.');
+      captured = { id: randomUUID(), format, bytes: format === 'png' ? picture.toPNG() : picture.toJPEG(92) };
+      return { id: captured.id };
+    },
+    'image.save': async ({ id }) => {
+      if (captured?.id !== id) throw new CallFailure('unknown-picture', 'This picture is not held any more; export it again.');
+      const { format, bytes } = captured;
+      captured = null;
+      const extension = format === 'png' ? 'png' : 'jpg';
+      return { saved: await save(`image.${extension}`, { name: format.toUpperCase(), extensions: [extension] }, bytes) };
+    },
+    'keyImages.export': async ({ images }) => {
+      const rows = images.flatMap(({ instanceId, frame }) => (sopInstanceUids.has(instanceId) ? [[sopInstanceUids.get(instanceId)!, frame + 1]] : []));
+      return { saved: await save('key-images.csv', { name: 'CSV', extensions: ['csv'] }, csv(['sop_instance_uid', 'frame'], rows)) };
+    },
+    'window.fullScreen': async () => {
+      const full = !window.isFullScreen();
+      window.setFullScreen(full);
+      window.setMenuBarVisibility(!full);
+      return {};
     },
     'compare.export': async ({ comparison }, signal) => {
       const sopInstanceUid = sopInstanceUids.get(comparison.instanceId);

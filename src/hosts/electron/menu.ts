@@ -20,6 +20,8 @@ const MENU: ReadonlyArray<{ label: Labels; items: ReadonlyArray<Item | 'separato
       { action: 'open.sample', label: text('Open the sample study', '打开示例检查') },
       'separator',
       { action: 'compare.export', label: text('Export the comparison…', '导出对比结果…'), shortcut: 'CommandOrControl+E' },
+      { action: 'image.export', label: text('Export the picture…', '导出画面…'), shortcut: 'CommandOrControl+Shift+E' },
+      { action: 'key.export', label: text('Export the list of key images…', '导出关键图像清单…') },
       { action: 'workspace.settings', label: text('Settings', '设置'), shortcut: 'CommandOrControl+,' },
       'separator',
       'quit',
@@ -42,6 +44,12 @@ const MENU: ReadonlyArray<{ label: Labels; items: ReadonlyArray<Item | 'separato
       { action: 'cine.slower', label: text('Play slower', '放慢播放'), shortcut: '<' },
       'separator',
       { action: 'view.reset', label: text('Reset the view', '重置视图'), shortcut: 'R' },
+      'separator',
+      { action: 'tool.magnifier', label: text('Magnifier', '放大镜'), shortcut: 'G' },
+      { action: 'key.toggle', label: text('Key image', '关键图像'), shortcut: 'J' },
+      { action: 'key.next', label: text('Next key image', '下一幅关键图像'), shortcut: 'Shift+J' },
+      { action: 'key.previous', label: text('Previous key image', '上一幅关键图像'), shortcut: 'Shift+K' },
+      { action: 'window.fullScreen', label: text('Full screen', '全屏'), shortcut: 'F11' },
       'separator',
       { action: 'heatMap.toggle', label: text('Heat map', '热力图'), shortcut: 'H' },
       { action: 'boxes.toggle', label: text('Boxes', '检测框'), shortcut: 'B' },
@@ -107,7 +115,7 @@ const MENU: ReadonlyArray<{ label: Labels; items: ReadonlyArray<Item | 'separato
       { action: 'workspace.boards', label: text('Boards', '开发板'), shortcut: 'CommandOrControl+3' },
     ],
   },
-  { label: text('Help', '帮助'), items: [{ action: 'help.shortcuts', label: text('Keyboard shortcuts', '键盘快捷键'), shortcut: 'F1' }] },
+  { label: text('Help', '帮助'), items: [{ action: 'help.palette', label: text('Find a command…', '查找命令…'), shortcut: 'CommandOrControl+K' }, { action: 'help.shortcuts', label: text('Keyboard shortcuts', '键盘快捷键'), shortcut: 'F1' }] },
 ];
 
 /** Ids of all actions that the menu names. */
