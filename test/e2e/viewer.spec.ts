@@ -187,8 +187,9 @@ describe('panes together', () => {
     await pane(page, 0).getByTestId('viewport').focus();
     for (let i = 0; i < 6; i++) await page.keyboard.press('PageDown');
     await expect.poll(() => said(page, 0, 'stack-position')).toContain('7/12');
-    expect(await said(page, 1, 'stack-position')).toContain('4/6');
+    await expect.poll(() => said(page, 1, 'stack-position')).toContain('4/6');
     await page.keyboard.press('Alt+ArrowRight');
+    await expect.poll(() => active(page)).toBe(1);
     await page.keyboard.press('End');
     await expect.poll(() => said(page, 0, 'stack-position')).toContain('11/12');
     await page.keyboard.press('Shift+S');
@@ -213,8 +214,8 @@ describe('panes together', () => {
     await page.mouse.down();
     await page.mouse.move(box.x + 100, box.y + 40, { steps: 3 });
     await page.mouse.up();
-    await expect.poll(async () => new Set(await zooms()).size).toBe(1);
-    expect((await zooms())[0]).not.toBe(before[0]);
+    await expect.poll(async () => { const all = await zooms(); return new Set(all).size === 1 && all[0] !== before[0]; }).toBe(true);
+    await expect.poll(async () => (await zooms())[0]).not.toBe(before[0]);
     await page.keyboard.press('w');
     const level = await said(page, 0, 'window-level');
     await page.mouse.move(box.x + 100, box.y + 100);
