@@ -9,6 +9,7 @@ const BUNDLES = [
   { input: 'src/hosts/electron/main.ts', file: 'dist/electron/main.js', format: 'esm' },
   { input: 'src/hosts/electron/review-process.ts', file: 'dist/electron/review-process.js', format: 'esm' },
   { input: 'src/hosts/electron/adder-process.ts', file: 'dist/electron/adder-process.js', format: 'esm' },
+  { input: 'src/hosts/electron/boards-process.ts', file: 'dist/electron/boards-process.js', format: 'esm' },
   { input: 'src/hosts/electron/preload.ts', file: 'dist/electron/preload.cjs', format: 'cjs' },
   { input: 'src/hosts/electron/page-bridge.ts', file: 'dist/electron/page-bridge.js', format: 'iife', platform: 'browser' },
   { input: 'src/hosts/cli/main.ts', file: 'dist/cli.js', format: 'esm' },

@@ -14,6 +14,9 @@ export function parseBoardAddress(text: string): { host: string; port: number } 
   return { host, port };
 }
 
+/** Of an SSH server: as above, or a host alone, with port 22. */
+export const parseSshAddress = (text: string): { host: string; port: number } => parseBoardAddress(/^\[.*\]$|^[^:]*$/.test(text.trim()) ? `${text.trim()}:22` : text);
+
 /**
  * The bearer token: from `file` if one is named (it must be readable by its owner only), else from FABRICLENS_BOARD_TOKEN, else none.
  * Never from an argument, where every process on the machine can read it. Throws BoardError `unauthorised`.

@@ -1,6 +1,6 @@
 /** The link to a board: its client, the virtual board, and the watch over both. */
 export { addressOf } from './http.ts';
-export { parseBoardAddress, readBoardToken, TOKEN_VARIABLE } from './address.ts';
+export { parseBoardAddress, parseSshAddress, readBoardToken, TOKEN_VARIABLE } from './address.ts';
 export { OipClient, type InferOptions, type InferResult, type OipClientOptions } from './client.ts';
 export { BoardError, type BoardErrorCode } from './errors.ts';
 export { BoardLink, connectBoard, isUsable, sshBoardLink, virtualBoardLink, type BoardLinkOptions, type SshBoardOptions } from './link.ts';
@@ -14,5 +14,5 @@ export { installPlan, type PlanInput, type PlannedOverlay } from './provision/pl
 export { LAYOUT } from './provision/probe.ts';
 export { doctor, install, logs, readBoardId, readToken, rollback, status, uninstall, type InstallEvent, type Session, type Vector } from './provision/runner.ts';
 export { secure, type SecureScripts } from './provision/secure.ts';
-export { connectSsh, HostKeyError, type Login, type SshConnection, type SshOptions } from './ssh/connection.ts';
-export { boardsAt, fingerprintOf, KnownBoards, NO_BOARDS, withBoard, type KnownBoard } from './ssh/host-keys.ts';
+export { connectSsh, HostKeyError, LoginError, type Login, type SshConnection, type SshOptions } from './ssh/connection.ts';
+export { boardsAt, fingerprintOf, KnownBoards, NO_BOARDS, withBoard, type HostKey, type KnownBoard } from './ssh/host-keys.ts';

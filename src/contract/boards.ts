@@ -21,10 +21,10 @@ export type Found = z.infer<typeof Found>;
 /** What a person typed to find or reach a board: host, host:port, [IPv6]:port, or (to find) a subnet as a.b.c.d/22 to /32. */
 export const Where = z.string().trim().min(1).max(300);
 
-/** `agent`: the SSH agent of this computer, or a key that the app keeps for this board. `keyFile`: an id of `boards.pick`. */
+/** `agent`: the SSH agent of this computer. `keyFile`: an id of `boards.pick`. `remember`: password or passphrase, in the OS keychain. */
 export const Login = z.discriminatedUnion('method', [
   z.object({ method: z.literal('password'), password: z.string().max(1024), remember: z.boolean() }),
-  z.object({ method: z.literal('key'), keyFile: z.string(), passphrase: z.string().max(1024).nullable() }),
+  z.object({ method: z.literal('key'), keyFile: z.string(), passphrase: z.string().max(1024).nullable(), remember: z.boolean() }),
   z.object({ method: z.literal('agent') }),
 ]);
 export type Login = z.infer<typeof Login>;

@@ -60,7 +60,7 @@ describe('who the board is', () => {
     const passwords: string[] = [];
     const impostor = await passwordServer({ seen: (word) => passwords.push(word) });
     const error = await failure(connectSsh({ host: '127.0.0.1', port: impostor.port, login: { user: 'xilinx', password: 'secret' }, candidates: [pinned()] }));
-    expect(error).toMatchObject({ code: 'host-key', pinned: [server.fingerprint] });
+    expect(error).toMatchObject({ code: 'host-key', pinned: [{ key: server.hostKey, board: { name: 'desk' } }] });
     expect(error.message).toContain(server.fingerprint);
     expect(error.message).toContain((error as HostKeyError).shown);
     expect(passwords).toEqual([]);
@@ -91,7 +91,7 @@ describe('who the board is', () => {
 
 describe('logging in', () => {
   test('a key that is not let in, and one that is none', async () => {
-    expect((await failure(connect({ login: { user: server.user, key: { text: newKey().private } } }))).code).toBe('unauthorised');
+    expect(await failure(connect({ login: { user: server.user, key: { text: newKey().private } } }))).toMatchObject({ code: 'unauthorised', hostKey: server.hostKey, board: { name: 'desk' }, tried: ['key'] });
     expect(await failure(connect({ login: { user: server.user, key: { text: 'not a key' } } }))).toMatchObject({ code: 'bad-request', message: expect.stringContaining('private key') as string });
     const locked = newKey({ passphrase: 'open', cipher: 'aes256-ctr', rounds: 1 });
     expect((await failure(connect({ login: { user: server.user, key: { text: locked.private } } }))).message).toContain('ssh-add');

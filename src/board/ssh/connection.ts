@@ -32,8 +32,9 @@ export interface SshOptions {
 /** The host key is not known, or not the one that is. `pinned` is empty for a board that was never seen. */
 export class HostKeyError extends BoardError {
   override readonly name = 'HostKeyError';
+  readonly hostKey: HostKey;
   readonly shown: string;
-  readonly pinned: readonly string[];
+  readonly pinned: readonly { board: KnownBoard; key: HostKey }[];
 
   constructor(address: string, key: HostKey, pinned: readonly { board: KnownBoard; key: HostKey }[]) {
     const shown = fingerprintOf(key);
@@ -41,8 +42,26 @@ export class HostKeyError extends BoardError {
       ? `Board ${address} is not known yet; its ${key.algorithm} key is ${shown}. Compare it with what 'ssh-keygen -lf' says on the board's serial console, then trust it.`
       : `Board ${address} shows another host key than before: ${key.algorithm} ${shown}, where ${pinned.map((p) => `'${p.board.name}' had ${p.key.algorithm} ${fingerprintOf(p.key)}`).join(' and ')}. `
         + 'Nothing was sent. It is another board at that address, a card that was written anew, or somebody in between; find out which, then trust it anew.');
+    this.hostKey = key;
     this.shown = shown;
-    this.pinned = pinned.map((p) => fingerprintOf(p.key));
+    this.pinned = pinned;
+  }
+}
+
+/** The board has the right host key, and lets nobody in with what was given. */
+export class LoginError extends BoardError {
+  override readonly name = 'LoginError';
+  readonly hostKey: HostKey;
+  /** Whose key it is; undefined where it was accepted for this connection. */
+  readonly board: KnownBoard | undefined;
+  readonly tried: readonly ('key' | 'agent' | 'password')[];
+
+  constructor(address: string, login: Login, hostKey: HostKey, board: KnownBoard | undefined, cause: unknown) {
+    const tried = (['key', 'agent', 'password'] as const).filter((way) => login[way] !== undefined);
+    super('unauthorised', `Board ${address} does not let '${login.user}' in (tried: ${tried.join(', ') || 'nothing'}); correct the user or the password, or install a key.`, { cause });
+    this.hostKey = hostKey;
+    this.board = board;
+    this.tried = tried;
   }
 }
 
@@ -233,7 +252,11 @@ export function connectSsh({ host, port, login, candidates, accept, readyTimeout
       refusal = new HostKeyError(address, key, verdict.state === 'changed' ? verdict.pinned : []);
       return false;
     };
-    client.on('error', (error: Error & { level?: string; code?: string }) => fail(refusal ?? explain(error, login, fault)));
+    client.on('error', (error: Error & { level?: string; code?: string }) => {
+      // An SSH agent that is gone, or does not sign: ssh2 goes on to what comes after it.
+      if (error.level === 'agent') return;
+      fail(refusal ?? (error.level === 'client-authentication' && hostKey ? new LoginError(address, login, hostKey, board, error) : explain(error, fault)));
+    });
     client.on('close', () => fail(refusal ?? fault('board-unreachable', 'closed the connection before the login was done')));
     client.on('ready', () => settle(() => {
       client.removeAllListeners('close');
@@ -279,12 +302,8 @@ function methods({ user, key, agent, password }: Login): AnyAuthMethod[] {
   return list;
 }
 
-function explain(error: Error & { level?: string; code?: string }, { user, key, agent, password }: Login, fault: (code: BoardError['code'], what: string, cause?: unknown) => BoardError): BoardError {
+function explain(error: Error & { level?: string; code?: string }, fault: (code: BoardError['code'], what: string, cause?: unknown) => BoardError): BoardError {
   const { level, code, message } = error;
-  if (level === 'client-authentication') {
-    const tried = [key && 'key', agent && 'agent', password !== undefined && 'password'].filter(Boolean).join(', ');
-    return fault('unauthorised', `does not let '${user}' in (tried: ${tried || 'nothing'}); correct the user or the password, or install a key`, error);
-  }
   if (level === 'client-timeout') return fault('timeout', 'did not answer in time; check that it is switched on and has booted', error);
   // A board that is booting takes connections before its SSH server does.
   if (/lost before handshake/.test(message)) return fault('board-unreachable', 'closed the connection before it said anything; wait until it has booted, or check address and port', error);

@@ -4,7 +4,8 @@ import { draftModel, givenWith } from '../draft-model.ts';
 import { readGiven } from '../model-source.ts';
 import { resolveResources } from '../resources.ts';
 import type { AddJob, FromAdder, Job, ToAdder } from './adder-messages.ts';
-import { toCallError, type AppPlace } from './review-messages.ts';
+import { toCallError } from './process-messages.ts';
+import type { AppPlace } from './review-messages.ts';
 
 /** Progress is told at most this often (milliseconds), and whenever the step changes. */
 const PROGRESS_EVERY = 100;

@@ -11,6 +11,8 @@ export interface Launch {
   paths: string[];
   /** Folder of model packages, absolute; undefined: FabricLens's own. */
   modelsDir: string | undefined;
+  /** For every real board: a trial under a folder of it, and the agent's port on its loopback. */
+  boards: { boardRoot?: string; agentPort?: number };
 }
 
 export interface LaunchContext {
@@ -32,9 +34,12 @@ export function parseLaunch(argv: readonly string[], { defaultApp, folder, subco
   // Chromium's and Node's own switches (--no-sandbox, --inspect=0) may stand before the first word; after it all arguments are the command's.
   const first = rest.findIndex((argument) => !argument.startsWith('-') || COMMANDS.has(argument));
   const word = rest[first];
-  if (word !== undefined && (COMMANDS.has(word) || subcommands.includes(word))) return { cli: rest.slice(first), paths: [], modelsDir: undefined };
+  if (word !== undefined && (COMMANDS.has(word) || subcommands.includes(word))) return { cli: rest.slice(first), paths: [], modelsDir: undefined, boards: {} };
   const modelsDir = takeValue(rest, '--models');
-  return { cli: null, paths: rest.filter((argument) => argument !== '' && !argument.startsWith('-')).map((path) => resolve(folder, path)), modelsDir: modelsDir && resolve(folder, modelsDir) };
+  const boardRoot = takeValue(rest, '--board-root');
+  const agentPort = Number(takeValue(rest, '--board-agent-port'));
+  const boards = { ...(boardRoot?.startsWith('/') ? { boardRoot } : {}), ...(agentPort >= 1 && agentPort <= 65_535 ? { agentPort } : {}) };
+  return { cli: null, paths: rest.filter((argument) => argument !== '' && !argument.startsWith('-')).map((path) => resolve(folder, path)), modelsDir: modelsDir && resolve(folder, modelsDir), boards };
 }
 
 /** The value of `--name VALUE` or `--name=VALUE`, taken out of the arguments. */

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { CALLS, type CallName, type EventName, type EventPayload, type Response } from '../../contract/ipc.ts';
 import { CHANNEL, type Answer } from './channels.ts';
 import { UI_ORIGIN } from './protocol.ts';
-import { toCallError } from './review-messages.ts';
+import { toCallError } from './process-messages.ts';
 
 export type Handlers = { [N in CallName]: (request: z.output<(typeof CALLS)[N]['request']>, signal: AbortSignal) => Promise<Response<N>> };
 

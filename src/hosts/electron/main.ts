@@ -2,19 +2,21 @@
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { app, dialog, Menu, utilityProcess, type BrowserWindow } from 'electron';
+import { app, dialog, Menu, safeStorage, utilityProcess, type UtilityProcess, type BrowserWindow } from 'electron';
 import type * as CommandLine from '../cli/main.ts';
 import { SUBCOMMANDS } from '../cli/options.ts';
 import { resolveResources } from '../resources.ts';
 import { parseLaunch } from './arguments.ts';
 import { createAdder } from './adder-client.ts';
+import type { BoardsCalls, BoardsPlace } from './boards-messages.ts';
 import { createHandlers } from './calls.ts';
 import { serve } from './ipc.ts';
 import { menuTemplate } from './menu.ts';
 import { makeFolder, sweep } from './own-models.ts';
+import { startProcess } from './process-client.ts';
 import { registerScheme, serveApp } from './protocol.ts';
-import { startReview } from './review-client.ts';
-import type { AppPlace } from './review-messages.ts';
+import type { AppPlace, ReviewCalls } from './review-messages.ts';
+import { openSecrets } from './secrets.ts';
 import { openSettings } from './settings.ts';
 import { confine, createSession, createWindow } from './window.ts';
 
@@ -74,9 +76,13 @@ function run(paths: string[]): (paths: string[]) => void {
   makeFolder(userModelsDir);
   void sweep(userModelsDir).catch((error: Error) => log(error.message));
   const wholePlace: AppPlace = { ...place, userModelsDir };
-  const review = startReview(built('electron/review-process.js'), wholePlace, log);
+  const forked = (name: 'review' | 'adder' | 'boards', given: AppPlace, service: string = name): UtilityProcess =>
+    utilityProcess.fork(built(`electron/${name}-process.js`), [JSON.stringify(given)], { serviceName: `FabricLens ${service}`, stdio: ['ignore', 'inherit', 'inherit'] });
+  const review = startProcess<ReviewCalls>({ fork: () => forked('review', wholePlace), name: 'review', what: 'The process that reads images and runs the engines', eager: true, log });
+  const boardsPlace: BoardsPlace = { ...wholePlace, ...launch.boards };
+  const boards = startProcess<BoardsCalls>({ fork: () => forked('boards', boardsPlace), name: 'boards', what: 'The process that talks to boards', eager: false, log });
   const adder = createAdder({
-    fork: () => utilityProcess.fork(built('electron/adder-process.js'), [JSON.stringify(wholePlace)], { serviceName: 'FabricLens models', stdio: ['ignore', 'inherit', 'inherit'] }),
+    fork: () => forked('adder', wholePlace, 'models'),
     sweep: () => sweep(userModelsDir),
   });
   const own = createSession();
@@ -100,6 +106,8 @@ function run(paths: string[]): (paths: string[]) => void {
       settings,
       review,
       adder,
+      boards,
+      secrets: openSecrets(join(app.getPath('userData'), 'secrets.json'), safeStorage, log),
       modelsDir: place.modelsDir ?? resolveResources(place.root, place.resourcesPath).modelsDir,
       userModelsDir,
       onModelProgress: (progress) => emit('models.progress', progress),
@@ -118,10 +126,11 @@ function run(paths: string[]): (paths: string[]) => void {
   const showMenu = (): void => Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(settings.get().locale, (action) => emit('menu.action', { action }))));
   showMenu();
   review.on(emit);
+  boards.on(emit);
   review.onLost((restarted) => {
     if (restarted && opened.length > 0) void review.call('library.add', { paths: [...new Set(opened)] }).catch((error: Error) => log(error.message));
   });
-  guardExit(window, async () => void (await Promise.allSettled([adder.close(), review.close()])));
+  guardExit(window, async () => void (await Promise.allSettled([adder.close(), boards.close(), review.close()])));
 
   const openReported = (more: string[]): void => {
     if (window.isMinimized()) window.restore();

@@ -1,16 +1,16 @@
 /** The page's calls on model packages: choose files, look at them, make a package, read its report, load it, remove it. */
-import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { OpenDialogOptions } from 'electron';
-import type { PickedFile } from '../../contract/ipc.ts';
 import type { AddModelReport } from '../../contract/report.ts';
 import { walkPaths } from '../../review/index.ts';
 import type { AdderClient, Progress } from './adder-client.ts';
 import { CallFailure } from './failure.ts';
 import type { Handlers } from './ipc.ts';
 import { readReport, removeModel } from './own-models.ts';
-import type { ReviewClient } from './review-client.ts';
+import { PickedFiles } from './picked-files.ts';
+import type { ProcessClient } from './process-client.ts';
+import type { ReviewCalls } from './review-messages.ts';
 
 type What = 'onnx' | 'metadata' | 'samples';
 
@@ -23,7 +23,7 @@ export interface Dialogs {
 
 export interface ModelWiring {
   dialogs: Dialogs;
-  review: Pick<ReviewClient, 'call'>;
+  review: Pick<ProcessClient<ReviewCalls>, 'call'>;
   adder: AdderClient;
   modelsDir: string;
   userModelsDir: string;
@@ -38,15 +38,10 @@ const OPEN: Record<What, OpenDialogOptions> = {
 const MAX_FILES = 20_000;
 
 export function createModelHandlers({ dialogs, review, adder, modelsDir, userModelsDir, onProgress }: ModelWiring): Pick<Handlers, 'models.pick' | 'models.inspect' | 'models.add' | 'models.report' | 'models.exportReport' | 'models.deploy' | 'models.remove'> {
-  const picked = new Map<string, { what: What; path: string }>();
+  const picked = new PickedFiles<What>();
   let adding = false;
 
-  const pathOf = (id: string, what: What): string => {
-    const found = picked.get(id);
-    if (found?.what !== what) throw new CallFailure('unknown-file', 'This file was not chosen here: choose it again.');
-    return found.path;
-  };
-  const metadataPath = (id: string | null): string | null => (id === null ? null : pathOf(id, 'metadata'));
+  const metadataPath = (id: string | null): string | null => (id === null ? null : picked.pathOf(id, 'metadata'));
 
   const reportOf = async (id: string): Promise<AddModelReport | null> => {
     try {
@@ -60,11 +55,10 @@ export function createModelHandlers({ dialogs, review, adder, modelsDir, userMod
     'models.pick': async ({ what }) => {
       const path = await dialogs.open(OPEN[what]);
       if (path === null) return { file: null };
-      const file: PickedFile = { id: randomUUID(), name: basename(path) };
-      picked.set(file.id, { what, path });
+      const file = picked.add(what, path);
       return { file: what === 'samples' ? { ...file, files: (await walkPaths([path], MAX_FILES)).files.length } : file };
     },
-    'models.inspect': ({ model, metadata }, signal) => adder.run({ kind: 'inspect', model: pathOf(model, 'onnx'), metadata: metadataPath(metadata) }, signal),
+    'models.inspect': ({ model, metadata }, signal) => adder.run({ kind: 'inspect', model: picked.pathOf(model, 'onnx'), metadata: metadataPath(metadata) }, signal),
     'models.add': async ({ model, metadata, fields, samples, method, limit }, signal) => {
       if (adding) throw new CallFailure('busy', 'A model is being added already; wait for it, or cancel it.');
       adding = true;
@@ -72,7 +66,7 @@ export function createModelHandlers({ dialogs, review, adder, modelsDir, userMod
         const { models, problems } = await review.call('models.list', {}, signal);
         const taken = (name: string): boolean => name.toLowerCase() === fields.name.toLowerCase();
         if (models.some(({ id }) => taken(id)) || problems.some(({ name }) => taken(name))) throw new CallFailure('name-taken', `There is a model "${fields.name}" already: give this one another name.`);
-        await adder.run({ kind: 'add', model: pathOf(model, 'onnx'), metadata: metadataPath(metadata), samples: pathOf(samples, 'samples'), out: join(userModelsDir, fields.name), fields, method, limit }, signal, onProgress);
+        await adder.run({ kind: 'add', model: picked.pathOf(model, 'onnx'), metadata: metadataPath(metadata), samples: picked.pathOf(samples, 'samples'), out: join(userModelsDir, fields.name), fields, method, limit }, signal, onProgress);
         return { id: fields.name };
       } finally {
         adding = false;

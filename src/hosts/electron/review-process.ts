@@ -4,7 +4,8 @@ import { BoardPool, isUsable, virtualBoardLink } from '../../board/index.ts';
 import { createCodecs } from '../../dicom/index.ts';
 import { createReview } from '../../review/index.ts';
 import { deploy } from '../deploy.ts';
-import { toCallError, type AppPlace, type FromReview, type ReviewCallName, type ReviewRequest, type ReviewResponse, type ToReview } from './review-messages.ts';
+import { answerCalls, emitter } from './process-server.ts';
+import type { AppPlace, ReviewCalls } from './review-messages.ts';
 
 /** Progress of a scan is told at most this often (milliseconds). */
 const PROGRESS_EVERY = 50;
@@ -13,7 +14,7 @@ const { root, resourcesPath, modelsDir, userModelsDir } = JSON.parse(process.arg
 const own = resolveResources(root, resourcesPath);
 const resources = { ...own, modelsDir: modelsDir ?? own.modelsDir };
 const software = `FabricLens ${resources.version}`;
-const send = (message: FromReview): void => process.parentPort.postMessage(message);
+const emit = emitter(process.parentPort);
 
 const virtual = virtualBoardLink({
   modelsDir: resources.modelsDir,
@@ -23,7 +24,7 @@ const virtual = virtualBoardLink({
   log: (line) => process.stderr.write(`virtual board: ${line}\n`),
 });
 const boards = new BoardPool([virtual]);
-boards.onStatus((statuses) => send({ kind: 'event', name: 'boards.changed', payload: { boards: statuses } }));
+boards.onStatus((statuses) => emit('boards.changed', { boards: statuses }));
 boards.start();
 
 const review = createReview({
@@ -35,7 +36,7 @@ const review = createReview({
   software,
 });
 
-const tellLibrary = (): void => send({ kind: 'event', name: 'library.changed', payload: review.library() });
+const tellLibrary = (): void => emit('library.changed', review.library());
 
 async function add(paths: readonly string[], signal: AbortSignal): Promise<{ opened: number }> {
   let told = 0;
@@ -46,7 +47,7 @@ async function add(paths: readonly string[], signal: AbortSignal): Promise<{ ope
         const now = Date.now();
         if (progress.done < progress.total && now - told < PROGRESS_EVERY) return;
         told = now;
-        send({ kind: 'event', name: 'library.progress', payload: progress });
+        emit('library.progress', progress);
       },
     });
     return { opened: files.length };
@@ -55,7 +56,7 @@ async function add(paths: readonly string[], signal: AbortSignal): Promise<{ ope
   }
 }
 
-const calls: { [N in ReviewCallName]: (request: ReviewRequest<N>, signal: AbortSignal) => Promise<ReviewResponse<N>> | ReviewResponse<N> } = {
+answerCalls<ReviewCalls>(process.parentPort, {
   'library.add': ({ paths }, signal) => add(paths, signal),
   'library.addSample': (_request, signal) => add([resources.samplesDir], signal),
   'library.get': () => review.library(),
@@ -80,35 +81,8 @@ const calls: { [N in ReviewCallName]: (request: ReviewRequest<N>, signal: AbortS
     const { instanceId, frame } = request;
     return review.compare(request, {
       signal,
-      onRun: (run) => send({ kind: 'event', name: 'compare.run', payload: { instanceId, frame, run } }),
-      onProgress: (progress) => send({ kind: 'event', name: 'compare.progress', payload: { instanceId, ...progress } }),
+      onRun: (run) => emit('compare.run', { instanceId, frame, run }),
+      onProgress: (progress) => emit('compare.progress', { instanceId, ...progress }),
     });
   },
-};
-
-const running = new Map<number, AbortController>();
-
-async function answer(id: number, name: ReviewCallName, request: unknown): Promise<void> {
-  const controller = new AbortController();
-  running.set(id, controller);
-  try {
-    const call = calls[name] as (request: unknown, signal: AbortSignal) => unknown;
-    send({ kind: 'answer', id, ok: true, value: await call(request, controller.signal) });
-  } catch (error) {
-    send({ kind: 'answer', id, ok: false, error: toCallError(error) });
-  } finally {
-    running.delete(id);
-  }
-}
-
-async function close(): Promise<void> {
-  for (const controller of running.values()) controller.abort();
-  await Promise.allSettled([boards.close(), review.close()]);
-  process.exit(0);
-}
-
-process.parentPort.on('message', ({ data }: { data: ToReview }) => {
-  if (data.kind === 'call') void answer(data.id, data.name, data.request);
-  else if (data.kind === 'cancel') running.get(data.id)?.abort();
-  else void close();
-});
+}, () => Promise.allSettled([boards.close(), review.close()]));
