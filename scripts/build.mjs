@@ -14,6 +14,8 @@ const BUNDLES = [
   { input: 'src/hosts/electron/page-bridge.ts', file: 'dist/electron/page-bridge.js', format: 'iife', platform: 'browser' },
   { input: 'src/hosts/cli/main.ts', file: 'dist/cli.js', format: 'esm' },
   { input: 'src/engines/ort-worker.ts', file: 'dist/workers/ort-worker.js', format: 'esm' },
+  // The codecs' own code goes in, beside which they look for files with __dirname; their wasm comes from the host.
+  { input: 'src/review/codec-worker.ts', file: 'dist/workers/codec-worker.cjs', format: 'cjs', external: [/^node:/] },
 ];
 
 /** Left to Node's own resolution: what comes with native or wasm files beside its code, or looks for its own folder (ssh2). */

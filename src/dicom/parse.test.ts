@@ -147,6 +147,12 @@ describe('budgets', () => {
 });
 
 describe('truncated files', () => {
+  test('a sequence that the file ends in has no values behind its end', () => {
+    const whole = writeDicom({ undefinedLengths: true, elements: { '00281050': ['SQ', [{ '00080100': ['SH', 'x'] }]] } });
+    const { dataSet, problem } = parseDicom(whole.subarray(0, whole.length - 10));
+    expect(problem?.code).toBe('truncated');
+    expect(dataSet.numbers({ id: 0x00281050, vr: 'US' }).length).toBeLessThan(20);
+  });
   test('the header stays usable, the frame is refused', async () => {
     const whole = writeDicom({ pixels });
     const file = parseDicom(whole.subarray(0, whole.length - 4));

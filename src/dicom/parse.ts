@@ -139,6 +139,8 @@ class Parser {
     // Implicit items within explicit data (PS3.5 6.2.2 note 4); any other VR of undefined length has no other meaning than items.
     const inner = element.vr === 'UN' && source.explicit ? { ...source, explicit: false, littleEndian: true } : source;
     element.items = [];
+    // Where the file ends within it, it ends there too.
+    element.length = end - element.offset;
     into.elements.set(element.id, element);
     const at = this.readItems(inner, element.offset, end, into, element.items, true);
     element.length = at - element.offset;

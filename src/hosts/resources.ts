@@ -23,6 +23,8 @@ export interface Resources {
   samplesDir: string;
   /** Built src/engines/ort-worker.ts. */
   ortWorkerUrl: URL;
+  /** Built src/review/codec-worker.ts. */
+  codecWorkerUrl: URL;
   loadWasm: (name: WasmName) => Promise<Uint8Array>;
 }
 
@@ -47,6 +49,7 @@ export function resolveResources(root: string, resourcesPath?: string): Resource
     hlsDir: join(resourcesPath ?? root, 'hls'),
     samplesDir: join(resourcesPath ?? root, 'models/samples'),
     ortWorkerUrl: pathToFileURL(join(unpacked, 'dist/workers/ort-worker.js')),
+    codecWorkerUrl: pathToFileURL(join(unpacked, 'dist/workers/codec-worker.cjs')),
     loadWasm: (name) => readFile(require.resolve(WASM_FILES[name])),
   };
 }

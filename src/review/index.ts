@@ -1,5 +1,6 @@
 export { createReview, ReviewError, type CompareRequest, type Review, type ReviewErrorCode, type ReviewOptions } from './review.ts';
 export { probabilities } from './activation.ts';
+export { createCodecThread, type CodecThread } from './codec-thread.ts';
 export { type CompareHooks } from './compare.ts';
 export { boxesOf, suppress, type ImageFrame, type InputBox } from './detections.ts';
 export { compareBoxes, groupBoxes, iouOf } from './match-boxes.ts';

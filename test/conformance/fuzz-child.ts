@@ -108,7 +108,7 @@ async function run(): Promise<void> {
         }
       });
     } catch (error) {
-      say({ fault: 'crash', file, message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
+      say({ fault: 'crash', file, message: error instanceof Error ? error.stack?.split('\n').slice(0, 5).join(' ') ?? error.message : String(error) });
     }
     tally.slowest = Math.max(tally.slowest, (cpuMs() - start) / 1000);
     tally.peakBytes = peak();

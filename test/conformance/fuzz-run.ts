@@ -28,11 +28,11 @@ export async function fuzzSources(folder: string, shared: boolean): Promise<stri
   return [...own, ...others].filter((path) => statSync(path).size <= SOURCE_BYTES);
 }
 
-export async function fuzz(sources: readonly string[], count: number, seed: number, scratch: string, onProgress: (done: number) => void = () => {}): Promise<FuzzReport> {
+export async function fuzz(sources: readonly string[], { seed, from: first = 0, count }: { seed: number; from?: number; count: number }, scratch: string, onProgress: (done: number) => void = () => {}): Promise<FuzzReport> {
   const program = fileURLToPath(await buildForTest('test/conformance/fuzz-child.ts'));
   const report: FuzzReport = { seed, sources: sources.length, done: 0, frames: 0, refused: {}, slowest: 0, peakBytes: 0, faults: [] };
-  for (let from = 0; from < count; ) {
-    const to = Math.min(count, from + CHILD);
+  for (let from = first; from < first + count; ) {
+    const to = Math.min(first + count, from + CHILD);
     const { faults, tally, error } = await child(program, { sources, seed, from, to }, scratch);
     report.faults.push(...faults);
     if (tally) {

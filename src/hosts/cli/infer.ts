@@ -2,8 +2,7 @@
 import type { Comparison, EngineId } from '../../contract/engine.ts';
 import type { InstanceInfo } from '../../contract/dicom.ts';
 import type { ModelInfo } from '../../contract/ipc.ts';
-import { createCodecs } from '../../dicom/index.ts';
-import { createReview, exportComparison, ReviewError, type Opened, type Review } from '../../review/index.ts';
+import { createCodecThread, createReview, exportComparison, ReviewError, type Opened, type Review } from '../../review/index.ts';
 import type { Resources } from '../resources.ts';
 import { inferBoards } from './infer-boards.ts';
 import { UsageError, type InferCommand } from './options.ts';
@@ -20,7 +19,8 @@ interface Tally {
 export async function infer(command: InferCommand, resources: Resources, terminal: Terminal, signal: AbortSignal): Promise<number> {
   const modelsDir = command.modelsDir ?? resources.modelsDir;
   const boards = await inferBoards(command, modelsDir, resources, terminal, signal);
-  const review = createReview({ modelsDir, codecs: createCodecs(resources.loadWasm), workerUrl: resources.ortWorkerUrl, boards, software: `FabricLens ${resources.version}` });
+  const codecs = createCodecThread({ workerUrl: resources.codecWorkerUrl, loadWasm: resources.loadWasm });
+  const review = createReview({ modelsDir, codecs, workerUrl: resources.ortWorkerUrl, boards, software: `FabricLens ${resources.version}` });
   const progress = createProgress(terminal.stderr, command.progress);
   try {
     const model = await chooseModel(command, review, terminal);

@@ -1,8 +1,7 @@
 /** Utility process: opened studies, engines and the link to the board, off the main process's event loop. */
 import { resolveResources } from '../resources.ts';
 import { BoardPool, isUsable, virtualBoardLink } from '../../board/index.ts';
-import { createCodecs } from '../../dicom/index.ts';
-import { createReview } from '../../review/index.ts';
+import { createCodecThread, createReview } from '../../review/index.ts';
 import { deploy } from '../deploy.ts';
 import { answerCalls, emitter } from './process-server.ts';
 import type { AppPlace, ReviewCalls } from './review-messages.ts';
@@ -30,7 +29,7 @@ boards.start();
 const review = createReview({
   modelsDir: resources.modelsDir,
   userModelsDir,
-  codecs: createCodecs(resources.loadWasm),
+  codecs: createCodecThread({ workerUrl: resources.codecWorkerUrl, loadWasm: resources.loadWasm }),
   workerUrl: resources.ortWorkerUrl,
   boards,
   software,
