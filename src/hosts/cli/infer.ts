@@ -35,6 +35,7 @@ export async function infer(command: InferCommand, resources: Resources, termina
   } finally {
     progress.clear();
     await review.close();
+    await codecs.close();
     await boards.close();
   }
 }
