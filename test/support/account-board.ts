@@ -1,5 +1,5 @@
 /**
- * A board with accounts: the real OpenSSH server, PAM, sudo, su, useradd and chpasswd, in a mount namespace with an /etc, /opt, /var/lib and /run of its own, so that nothing of this
+ * A board with accounts: the real OpenSSH server, PAM, sudo, su, useradd and chpasswd, in namespaces with processes, an /etc, /opt, /var/lib and /run of its own, so that nothing of this
  * computer's is touched. Like an image's: `xilinx` and root with the password xilinx, sudo with a password, root let in by keys alone. Wants root and unshare.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -12,7 +12,7 @@ import { pynqRoot } from './pynq-root.ts';
 import { freePort } from './sshd.ts';
 
 /** Not where tests run without root, or in a container that lets nobody make a namespace: there these parts are untried. */
-export const canHaveAccounts = process.getuid?.() === 0 && spawnSync('unshare', ['-m', 'true']).status === 0;
+export const canHaveAccounts = process.getuid?.() === 0 && spawnSync('unshare', ['-m', '-p', '-f', '--mount-proc', 'true']).status === 0;
 
 export interface AccountBoard {
   port: number;
@@ -39,7 +39,7 @@ printf 'Defaults env_reset\\nroot ALL=(ALL:ALL) ALL\\nxilinx ALL=(ALL:ALL) ALL\\
 printf '%s\\n' 'Port ${port}' 'ListenAddress 127.0.0.1' 'UsePAM yes' 'PasswordAuthentication yes' 'PermitRootLogin prohibit-password' 'MaxStartups 100' 'Subsystem sftp /usr/lib/openssh/sftp-server' >/etc/ssh/sshd_config
 exec /usr/sbin/sshd -D -e
 `);
-  const child = spawn('unshare', ['-m', '--propagation', 'private', 'sh', join(folder, 'start')], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn('unshare', ['-m', '-p', '-f', '--kill-child', '--mount-proc', '--propagation', 'private', 'sh', join(folder, 'start')], { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => { said = (said + chunk.toString()).slice(-4000); });
   await new Promise<void>((done, reject) => {

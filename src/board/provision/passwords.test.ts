@@ -44,7 +44,7 @@ describe.skipIf(!canHaveAccounts)('new passwords', () => {
 
   test('unless a login goes through, the old one is back; no process has it among its arguments', async () => {
     const works = (): Promise<void> => {
-      const all = spawnSync('ps', ['axwwo', 'args'], { timeout: 20_000 }).stdout.toString();
+      const all = spawnSync('ps', ['axwwo', 'args'], { timeout: 20_000 }).stdout.toString(); // the namespace's, too
       expect(all).toContain('chpasswd');
       expect(all).not.toContain(NEW);
       return Promise.reject(new Error('no login'));

@@ -70,11 +70,11 @@ WantedBy=multi-user.target
 `;
 }
 
-/** What `start` of a version runs where systemd does not. The store changes hands with who runs it, as systemd's StateDirectory does. */
+/** What `start` of a version runs where systemd does not. setpriv becomes the agent, where runuser would stand between it and its signals. The store changes hands with who runs it, as systemd's StateDirectory does. */
 export function startText(layout: BoardLayout, python: string, pl: boolean): string {
   const user = quote(layout.serviceUser);
   const words = [python, ...agentArguments(layout, pl)].map(quote).join(' ');
-  return pl ? `exec ${words}\n` : `[ "$(id -un)" = ${user} ] && exec ${words}\nchown -R ${user} ${quote(places(layout).data)}\nexec runuser -u ${user} -- ${words}\n`;
+  return pl ? `exec ${words}\n` : `[ "$(id -un)" = ${user} ] && exec ${words}\nchown -R ${user} ${quote(places(layout).data)}\nexec setpriv --reuid=${user} --regid="$(id -g ${user})" --clear-groups --no-new-privs -- ${words}\n`;
 }
 
 /** Not restarted, not started at boot; a file holds its process id. */
@@ -161,7 +161,7 @@ export function uninstallScript({ layout, systemd, home }: Installed): string {
   const { root } = layout;
   return `trap '' HUP PIPE
 ( ${supervisor(layout, systemd).stop} )
-[ -e ${quote(`${etc}/made-user`)} ] && userdel ${quote(layout.serviceUser)}
+if [ -e ${quote(`${etc}/made-user`)} ] && id -u ${quote(layout.serviceUser)} >/dev/null 2>&1; then userdel ${quote(layout.serviceUser)} || exit 1; fi
 rm -rf ${quote(opt)} ${quote(data)} ${quote(etc)} ${quote(staging(home))} ${quote(`${root}/run/fabriclens-pl.lock`)} ${quote(`${root}/lib/firmware`)}/fabriclens-*.bin; sync
 [ ! -e ${quote(opt)} ] && [ ! -e ${quote(data)} ] && [ ! -e ${quote(etc)} ] && [ ! -e ${quote(staging(home))} ]`;
 }
