@@ -125,6 +125,9 @@ describe('an installation', () => {
 describe('when something fails, what ran runs on, and a second run finishes', () => {
   beforeAll(() => put(first));
 
+  /** A stand-in for a program of the board, first on its PATH. */
+  const standIn = (name: string, script: string): void => writeFileSync(join(server.home, 'bin', name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+
   const steps: Step['id'][] = ['upload', 'unpack', 'build', 'runtime', 'user', 'settings', 'overlay', 'service', 'self-test', 'switch', 'tidy'];
   test.each(steps.flatMap((step) => [[step, 0], [step, 400]] as const))('the cable is pulled in step %s after %i ms', async (id, ms) => {
     const bundle = current().endsWith(first.version) ? second : first;
@@ -156,6 +159,70 @@ describe('when something fails, what ran runs on, and a second run finishes', ()
     await works();
   }, 300_000);
 
+  // Each at a command that the step's script needs, while that step runs.
+  test.each([['unpack', 'tar', 'undone'], ['runtime', 'ln', 'undone'], ['settings', 'cp', 'undone'], ['service', 'mv', 'undone'], ['switch', 'ln', 'undone'], ['tidy', 'rm', 'failed']] as const)('a card that is full in step %s', async (id, program, state) => {
+    const bundle = current().endsWith(first.version) ? second : first;
+    rmSync(join(layout.root, 'opt/fabriclens/versions', bundle.version), { recursive: true, force: true });
+    if (id === 'settings') rmSync(join(server.home, '.fabriclens/token'));
+    const seen: InstallEvent[] = [];
+    const full = (event: InstallEvent): void => {
+      if (event.step !== id) return;
+      seen.push(event);
+      if (event.state === 'running') standIn(program, `echo "${program}: No space left on device" >&2; exit 1`);
+    };
+    try {
+      await expect(put(bundle, full)).rejects.toMatchObject({ code: 'command-failed', message: expect.stringMatching(new RegExp(`'${id}'.*No space left`)) as string });
+    } finally {
+      rmSync(join(server.home, 'bin', program), { force: true });
+    }
+    // rm itself is what cannot take anything back where it is the one that fails.
+    expect(seen.at(-1)).toMatchObject({ state, message: expect.stringContaining('No space left') as string });
+    expect(readdirSync(join(layout.root, 'opt/fabriclens/versions')).filter((name) => name.endsWith('.part'))).toEqual([]);
+    if (id !== 'settings') await works();
+    await put(bundle);
+    await works();
+  }, 300_000);
+
+  test('a host key that changes while the cable is out: nothing goes on before somebody has said so', async () => {
+    const bundle = current().endsWith(first.version) ? second : first;
+    rmSync(join(layout.root, 'opt/fabriclens/versions', bundle.version), { recursive: true, force: true });
+    const pinned = [{ id: 'a'.repeat(32), name: 'desk', addresses: [], user: server.user, hostKeys: [server.hostKey] }];
+    await expect(put(bundle, (event) => { if (event.step === 'service' && event.state === 'running') wire.cut(); })).rejects.toMatchObject({ code: 'board-unreachable' });
+    await server.changeHostKey();
+    const again = connectSsh({ host: '127.0.0.1', port: wire.port, login: { user: server.user, key: { text: server.key } }, candidates: pinned });
+    await expect(again).rejects.toMatchObject({ code: 'host-key' });
+    await works();
+    await put(bundle);
+    await works();
+  }, 300_000);
+
+  test('a clock of the year 2000: told, and in nobody’s way', async () => {
+    standIn('date', 'echo 946684800');
+    try {
+      const bundle = current().endsWith(first.version) ? second : first;
+      expect((await doctor(await connect())).findings.find(({ id }) => id === 'clock')).toMatchObject({ grade: 'amber' });
+      await put(bundle);
+      await works();
+    } finally {
+      rmSync(join(server.home, 'bin/date'));
+    }
+  }, 300_000);
+
+  test('a user whom sudo does not let in, told; nothing as root was done', async () => {
+    const session = await connect();
+    const asked = new Proxy(session.ssh, { get: (target, key) => (key === 'user' ? 'xilinx' : typeof target[key as 'exec'] === 'function' ? target[key as 'exec'].bind(target) : target[key as 'exec']) });
+    const sudo = readFileSync(join(server.home, 'bin/sudo'), 'utf8');
+    standIn('sudo', 'cat >/dev/null; echo "xilinx is not in the sudoers file." >&2; exit 1');
+    try {
+      const bundle = boardBundle(fixture, '1.4.0');
+      await expect(put(bundle, undefined, { ...session, ssh: asked })).rejects.toMatchObject({ code: 'unauthorised', message: expect.stringMatching(/'unpack'.*not in the sudoers/) as string });
+      expect(readdirSync(join(layout.root, 'opt/fabriclens/versions')).join()).not.toContain(bundle.version);
+    } finally {
+      writeFileSync(join(server.home, 'bin/sudo'), sudo, { mode: 0o755 });
+    }
+    await works();
+  }, 300_000);
+
   test('a wrong sudo password, where the login is not root’s', async () => {
     const session = await connect();
     const asked = new Proxy(session.ssh, { get: (target, key) => (key === 'user' ? 'xilinx' : typeof target[key as 'exec'] === 'function' ? target[key as 'exec'].bind(target) : target[key as 'exec']) });
@@ -163,8 +230,6 @@ describe('when something fails, what ran runs on, and a second run finishes', ()
     await works();
   }, 300_000);
 
-  /** A stand-in for a program of the board, first on its PATH. */
-  const standIn = (name: string, script: string): void => writeFileSync(join(server.home, 'bin', name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   const BROKEN = { 'runtime/libfabriclens_runtime.so': 'no library' };
 
   test('a runtime that does not load and cannot be built', async () => {

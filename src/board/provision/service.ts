@@ -124,21 +124,22 @@ const awaitReady = (layout: BoardLayout, python: string): string => {
   return `${quote(python)} -c ${quote(program)} ${quote(`${places(layout).etc}/token`)}`;
 };
 
-/** `current` to another version, started; back to what was there when it does not get ready. A lost connection does not stop it half-way. */
+/** `current` to another version, started; back to what was there when it does not get ready. A lost connection does not stop it half-way, and a second one waits for it. */
 export function switchScript({ layout, systemd, python }: Installed, to: string): string {
   const { opt } = places(layout);
   const { start, stop } = supervisor(layout, systemd);
   const point = (name: string, target: string): string => `ln -sfn ${target} ${name}.new && sync && mv -fT ${name}.new ${name}`;
   return `trap '' HUP PIPE
 cd ${quote(opt)} || exit 1
+exec 9>switching; flock -w ${2 * layout.readyS + 60} 9 || { echo "another installation is at work" >&2; exit 1; }
 old=$(readlink current || true)
 ${point('current', to)} || exit 1
-( ${start} )
+( ${start} ) 9>&-
 if ${awaitReady(layout, python)}; then
   [ -z "$old" ] || [ "$old" = ${to} ] || { ${point('previous', '"$old"')}; }
   exit 0
 fi
-if [ -n "$old" ] && [ "$old" != ${to} ]; then ${point('current', '"$old"')}; ( ${start} ); ${awaitReady(layout, python)}; echo "it did not get ready within ${layout.readyS} s; the version before runs again" >&2; exit 1; fi
+if [ -n "$old" ] && [ "$old" != ${to} ]; then ${point('current', '"$old"')}; ( ${start} ) 9>&-; ${awaitReady(layout, python)}; echo "it did not get ready within ${layout.readyS} s; the version before runs again" >&2; exit 1; fi
 ( ${stop} ); [ "$old" = ${to} ] || rm -f current
 echo "it did not get ready within ${layout.readyS} s and there is no other version; see the log" >&2; exit 1`;
 }
