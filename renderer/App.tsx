@@ -4,6 +4,7 @@ import { ACTIONS, type ActionId } from './actions/actions.ts';
 import { ComparisonPanel } from './review/ComparisonPanel.tsx';
 import { ExportImage } from './review/ExportImage.tsx';
 import { StudyPanel } from './review/StudyPanel.tsx';
+import { TagBrowser } from './review/TagBrowser.tsx';
 import { ViewerPane } from './review/ViewerPane.tsx';
 import { Boards } from './screens/Boards.tsx';
 import { Models } from './screens/Models.tsx';
@@ -36,6 +37,7 @@ export function Window(): JSX.Element {
       <Shortcuts />
       <Palette />
       <ExportImage />
+      <TagBrowser />
       <DropTarget />
     </div>
   );

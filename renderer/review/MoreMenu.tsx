@@ -13,6 +13,7 @@ export function MoreMenu(): JSX.Element {
       <ActionItem id="tool.magnifier" />
       <ActionItem id="key.toggle" />
       <ActionItem id="key.next" />
+      <ActionItem id="image.tags" />
       <ActionItem id="image.export" />
       <ActionItem id="window.fullScreen" />
       <Menu.Divider />

@@ -78,6 +78,7 @@ export interface AppState extends Panes {
   capture: { pane: number; marks: boolean; text: boolean } | null;
   exportOpen: boolean;
   paletteOpen: boolean;
+  tagsOpen: boolean;
   models: readonly ModelInfo[];
   modelProblems: ReadonlyArray<{ name: string; message: string }>;
   modelId: string | null;
@@ -109,6 +110,7 @@ export const INITIAL_STATE: AppState = {
   capture: null,
   exportOpen: false,
   paletteOpen: false,
+  tagsOpen: false,
   models: [],
   modelProblems: [],
   modelId: null,

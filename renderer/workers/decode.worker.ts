@@ -1,9 +1,9 @@
 /** Decodes one frame at a time with the same room as the host (src/dicom), or makes grey tables. */
 import { instanceUrl } from '../../src/contract/ipc.ts';
 import type { Frame, GreyFrame } from '../../src/contract/pixels.ts';
-import { createCodecs, decodeFrame, DicomError, greyTable, overlaysOf, parseDicom, renderGrey, type DicomFile } from '../../src/dicom/index.ts';
+import { createCodecs, decodeFrame, DicomError, greyTable, listElements, overlaysOf, parseDicom, renderGrey, type DicomFile } from '../../src/dicom/index.ts';
 import { fitWithin } from './fit.ts';
-import type { DecodedFrame, TableRequest, TableResult, WorkerReply, WorkerRequest } from './protocol.ts';
+import type { DecodedFrame, ElementList, TableRequest, TableResult, WorkerReply, WorkerRequest } from './protocol.ts';
 import { loadWasm } from './wasm.ts';
 
 /** Parsed files kept for the next frame of the same instance. */
@@ -65,11 +65,12 @@ function table({ header, voi, invert }: TableRequest): TableResult {
   return { first: header.min, step, values: renderGrey({ ...frame, pixels: samples }, voi, invert) };
 }
 
-async function answer(request: WorkerRequest): Promise<{ value: DecodedFrame | ImageBitmap | TableResult; transfer: Transferable[] }> {
+async function answer(request: WorkerRequest): Promise<{ value: DecodedFrame | ElementList | ImageBitmap | TableResult; transfer: Transferable[] }> {
   if (request.kind === 'table') {
     const value = table(request);
     return { value, transfer: [value.values.buffer] };
   }
+  if (request.kind === 'elements') return { value: listElements(await fileOf(request.instanceId)), transfer: [] };
   const decoded = await decode(request.instanceId, request.frame);
   if (request.kind === 'thumb') {
     const value = await thumb(decoded.frame, request.size);

@@ -1,5 +1,8 @@
 /** Page ⇄ decoding worker. Pixels are transferred, never copied. */
+import type { ElementList } from '../../src/dicom/index.ts';
 import type { Frame, GreyFrame, OverlayPlane, Voi } from '../../src/contract/pixels.ts';
+
+export type { ElementList, ElementRow } from '../../src/dicom/index.ts';
 
 /** A grey frame without its pixels: all that a grey table depends on. */
 export type GreyHeader = Omit<GreyFrame, 'pixels'> & { pixelType: PixelType };
@@ -7,6 +10,8 @@ export type PixelType = 'Uint8Array' | 'Int8Array' | 'Uint16Array' | 'Int16Array
 
 export type Job =
   | { kind: 'frame'; instanceId: string; frame: number }
+  /** The file's elements as lines. */
+  | { kind: 'elements'; instanceId: string }
   /** A picture that fits a square of `size` pixels, by the frame's first window. */
   | { kind: 'thumb'; instanceId: string; frame: number; size: number };
 
@@ -16,7 +21,7 @@ export interface DecodedFrame {
   /** This computer's clock, without the fetch. */
   decodeMs: number;
 }
-export type JobResult<J extends Job> = J extends { kind: 'frame' } ? DecodedFrame : ImageBitmap;
+export type JobResult<J extends Job> = J extends { kind: 'frame' } ? DecodedFrame : J extends { kind: 'elements' } ? ElementList : ImageBitmap;
 
 export interface TableRequest {
   kind: 'table';
@@ -32,4 +37,4 @@ export interface TableResult {
 }
 
 export type WorkerRequest = { id: number } & (Job | TableRequest);
-export type WorkerReply = { id: number } & ({ ok: true; value: DecodedFrame | ImageBitmap | TableResult } | { ok: false; code: string; message: string });
+export type WorkerReply = { id: number } & ({ ok: true; value: DecodedFrame | ElementList | ImageBitmap | TableResult } | { ok: false; code: string; message: string });

@@ -12,6 +12,8 @@ export type { Codecs } from './codecs.ts';
 export { WASM_FILES } from './wasm.ts';
 export type { WasmName } from './wasm.ts';
 export { decodeFrame } from './frame.ts';
+export { listElements } from './elements.ts';
+export type { ElementList, ElementRow } from './elements.ts';
 export { overlaysOf } from './overlays.ts';
 export { applyModality, applyVoi, greyTable, greyUnit, luma, renderGrey } from './grey.ts';
 export type { GreyTable } from './grey.ts';

@@ -413,3 +413,38 @@ describe('looking closer, marking, and taking along', () => {
     expect(app().pageErrors()).toEqual([]);
   });
 });
+
+describe('the elements of a file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'fabriclens-tags-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const item: Elements = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`0018${(0x9000 + i).toString(16).toUpperCase()}`, ['LO', `value ${i}`] as const]));
+  writeFileSync(join(folder, 'many.dcm'), writeDicom({ pixels: new Uint16Array(6), elements: {
+    '00080005': ['CS', 'ISO_IR 192'], '00100010': ['PN', 'Wang^XiaoDong=王^小东'], '00081032': ['SQ', Array.from({ length: 120 }, () => item)], '00090010': ['LO', 'MAKER'], '00091001': ['LO', 'in private'],
+  } }));
+  const app = withApp({ args: [folder] });
+  beforeAll(async () => {
+    await app().page.locator('.pane[data-status=shown]').waitFor();
+  });
+
+  test('twelve thousand are there to scroll and search, decoded, and few of them in the page', async () => {
+    const { page } = app();
+    await page.keyboard.press('Control+i');
+    const rows = page.getByTestId('tags').getByRole('row');
+    await expect.poll(() => page.getByTestId('tags').getByRole('status').innerText()).toMatch(/^(\d{5}) of \1$/);
+    expect(await rows.count()).toBeLessThan(120);
+    const search = page.getByTestId('tags').getByRole('searchbox');
+    expect(await search.evaluate((input) => input === document.activeElement)).toBe(true);
+    await search.fill('0010,0010');
+    await expect.poll(() => rows.allInnerTexts()).toEqual([expect.stringMatching(/\(0010,0010\)\s+PN\s+PatientName\s+Wang\^XiaoDong=王\^小东\s+\d+ B/)]);
+    await search.fill('in private');
+    await expect.poll(() => rows.allInnerTexts()).toEqual([expect.stringContaining('[MAKER]')]);
+    await search.fill('value 77');
+    await expect.poll(() => page.getByTestId('tags').getByRole('status').innerText()).toMatch(/^120 of/);
+    await search.fill('');
+    await page.getByRole('table').evaluate((table) => table.scrollTo(0, table.scrollHeight));
+    await page.getByTestId('tags').getByText('PixelData', { exact: true }).waitFor();
+    expect(await axe(page)).toEqual([]);
+    await page.keyboard.press('Escape');
+    await page.getByTestId('tags').waitFor({ state: 'detached' });
+  });
+});
