@@ -77,13 +77,15 @@ export function startText(layout: BoardLayout, python: string, pl: boolean): str
   return pl ? `exec ${words}\n` : `[ "$(id -un)" = ${user} ] && exec ${words}\nchown -R ${user} ${quote(places(layout).data)}\nexec setpriv --reuid=${user} --regid="$(id -g ${user})" --clear-groups --no-new-privs -- ${words}\n`;
 }
 
+/** Root's to write and everybody's to read, unlike what lies in the agent's own folder. */
+const pidFile = ({ root }: BoardLayout): string => quote(`${root}/run/fabriclens-agent.pid`);
 /** Not restarted, not started at boot; a file holds its process id. */
 const plainStart = (layout: BoardLayout): string => {
   const { opt, data } = places(layout);
-  return `cd ${quote(`${opt}/current/agent`)} && setsid nohup sh ../start >${quote(`${data}/agent.log`)} 2>&1 </dev/null & echo $! >${quote(`${data}/agent.pid`)}`;
+  return `mkdir -p ${quote(`${layout.root}/run`)}; cd ${quote(`${opt}/current/agent`)} && setsid nohup sh ../start >${quote(`${data}/agent.log`)} 2>&1 </dev/null & echo $! >${pidFile(layout)}`;
 };
 const plainStop = (layout: BoardLayout): string => {
-  const pid = quote(`${places(layout).data}/agent.pid`);
+  const pid = pidFile(layout);
   return `if [ -s ${pid} ]; then p=$(cat ${pid}); if tr '\\0' ' ' </proc/$p/cmdline 2>/dev/null | grep -qF -e fabriclens_agent -e ../start; then kill $p 2>/dev/null; i=0; while kill -0 $p 2>/dev/null && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done; kill -9 $p 2>/dev/null; fi; rm -f ${pid}; fi; true`;
 };
 
@@ -106,10 +108,10 @@ export function supervisor(layout: BoardLayout, systemd: boolean): Supervisor {
       status: `systemctl is-active ${UNIT}`, logs: `journalctl -u ${UNIT} -n 200 --no-pager -o short-iso`,
     };
   }
-  const pid = quote(`${data}/agent.pid`);
   return {
     start: `${plainStop(layout)}; ${plainStart(layout)}`, stop: plainStop(layout),
-    status: `[ -s ${pid} ] && kill -0 $(cat ${pid}) 2>/dev/null && echo active || echo inactive`, logs: `tail -n 200 ${quote(`${data}/agent.log`)}`,
+    // The login asks, who may not send that process a signal.
+    status: `p=$(cat ${pidFile(layout)} 2>/dev/null); [ -n "$p" ] && [ -d "/proc/$p" ] && echo active || echo inactive`, logs: `tail -n 200 ${quote(`${data}/agent.log`)}`,
   };
 }
 
