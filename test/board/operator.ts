@@ -15,7 +15,7 @@ export interface Started { child: ChildProcess; outcome: Promise<Outcome>; seen:
 export const USER = 'xilinx';
 export const PUBLIC_PASSWORD = 'xilinx';
 /** Of one command: an installation under emulation, with the load of a busy machine on top. */
-const COMMAND_MS = 15 * 60_000;
+const COMMAND_MS = 30 * 60_000;
 
 export class Operator {
   readonly folder: string;
