@@ -63,9 +63,8 @@ export class OipClient {
     const binary = (await this.#extensions(options)).includes('binary_tensor_data');
     const { headers, body } = encodeInfer(inputs, options.outputs, binary);
     const answer = await this.#ok({ method: 'POST', path: `${modelPath(model, options.version)}/infer`, headers, body, idempotent: true, ...options });
-    const headerLength = answer.headers[HEADER_LENGTH];
     return this.#valid(() => ({
-      ...decodeInfer(answer.body, Array.isArray(headerLength) ? headerLength.join() : headerLength, options.outputs),
+      ...decodeInfer(answer.body, answer.headers[HEADER_LENGTH], options.outputs),
       roundTripMs: answer.roundTripMs,
     }));
   }
@@ -98,7 +97,7 @@ export class OipClient {
     const path = `${modelPath(model)}/estimate`;
     if (setting === undefined) return this.#json(CoreEstimate, { method: 'GET', path, ...call });
     const body = Buffer.from(JSON.stringify({ clock_khz: setting.clockKhz, bytes_per_second: setting.bytesPerSecond, latency_ns: setting.latencyNs }));
-    return this.#json(CoreEstimate, { method: 'POST', path, headers: { 'content-type': 'application/json' }, body, idempotent: true, ...call });
+    return this.#json(CoreEstimate, { method: 'POST', path, headers: { 'content-type': 'application/json' }, body: [body], idempotent: true, ...call });
   }
 
   /** Models that were sent to the server and the room for more; null where it takes none. */
@@ -114,12 +113,12 @@ export class OipClient {
   /** The next bytes of a file, at `offset`; none where all are there and only to be verified. BoardError `conflict`: ask for the state and go on from there. */
   sendChunk({ sha256, bytes }: Omit<StoredFile, 'name'>, offset: number, chunk: Uint8Array, options: CallOptions = {}): Promise<UploadState> {
     const span = chunk.byteLength === 0 ? '*' : `${offset}-${offset + chunk.byteLength - 1}`;
-    return this.#json(UploadState, { method: 'PUT', path: `/v2/store/objects/${sha256}`, headers: { 'content-range': `bytes ${span}/${bytes}` }, body: chunk, ...options });
+    return this.#json(UploadState, { method: 'PUT', path: `/v2/store/objects/${sha256}`, headers: { 'content-range': `bytes ${span}/${bytes}` }, body: [chunk], ...options });
   }
 
   /** Loads the package of these files and serves it as `model` from now on. BoardError `conflict`: one of them is not there. */
   activate(model: string, files: readonly StoredFile[], options: CallOptions = {}): Promise<ActivatedModel> {
-    return this.#json(ActivatedModel, { method: 'PUT', path: storePath(model), headers: { 'content-type': 'application/json' }, body: Buffer.from(JSON.stringify({ files })), ...options });
+    return this.#json(ActivatedModel, { method: 'PUT', path: storePath(model), headers: { 'content-type': 'application/json' }, body: [Buffer.from(JSON.stringify({ files }))], ...options });
   }
 
   /** Removes a model that was sent; what the server has of that name besides is served instead. */
@@ -180,7 +179,7 @@ export class OipClient {
     return new BoardError(codeOf(status, path, said), `Board ${this.address}: ${said}`, { retryAfterMs: retryAfter > 0 ? retryAfter * 1000 : undefined });
   }
 
-  #said(body: Buffer): string | undefined {
+  #said(body: Uint8Array): string | undefined {
     try {
       return ErrorResponse.parse(parseJson(body)).error.slice(0, 1000);
     } catch {

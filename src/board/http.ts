@@ -1,10 +1,12 @@
 /** One HTTP/1.1 request to a board over a kept-alive connection, plain or inside TLS: bounded in time and bytes, cancellable, failing only with BoardError. */
 import { randomUUID } from 'node:crypto';
-import { Agent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { BoardError } from './errors.ts';
-import { PinnedAgent, WrongCertificate } from './tls.ts';
+import { AnswerReader, BadAnswer } from './http-answer.ts';
+import { HEADER_LENGTH } from './protocol.ts';
+import { connectPinned, WrongCertificate } from './tls.ts';
+import { Wire } from './wire.ts';
 
 export interface Endpoint {
   host: string;
@@ -28,7 +30,8 @@ export interface HttpRequest {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   path: string;
   headers?: Record<string, string>;
-  body?: Uint8Array;
+  /** In pieces, which are not copied. */
+  body?: readonly Uint8Array[];
   /** Sending it twice does what sending it once does: it is sent again, once, when the connection broke before the answer was there. Every GET is. */
   idempotent?: boolean;
   signal?: AbortSignal | undefined;
@@ -37,19 +40,25 @@ export interface HttpRequest {
 
 export interface HttpAnswer {
   status: number;
-  headers: IncomingHttpHeaders;
-  body: Buffer;
+  /** By lower-case name. */
+  headers: Readonly<Record<string, string>>;
+  body: Uint8Array;
   /** Milliseconds from the request's first byte given to the socket layer to the answer's last byte. */
   roundTripMs: number;
 }
 
 export const addressOf = ({ host, port }: Endpoint): string => `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
 
+/** Kept connections that wait for the next request. */
+const MAX_IDLE = 4;
+
 export class HttpConnection {
   readonly address: string;
   readonly #endpoint: Endpoint;
   readonly #limits: Limits;
-  readonly #agent: Agent;
+  readonly #wires = new Set<Wire>();
+  /** The one that was used last is used next. */
+  #idle: Wire[] = [];
   /** By which a board knows the connections of one client, and gives each client its turn. */
   readonly #client = randomUUID();
 
@@ -57,101 +66,109 @@ export class HttpConnection {
     this.address = addressOf(endpoint);
     this.#endpoint = endpoint;
     this.#limits = limits;
-    this.#agent = this.#newAgent(true);
   }
 
   /** Answers of any status. A kept connection that the board closed at the same moment is tried once more on a new one. */
   async send(request: HttpRequest): Promise<HttpAnswer> {
     const started = performance.now();
     try {
-      return await this.#once(request, started, this.#agent);
+      return await this.#once(request, started, this.#idle.pop());
     } catch (error) {
       const again = error instanceof StaleConnection || (error instanceof BrokenConnection && (request.idempotent ?? request.method === 'GET'));
-      if (!again) throw error;
-      // Not from the pool: all that it keeps may be stale.
-      return this.#once(request, started, this.#newAgent(false));
+      if (!again || request.signal?.aborted) throw error;
+      // Not a kept one: all of them may be stale.
+      return this.#once(request, started, undefined);
     }
   }
 
+  /** Ends what is under way, too. */
   close(): void {
-    this.#agent.destroy();
+    this.#idle = [];
+    for (const wire of this.#wires) wire.destroy();
   }
 
-  #newAgent(keepAlive: boolean): Agent {
-    const options = { keepAlive, maxFreeSockets: 4, scheduling: 'lifo' } as const;
-    const { connect, certificateSha256 } = this.#endpoint;
-    if (connect) return new StreamAgent(connect, options);
-    return certificateSha256 === undefined ? new Agent(options) : new PinnedAgent(certificateSha256, this.#limits.connectTimeoutMs, options);
-  }
-
-  #once(request: HttpRequest, started: number, agent: Agent): Promise<HttpAnswer> {
-    const { signal, body } = request;
+  #once(request: HttpRequest, started: number, kept: Wire | undefined): Promise<HttpAnswer> {
+    const { signal } = request;
     const timeoutMs = request.timeoutMs ?? this.#limits.requestTimeoutMs;
     return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(this.#cancelled());
-      const headers: Record<string, string> = { accept: 'application/json, application/octet-stream', 'fabriclens-client': this.#client, ...request.headers };
-      if (this.#endpoint.token !== undefined) headers['authorization'] = `Bearer ${this.#endpoint.token}`;
-      if (request.method === 'POST' || request.method === 'PUT') headers['content-length'] = String(body?.byteLength ?? 0);
-      const outgoing = httpRequest({ host: this.#endpoint.host, port: this.#endpoint.port, method: request.method, path: request.path, headers, agent });
-
-      const timers: NodeJS.Timeout[] = [];
+      let wire = kept;
+      let over = false;
       const settle = (act: () => void): void => {
-        timers.forEach(clearTimeout);
+        over = true;
+        clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);
         act();
       };
       const fail = (error: Error): void => settle(() => {
         reject(error);
-        outgoing.destroy();
+        wire?.destroy();
       });
       const onAbort = (): void => fail(this.#cancelled());
-      signal?.addEventListener('abort', onAbort, { once: true });
       const left = Math.max(0, timeoutMs - (performance.now() - started));
-      timers.push(setTimeout(() => fail(this.#error('timeout', `did not answer within ${timeoutMs} ms; it may be overloaded or hung, try again or restart it`)), left));
+      const timer = setTimeout(() => fail(this.#error('timeout', `did not answer within ${timeoutMs} ms; it may be overloaded or hung, try again or restart it`)), left);
+      if (signal?.aborted) return onAbort();
+      signal?.addEventListener('abort', onAbort, { once: true });
 
-      outgoing.setNoDelay(true);
-      outgoing.on('socket', (socket) => {
-        if (!socket.connecting) return;
-        const timer = setTimeout(
-          () => fail(this.#error('board-unreachable', `did not take the connection within ${this.#limits.connectTimeoutMs} ms; check that it is switched on and the address is right`)),
-          this.#limits.connectTimeoutMs,
-        );
-        timers.push(timer);
-        socket.once('connect', () => clearTimeout(timer));
+      const reader = new AnswerReader(this.#limits.maxResponseBytes, HEADER_LENGTH);
+      const exchange = async (): Promise<void> => {
+        wire ??= await this.#connect();
+        if (over) return wire.destroy();
+        await wire.ask([this.#head(request), ...(request.body ?? [])], reader);
+        const roundTripMs = performance.now() - started;
+        if (!wire.closed && this.#idle.length < MAX_IDLE) this.#idle.push(wire);
+        else wire.destroy();
+        settle(() => resolve({ status: reader.status, headers: reader.headers, body: reader.body, roundTripMs }));
+      };
+      exchange().catch((error: Error) => {
+        if (!over) fail(this.#fault(error, reader, kept?.used === true));
       });
-      outgoing.on('error', (error: NodeJS.ErrnoException) => {
-        if (outgoing.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE')) return fail(new StaleConnection());
-        fail(error instanceof BoardError ? error : this.#explain(error));
-      });
-      outgoing.on('response', (response) => {
-        this.#collect(response).then(
-          (bytes) => settle(() => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bytes, roundTripMs: performance.now() - started })),
-          fail,
-        );
-      });
-      outgoing.end(body);
     });
   }
 
-  #collect(response: IncomingMessage): Promise<Buffer> {
-    const limit = this.#limits.maxResponseBytes;
-    return new Promise((resolve, reject) => {
-      const tooLarge = (): void => reject(this.#error('protocol', `sent more than the ${limit} bytes that an answer may have`));
-      if (Number(response.headers['content-length'] ?? 0) > limit) return tooLarge();
-      const chunks: Buffer[] = [];
-      let total = 0;
-      response.on('data', (chunk: Buffer) => {
-        total += chunk.length;
-        if (total > limit) return tooLarge();
-        chunks.push(chunk);
-      });
-      response.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, total)));
-      const broken = (): void => reject(this.#broken('closed the connection in the middle of its answer; restart it if this stays'));
-      response.on('close', () => {
-        if (!response.complete) broken();
-      });
-      response.on('error', broken);
-    });
+  async #connect(): Promise<Wire> {
+    const { host, port, connect, certificateSha256 } = this.#endpoint;
+    const wire = connect ? new Wire(await connect()) : certificateSha256 === undefined ? await this.#tcp(host, port) : new Wire(await connectPinned(host, port, certificateSha256, this.#limits.connectTimeoutMs));
+    this.#wires.add(wire);
+    wire.onClosed = () => {
+      this.#wires.delete(wire);
+      this.#idle = this.#idle.filter((one) => one !== wire);
+    };
+    return wire;
+  }
+
+  async #tcp(host: string, port: number): Promise<Wire> {
+    const { connectTimeoutMs } = this.#limits;
+    const { socket, wire } = Wire.tcp(host, port);
+    const timer = setTimeout(
+      () => socket.destroy(this.#error('board-unreachable', `did not take the connection within ${connectTimeoutMs} ms; check that it is switched on and the address is right`)),
+      connectTimeoutMs,
+    );
+    try {
+      return await wire;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #head({ method, path, headers, body = [] }: HttpRequest): Buffer {
+    const { token } = this.#endpoint;
+    const fields: Record<string, string> = {
+      host: this.address, connection: 'keep-alive', accept: 'application/json, application/octet-stream', 'fabriclens-client': this.#client, ...headers,
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(method === 'POST' || method === 'PUT' ? { 'content-length': String(body.reduce((sum, { byteLength }) => sum + byteLength, 0)) } : {}),
+    };
+    if (/[^\x20-\x7e]/.test(path + Object.values(fields).join(''))) throw this.#error('bad-request', 'a name or token has characters that no request may have');
+    return Buffer.from(`${method} ${path} HTTP/1.1\r\n${Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`, 'latin1');
+  }
+
+  #fault(error: NodeJS.ErrnoException, reader: AnswerReader, kept: boolean): Error {
+    if (error instanceof BadAnswer) {
+      return error.kind === 'too-large' ? this.#error('protocol', `sent ${error.message}`) : this.#error('protocol', `answered with something that is not HTTP (${error.message}); check that address and port are those of the agent`, error);
+    }
+    const ended = error.code === 'ECONNRESET' || error.code === 'EPIPE';
+    if (ended && reader.begun) return this.#broken('closed the connection in the middle of its answer; restart it if this stays', error);
+    if (ended && kept) return new StaleConnection();
+    return error instanceof BoardError ? error : this.#explain(error);
   }
 
   #cancelled(): BoardError {
@@ -162,7 +179,6 @@ export class HttpConnection {
     const code = error.code ?? '';
     if (error instanceof WrongCertificate) return this.#error('unauthorised', error.message, error);
     if (code === 'EPROTO' || code.startsWith('ERR_SSL')) return this.#error('protocol', `does not speak TLS as it should (${code}); check that its agent was started with --tls-cert`, error);
-    if (code.startsWith('HPE_')) return this.#error('protocol', `answered with something that is not HTTP (${error.message}); check that address and port are those of the agent`, error);
     if (code === 'ECONNRESET' || code === 'EPIPE') return this.#broken('closed the connection before it answered; restart it if this stays', error);
     const words: Record<string, string> = {
       ECONNREFUSED: 'refuses connections; start its agent or correct the port',
@@ -188,16 +204,3 @@ export class HttpConnection {
 class StaleConnection extends Error {}
 /** The connection was there and ended before the whole answer was. */
 class BrokenConnection extends BoardError {}
-
-class StreamAgent extends Agent {
-  readonly #connect: () => Promise<Duplex>;
-
-  constructor(connect: () => Promise<Duplex>, options: ConstructorParameters<typeof Agent>[0]) {
-    super(options);
-    this.#connect = connect;
-  }
-
-  override createConnection(_options: unknown, callback?: (error: Error | null, stream: Duplex) => void): undefined {
-    this.#connect().then((stream) => callback?.(null, stream), (error: Error) => callback?.(error, undefined as never));
-  }
-}

@@ -29,6 +29,7 @@ const ARRAYS = {
   FP32: Float32Array, FP64: Float64Array, UINT64: BigUint64Array, INT64: BigInt64Array,
 } as const satisfies Record<Datatype, unknown>;
 
+/** Header: tensors lie behind so many bytes of JSON. */
 export const HEADER_LENGTH = 'inference-header-content-length';
 
 const elementsOf = (shape: readonly number[]): number => shape.reduce((product, extent) => product * extent, 1);
@@ -37,7 +38,7 @@ const elementsOf = (shape: readonly number[]): number => shape.reduce((product, 
  * `outputs`: names wanted, all by default; `binary`: the server takes and gives raw little-endian tensors after a JSON header.
  * Throws RangeError where a tensor's data do not fit its datatype and shape: a defect of the caller, found before anything travels.
  */
-export function encodeInfer(inputs: readonly Tensor[], outputs: readonly string[] | undefined, binary: boolean): { headers: Record<string, string>; body: Uint8Array } {
+export function encodeInfer(inputs: readonly Tensor[], outputs: readonly string[] | undefined, binary: boolean): { headers: Record<string, string>; body: Uint8Array[] } {
   for (const { name, datatype, shape, data } of inputs) {
     if (!(data instanceof ARRAYS[datatype]) || data.length !== elementsOf(shape)) {
       throw new RangeError(`input '${name}': ${datatype} of shape [${shape.join(', ')}] wants ${elementsOf(shape)} elements, not ${data.constructor.name} of ${data.length}`);
@@ -52,14 +53,14 @@ export function encodeInfer(inputs: readonly Tensor[], outputs: readonly string[
     ...(outputs ? { outputs: outputs.map((name) => ({ name, ...(binary ? { parameters: { binary_data: true } } : {}) })) } : {}),
     ...(binary && !outputs ? { parameters: { binary_data_output: true } } : {}),
   }));
-  if (!binary) return { headers: { 'content-type': 'application/json' }, body: head };
+  if (!binary) return { headers: { 'content-type': 'application/json' }, body: [head] };
   return {
     headers: { 'content-type': 'application/octet-stream', [HEADER_LENGTH]: String(head.length) },
-    body: Buffer.concat([head, ...inputs.map(({ data }) => bytes(data))]),
+    body: [head, ...inputs.map(({ data }) => bytes(data))],
   };
 }
 
-/** `headerLength`: value of the Inference-Header-Content-Length header, if there was one. Throws ProtocolViolation. */
+/** `headerLength`: value of the Inference-Header-Content-Length header, if there was one. Tensors stay in `body`, whose memory is theirs from then on. Throws ProtocolViolation. */
 export function decodeInfer(body: Uint8Array, headerLength: string | undefined, wanted: readonly string[] | undefined): InferAnswer {
   let length = body.length;
   if (headerLength !== undefined) {
@@ -78,8 +79,7 @@ export function decodeInfer(body: Uint8Array, headerLength: string | undefined, 
     if (size !== undefined) {
       if (size !== elements * DATATYPE_BYTES[datatype]) throw new ProtocolViolation(`output '${name}': ${datatype} of shape [${shape.join(', ')}] cannot have ${String(size)} bytes`);
       if (offset + size > body.length) throw new ProtocolViolation(`output '${name}': ${size} bytes announced, ${body.length - offset} came`);
-      // A copy: a view would be misaligned for elements wider than a byte. Not slice(), which on a Buffer is a view too.
-      outputs.set(name, { name, datatype, shape, data: new ARRAYS[datatype](new Uint8Array(body.subarray(offset, offset + size)).buffer) });
+      outputs.set(name, { name, datatype, shape, data: tensorAt(datatype, body.subarray(offset, offset + size)) });
       offset += size;
     } else {
       if (data?.length !== elements) throw new ProtocolViolation(`output '${name}': shape [${shape.join(', ')}] wants ${elements} values, ${data?.length ?? 'none'} came`);
@@ -89,6 +89,13 @@ export function decodeInfer(body: Uint8Array, headerLength: string | undefined, 
   if (offset !== body.length) throw new ProtocolViolation(`${body.length - offset} bytes follow the outputs`);
   for (const name of wanted ?? []) if (!outputs.has(name)) throw new ProtocolViolation(`output '${name}' was asked for and is missing`);
   return { modelName: answer.model_name, modelVersion: answer.model_version ?? '', outputs, parameters: answer.parameters ?? {} };
+}
+
+/** Where they lie; a copy where they are not aligned to their width. */
+function tensorAt(datatype: Datatype, bytes: Uint8Array): TensorData {
+  const width = DATATYPE_BYTES[datatype];
+  const aligned = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes);
+  return new ARRAYS[datatype](aligned.buffer as ArrayBuffer, aligned.byteOffset, aligned.byteLength / width);
 }
 
 /** JSON, or ProtocolViolation. */

@@ -2,9 +2,7 @@
  * TLS to a board whose certificate is known by its hash. Neither its name nor its dates are looked at: a board's clock stands at the day its image was made,
  * its address is whatever the network gave it, and the hash says more than both.
  */
-import { Agent, type AgentOptions } from 'node:http';
-import type { Duplex } from 'node:stream';
-import { connect, type ConnectionOptions } from 'node:tls';
+import { connect, type TLSSocket } from 'node:tls';
 
 /** The board shows another certificate than the one it is known by. */
 export class WrongCertificate extends Error {
@@ -15,35 +13,27 @@ export class WrongCertificate extends Error {
 
 const plain = (hash: string): string => hash.replaceAll(':', '').toLowerCase();
 
-/** A pool of connections that hands one out only when the certificate is the one of that SHA-256, hexadecimal: nothing is sent before. */
-export class PinnedAgent extends Agent {
-  readonly #sha256: string;
-  readonly #timeoutMs: number;
-
-  /** @param timeoutMs for connection and handshake */
-  constructor(sha256: string, timeoutMs: number, options: AgentOptions) {
-    super(options);
-    this.#sha256 = plain(sha256);
-    this.#timeoutMs = timeoutMs;
-  }
-
-  override createConnection(options: ConnectionOptions, done?: (error: Error | null, stream: Duplex) => void): Duplex | null | undefined {
+/**
+ * Resolves with the connection only when the certificate is the one of that SHA-256, hexadecimal: nothing is sent before.
+ * @param timeoutMs for connection and handshake
+ */
+export function connectPinned(host: string, port: number, sha256: string, timeoutMs: number): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
     // No session is resumed: each handshake shows the certificate.
-    const socket = connect({ host: options.host!, port: options.port!, rejectUnauthorized: false, minVersion: 'TLSv1.2', session: undefined });
-    const timer = setTimeout(() => socket.destroy(Object.assign(new Error('no TLS handshake'), { code: 'ETIMEDOUT' })), this.#timeoutMs);
+    const socket = connect({ host, port, rejectUnauthorized: false, minVersion: 'TLSv1.2', session: undefined });
+    const timer = setTimeout(() => socket.destroy(Object.assign(new Error('no TLS handshake'), { code: 'ETIMEDOUT' })), timeoutMs);
     const failed = (error: Error): void => {
       clearTimeout(timer);
-      done?.(error, socket);
+      reject(error);
     };
     socket.once('error', failed);
     socket.once('secureConnect', () => {
       clearTimeout(timer);
       const shown = plain(socket.getPeerCertificate().fingerprint256 ?? '');
       socket.removeListener('error', failed);
-      if (shown === this.#sha256) return done?.(null, socket);
-      socket.destroy();
-      done?.(new WrongCertificate(shown), socket);
+      if (shown === plain(sha256)) return resolve(socket);
+      socket.on('error', () => {}).destroy();
+      reject(new WrongCertificate(shown));
     });
-    return undefined;
-  }
+  });
 }

@@ -187,7 +187,7 @@ export class SshConnection {
   async stream(port: number): Promise<Duplex> {
     const channel = await this.#open<ClientChannel>((done) => this.#client.forwardOut('127.0.0.1', 0, '127.0.0.1', port, done));
     channel.on('error', () => {}); // 'close' follows, and tells whoever uses it
-    return asSocket(channel);
+    return channel;
   }
 
   sftp(signal?: AbortSignal): Promise<SFTPWrapper> {
@@ -317,12 +317,6 @@ function explain(error: Error & { level?: string; code?: string }, fault: (code:
     ETIMEDOUT: 'does not answer; check that it is switched on and the address is right',
   };
   return fault('board-unreachable', words[code ?? ''] ?? `cannot be reached (${message})`, error);
-}
-
-/** HTTP's client calls what only sockets have; an SSH channel has no such settings of its own. */
-function asSocket(channel: ClientChannel): Duplex {
-  const none = (): ClientChannel => channel;
-  return Object.assign(channel, { setKeepAlive: none, setNoDelay: none, setTimeout: none, ref: none, unref: none, destroySoon: () => channel.destroy() });
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
