@@ -9,6 +9,7 @@ import { ViewerPane } from './review/ViewerPane.tsx';
 import { Boards } from './screens/Boards.tsx';
 import { Models } from './screens/Models.tsx';
 import { Settings } from './screens/Settings.tsx';
+import { boardMarks, NAMED, takesRequests } from './state/boards.ts';
 import { shortcutText, useAction, useApp, useAppState, useTextOf } from './ui/app.ts';
 import { Icon } from './ui/icons.tsx';
 import { Palette } from './ui/Palette.tsx';
@@ -85,6 +86,7 @@ function StatusBar(): JSX.Element {
   const { t } = useTranslation();
   const textOf = useTextOf();
   const boards = useAppState((s) => s.boards);
+  const marks = boardMarks(boards);
   const running = useAppState((s) => Object.values(s.comparisons).filter((entry) => entry.state === 'running').length);
   const version = useAppState((s) => s.info?.version);
   return (
@@ -92,10 +94,11 @@ function StatusBar(): JSX.Element {
       <strong className="not-diagnostic" data-testid="not-diagnostic">{t('notDiagnostic')}</strong>
       <span className="grow" />
       {running > 0 && <span className="board-state" data-testid="running-count"><Icon name="clock" size={14} />{t('status.running', { count: running })}</span>}
-      {boards.map((board) => (
-        <span key={board.id} className={`board-state state-${board.state}`}>
+      {marks.length > NAMED && <span className="board-state" data-testid="boards-summary"><Icon name="boards" size={14} />{t('status.boards', { ready: marks.filter(({ board }) => takesRequests(board)).length, all: marks.length })}</span>}
+      {marks.length <= NAMED && marks.map(({ board, standsBy }) => (
+        <span key={board.id} className={`board-state state-${board.state}`} data-testid={`board-state-${board.id}`}>
           <Icon name={board.state === 'ready' || board.state === 'busy' ? 'check' : board.state === 'starting' || board.state === 'connecting' ? 'clock' : 'warning'} size={14} />
-          {textOf(`boards.name.${board.id}`, board.name)}: {t(`boards.state.${board.state}`)}
+          {textOf(`boards.name.${board.id}`, board.name)}: {standsBy ? t('status.standsBy') : t(`boards.state.${board.state}`)}
         </span>
       ))}
       {version && <span className="dim">{t('status.version', { version })}</span>}

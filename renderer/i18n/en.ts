@@ -5,7 +5,7 @@ export const en = {
   common: { retry: 'Try again', cancel: 'Cancel', close: 'Close', dismiss: 'Dismiss' },
   start: { failed: 'The application did not start as it should: {{message}}. Close the window and start it again.' },
   fault: { title: 'The window ran into a fault', text: '{{message}}. Your studies stay open; comparisons of this session have to be run again.', reload: 'Draw the window again' },
-  status: { version: 'FabricLens {{version}}', running_one: '{{count}} comparison running', running_other: '{{count}} comparisons running' },
+  status: { version: 'FabricLens {{version}}', running_one: '{{count}} comparison running', running_other: '{{count}} comparisons running', standsBy: 'stands by', boards: '{{ready}} of {{all}} boards ready' },
   rail: { title: 'Workspaces' },
   notices: { title: 'Messages' },
   banner: {

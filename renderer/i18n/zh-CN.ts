@@ -5,7 +5,7 @@ export const zhCN = {
   common: { retry: '重试', cancel: '取消', close: '关闭', dismiss: '知道了' },
   start: { failed: '应用未能正常启动：{{message}}。请关闭窗口后重新启动。' },
   fault: { title: '窗口出现故障', text: '{{message}}。已打开的检查仍然保留；本次的对比需要重新运行。', reload: '重新绘制窗口' },
-  status: { version: 'FabricLens {{version}}', running_one: '{{count}} 项对比运行中', running_other: '{{count}} 项对比运行中' },
+  status: { version: 'FabricLens {{version}}', running_one: '{{count}} 项对比运行中', running_other: '{{count}} 项对比运行中', standsBy: '待命', boards: '{{all}} 块开发板中 {{ready}} 块就绪' },
   rail: { title: '工作区' },
   notices: { title: '消息' },
   banner: {
