@@ -133,10 +133,10 @@ describe('grouping', () => {
     const shape = library.info().studies.map((s) => [s.uid, s.series.map((e) => [e.number, e.instances.map((i) => i.fileName)])]);
     expect(shape).toEqual([['1.1', [[9, ['3']], [10, ['2', '1']]]], ['1.2', [[1, ['4']]]]]);
     const { id } = library.info().studies[0]!.series[0]!.instances[0]!;
-    expect(library.filePath(id)).toMatch(/3$/);
+    expect(library.source(id)?.path).toMatch(/3$/);
     library.closeStudy('1.1');
     expect(library.info().studies.map((s) => s.uid)).toEqual(['1.2']);
-    expect(library.filePath(id)).toBeUndefined();
+    expect(library.source(id)).toBeUndefined();
   });
 
   test('studies stand in the order of their files, however long each takes to read', async () => {

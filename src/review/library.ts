@@ -1,17 +1,19 @@
 /** The opened studies: what files are, grouped, with their problems. Holds paths; nobody outside gets one but by an opaque id. */
 import { randomUUID } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
-import { basename, dirname, join, relative, isAbsolute, sep } from 'node:path';
+import { basename, dirname, extname, join, relative, isAbsolute, sep } from 'node:path';
 import type { FileProblem, InstanceInfo, Library as LibraryInfo, SeriesInfo, StudyInfo } from '../contract/dicom.ts';
 import { DicomError, parseDicom, readDicomDir, summarise, type DicomFile } from '../dicom/index.ts';
-import { readBounded, readFailure, TooLargeError } from '../engines/index.ts';
+import { readFailure, TooLargeError } from '../engines/index.ts';
+import { INSTANCE_BYTES, readInstance, type InstanceSource } from './instance-source.ts';
 import { walkPaths, type FoundFile, type PathProblem } from './walk.ts';
+import { ZipError, zipMembers, type ZipMember } from './zip.ts';
 
 export interface LibraryBudgets {
   files: number;
   fileBytes: number;
 }
-export const LIBRARY_BUDGETS: LibraryBudgets = { files: 20_000, fileBytes: 2 ** 30 };
+export const LIBRARY_BUDGETS: LibraryBudgets = { files: 20_000, fileBytes: INSTANCE_BYTES };
 
 /** Files read at a time: enough to keep a disk busy, few enough to bound memory. */
 const CONCURRENCY = 4;
@@ -34,16 +36,17 @@ export interface Opened {
 }
 
 interface Entry {
-  realPath: string;
+  source: InstanceSource;
   study: Omit<StudyInfo, 'series'>;
   series: Omit<SeriesInfo, 'instances'>;
   instance: InstanceInfo;
 }
 
-/** A file to read, and what came of it; a DICOMDIR's files are its children. */
+/** A file to read, and what came of it; the files of a DICOMDIR or a ZIP file are its children. */
 interface Job {
   file: FoundFile;
-  /** Children of a DICOMDIR are not expanded again. */
+  source: InstanceSource;
+  /** Children are not expanded again. */
   listed: boolean;
   entry: Entry | null;
   problems: Opened['problems'];
@@ -60,7 +63,7 @@ export class Library {
     this.#budgets = budgets;
   }
 
-  /** Adds files, folders and DICOMDIRs. Rejects only when cancelled; what was read until then stays. */
+  /** Adds files, folders, DICOMDIRs and ZIP files. Rejects only when cancelled; what was read until then stays. */
   async open(paths: readonly string[], { onProgress, signal }: OpenHooks = {}): Promise<Opened> {
     const walk = await walkPaths(paths, this.#budgets.files, signal);
     const jobs = walk.files.map((file) => job(file, false));
@@ -115,23 +118,33 @@ export class Library {
   }
 
   async #read(current: Job, admit: (file: FoundFile) => boolean, signal?: AbortSignal): Promise<void> {
-    const { path, realPath } = current.file;
+    const { path } = current.file;
     const fileName = basename(path);
     const fail = (code: string, cause: string): void => void current.problems.push({ path, fileName, code, message: `${fileName}: ${cause}.` });
     try {
-      const parsed = parseDicom(await readBounded(realPath, this.#budgets.fileBytes));
-      const references = current.listed ? null : directoryReferences(parsed);
+      if (isZip(path)) {
+        if (current.listed) throw new ZipError('an archive within an archive is not opened; unpack it and open the folder');
+        for (const member of await zipMembers(current.source.path, this.#budgets.files)) {
+          const file: FoundFile = { path: join(path, member.name), realPath: `${current.file.realPath}\0${member.at}` };
+          if (!isHidden(member.name) && admit(file)) current.children.push(job(file, true, member));
+        }
+        return;
+      }
+      const parsed = parseDicom(await readInstance(current.source, this.#budgets.fileBytes));
+      const references = current.listed && !current.source.member ? null : directoryReferences(parsed);
       if (references) {
-        await this.#expand(current, references, admit, signal);
+        // All that an archive holds is opened anyway.
+        if (!current.source.member) await this.#expand(current, references, admit, signal);
         return;
       }
       const { study, series, instance } = summarise(parsed, { id: randomUUID(), fileName });
       this.#problems.delete(path);
-      current.entry = { realPath, study, series, instance };
+      current.entry = { source: current.source, study, series, instance };
     } catch (error) {
       if (signal?.aborted) throw error;
       if (error instanceof DicomError) fail(error.code, error.message);
       else if (error instanceof TooLargeError) fail('too-large', error.message);
+      else if (error instanceof ZipError) fail('corrupt', error.message);
       else fail('unreadable', readFailure(error));
     }
   }
@@ -163,7 +176,8 @@ export class Library {
   /** The same object in the same file is one instance, however often it is opened. */
   #add(entry: Entry): string {
     const { sopInstanceUid, id } = entry.instance;
-    const key = `${sopInstanceUid === id ? '' : sopInstanceUid}\n${entry.realPath}`;
+    const { path, member } = entry.source;
+    const key = `${sopInstanceUid === id ? '' : sopInstanceUid}\n${path}\n${member?.at ?? ''}`;
     const known = this.#byFile.get(key);
     if (known !== undefined) return known;
     this.#entries.set(entry.instance.id, entry);
@@ -175,14 +189,13 @@ export class Library {
     return this.#entries.get(id)?.instance;
   }
 
-  /** Where the instance's file lies. For hosts; never sent to a page. */
-  filePath(id: string): string | undefined {
-    return this.#entries.get(id)?.realPath;
+  source(id: string): InstanceSource | undefined {
+    return this.#entries.get(id)?.source;
   }
 
-  /** Encoded bytes of an instance, within the budget. Throws Node's errors, or TooLargeError. */
+  /** As `readInstance`. */
   async read(id: string): Promise<Uint8Array<ArrayBuffer>> {
-    return readBounded(this.#entries.get(id)!.realPath, this.#budgets.fileBytes);
+    return readInstance(this.#entries.get(id)!.source, this.#budgets.fileBytes);
   }
 
   closeStudy(uid: string): void {
@@ -224,7 +237,12 @@ const studyKey = ({ study, instance }: Entry): string => study.uid || instance.i
 
 const byNumber = (a: number | null, b: number | null): number => (a === b ? 0 : a === null ? 1 : b === null ? -1 : a - b);
 
-const job = (file: FoundFile, listed: boolean): Job => ({ file, listed, entry: null, problems: [], children: [] });
+const job = (file: FoundFile, listed: boolean, member: ZipMember | null = null): Job => ({ file, source: { path: member ? file.realPath.split('\0')[0]! : file.realPath, member }, listed, entry: null, problems: [], children: [] });
+
+const isZip = (path: string): boolean => extname(path).toLowerCase() === '.zip';
+
+/** As in a folder; `__MACOSX` holds what one system adds to every archive. */
+const isHidden = (name: string): boolean => name.split('/').some((part) => part.startsWith('.') || part === '__MACOSX');
 
 function isInside(root: string, path: string): boolean {
   const way = relative(root, path);

@@ -1,5 +1,5 @@
 /** The review service: opened studies, model packages, engines; comparisons in turns. Hosts only wire it to a window or a terminal. */
-import { basename, dirname, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Library as LibraryInfo } from '../contract/dicom.ts';
 import type { Comparison, EngineId } from '../contract/engine.ts';
 import type { ModelInfo } from '../contract/ipc.ts';
@@ -9,6 +9,7 @@ import { decodeFrame, DicomError, parseDicom, type Codecs } from '../dicom/index
 import { createBoardEngine, createCpuEngine, EngineError, readFailure, type Engine, type Inference, type InferOptions, type ModelPackage, type PartSample } from '../engines/index.ts';
 import { toTensor } from '../preprocess/index.ts';
 import { runEngines, type CompareHooks } from './compare.ts';
+import type { InstanceSource } from './instance-source.ts';
 import { Library, LIBRARY_BUDGETS, type LibraryBudgets, type Opened, type OpenHooks } from './library.ts';
 import { loadAllPackages, type LoadedPackage, type PackageProblem, type Packages } from './packages.ts';
 import { Turns } from './turns.ts';
@@ -55,8 +56,8 @@ export interface Review {
   open(paths: readonly string[], hooks?: OpenHooks): Promise<Opened>;
   library(): LibraryInfo;
   closeStudy(studyUid: string): void;
-  /** Absolute path of an instance's file, for hosts that stream it; undefined for an unknown id. */
-  filePath(instanceId: string): string | undefined;
+  /** Where an instance's bytes lie, for hosts that hand them on; undefined for an unknown id. */
+  source(instanceId: string): InstanceSource | undefined;
   models(): Promise<{ models: ModelInfo[]; problems: PackageProblem[] }>;
   /** Rejects with ReviewError when the image or model cannot be had; engines that fail are part of the answer. */
   compare(request: CompareRequest, hooks?: CompareHooks): Promise<Comparison>;
@@ -94,8 +95,8 @@ class ReviewService implements Review {
     this.#library.closeStudy(studyUid);
   }
 
-  filePath(instanceId: string): string | undefined {
-    return this.#library.filePath(instanceId);
+  source(instanceId: string): InstanceSource | undefined {
+    return this.#library.source(instanceId);
   }
 
   async models(): Promise<{ models: ModelInfo[]; problems: PackageProblem[] }> {
@@ -150,7 +151,7 @@ class ReviewService implements Review {
 
   /** `ms` is from encoded bytes in memory to pixels; reading the file is the disk's business. */
   async #decode(instanceId: string, index: number): Promise<{ frame: Frame; ms: number }> {
-    const fileName = basename(this.#library.filePath(instanceId)!);
+    const { fileName } = this.#library.instance(instanceId)!;
     try {
       const bytes = await this.#library.read(instanceId);
       const start = performance.now();

@@ -145,7 +145,7 @@ describe('the page is confined', () => {
       return {
         unknown: await attempt('library.add', { paths: ['/etc/passwd'] }),
         inherited: await attempt('constructor', {}),
-        internal: await attempt('instance.path', { id: 'x' }),
+        internal: await attempt('instance.source', { id: 'x' }),
         malformed: await attempt('settings.set', { repeats: 'many' }),
         missing: await attempt('library.close', null),
         source: await attempt('library.open', { source: '/etc' }),

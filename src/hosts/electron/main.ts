@@ -89,7 +89,7 @@ function run(paths: string[]): (paths: string[]) => void {
   serveApp(own, {
     ui: built('renderer'),
     bridge: built('electron/page-bridge.js'),
-    instancePath: async (id) => (await review.call('instance.path', { id })).path,
+    instanceSource: async (id) => (await review.call('instance.source', { id })).source,
   });
   const window = createWindow({ session: own, preload: built('electron/preload.cjs'), devTools: !app.isPackaged, title: 'FabricLens' });
 

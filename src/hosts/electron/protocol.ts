@@ -8,6 +8,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { extname, join, normalize, sep } from 'node:path';
 import { Readable } from 'node:stream';
 import { protocol, type Session } from 'electron';
+import { readInstance, type InstanceSource } from '../../review/instance-source.ts';
 
 export const UI_ORIGIN = 'app://ui';
 const BRIDGE = '/host-bridge.js';
@@ -49,8 +50,8 @@ export interface AppFiles {
   ui: string;
   /** The built page-bridge.ts. */
   bridge: string;
-  /** Path of the file behind an instance's id; null when there is none. */
-  instancePath(id: string): Promise<string | null>;
+  /** What is behind an instance's id; null when nothing is. */
+  instanceSource(id: string): Promise<InstanceSource | null>;
 }
 
 const notFound = (): Response => new Response('Not found', { status: 404, headers: { 'content-type': 'text/plain' } });
@@ -85,11 +86,15 @@ async function uiFile(pathname: string, files: AppFiles): Promise<Response> {
 }
 
 async function instance(pathname: string, files: AppFiles): Promise<Response> {
-  const path = await files.instancePath(decodeURIComponent(pathname.slice(1)));
-  if (path === null) return notFound();
-  const { size } = await stat(path);
-  const body = Readable.toWeb(createReadStream(path, { highWaterMark: 1 << 18 })) as ReadableStream;
-  return new Response(body, {
+  const source = await files.instanceSource(decodeURIComponent(pathname.slice(1)));
+  if (source === null) return notFound();
+  const respond = (body: ReadableStream | Uint8Array<ArrayBuffer>, size: number): Response => new Response(body, {
     headers: { 'content-type': 'application/dicom', 'content-length': String(size), 'cache-control': 'no-store', 'access-control-allow-origin': UI_ORIGIN },
   });
+  if (source.member) {
+    const bytes = await readInstance(source);
+    return respond(bytes, bytes.length);
+  }
+  const { size } = await stat(source.path);
+  return respond(Readable.toWeb(createReadStream(source.path, { highWaterMark: 1 << 18 })) as ReadableStream, size);
 }

@@ -1,5 +1,6 @@
 /** What the main process asks the review process (a utility process). */
 import type { Request, Response } from '../../contract/ipc.ts';
+import type { InstanceSource } from '../../review/index.ts';
 
 /** Calls of the page that the review process answers as they are. */
 type Forwarded = 'library.get' | 'library.close' | 'models.list' | 'models.deploy' | 'boards.list' | 'boards.reconnect' | 'compare.run';
@@ -8,8 +9,8 @@ type Forwarded = 'library.get' | 'library.close' | 'models.list' | 'models.deplo
 interface InternalCalls {
   'library.add': { request: { paths: string[] }; response: { opened: number } };
   'library.addSample': { request: Record<string, never>; response: { opened: number } };
-  /** The file behind an instance's id, or null. */
-  'instance.path': { request: { id: string }; response: { path: string | null } };
+  /** The file, or member of a ZIP file, behind an instance's id, or null. */
+  'instance.source': { request: { id: string }; response: { source: InstanceSource | null } };
   /** So that nobody runs a model whose files go. */
   'models.unload': { request: { id: string }; response: Record<string, never> };
 }

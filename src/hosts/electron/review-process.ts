@@ -64,7 +64,7 @@ answerCalls<ReviewCalls>(process.parentPort, {
     tellLibrary();
     return {};
   },
-  'instance.path': ({ id }) => ({ path: review.filePath(id) ?? null }),
+  'instance.source': ({ id }) => ({ source: review.source(id) ?? null }),
   'models.list': () => review.models(),
   'models.deploy': ({ id }, signal) => deploy(virtual, id, signal),
   'models.unload': async ({ id }) => {
