@@ -138,7 +138,7 @@ export function parseCommand(argv: readonly string[]): Command {
     case undefined:
       throw new UsageError('Say what to do: infer, models, compile, compile-program, deploy, export-hls, export-ort or board.');
     case 'infer':
-      if (rest.length === 0) throw new UsageError('infer needs at least one file, folder or DICOMDIR.');
+      if (rest.length === 0) throw new UsageError('infer needs at least one file, folder, DICOMDIR or ZIP.');
       if (values['board-certificate'] !== undefined && values.board === undefined) throw new UsageError('--board-certificate belongs to --board HOST:PORT; the virtual board is on this computer.');
       if (values['board-token-file'] !== undefined && values.board === undefined) throw new UsageError('--board-token-file belongs to --board HOST:PORT; the virtual board has a token of its own.');
       return {
@@ -316,7 +316,7 @@ function count(name: string, word: string, most: number): number {
 export const HELP = `fabriclens: run an image classifier on DICOM files, on this computer and a PYNQ-Z2 board; compare.
 Not for diagnostic use.
 
-  npx fabriclens infer PATH… [options]       files, folders and DICOMDIRs; one result an image
+  npx fabriclens infer PATH… [options]       files, folders, DICOMDIRs and ZIPs; one result an image
   npx fabriclens models [--models DIR]       the model packages there are
   npx fabriclens compile MODEL.onnx --calibrate DIR --out PKG [options]
                                              an ONNX model, fp32 or quantised, to a model package
