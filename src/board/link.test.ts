@@ -141,7 +141,7 @@ describe('BoardLink', () => {
     expect(wrong.link.status.state).toBe('absent');
     await agent.kill();
     rmSync(file);
-  });
+  }, 300_000);
 
   test('a virtual board that cannot stay alive is given up with its reason, until somebody asks again', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'fabriclens-python-'));
