@@ -187,6 +187,9 @@ export class SshConnection {
   async stream(port: number): Promise<Duplex> {
     const channel = await this.#open<ClientChannel>((done) => this.#client.forwardOut('127.0.0.1', 0, '127.0.0.1', port, done));
     channel.on('error', () => {}); // 'close' follows, and tells whoever uses it
+    if (this.#over !== undefined) throw this.#error('board-unreachable', this.#over);
+    // Without it a request whose connection broke while its stream was opening waits for its own deadline.
+    void this.closed.then((reason) => channel.emit('error', new Error(reason)));
     return channel;
   }
 
