@@ -19,7 +19,7 @@ const BUNDLES = [
 ];
 
 /** Left to Node's own resolution: what comes with native or wasm files beside its code, or looks for its own folder (ssh2). */
-const EXTERNAL = [/^node:/, 'electron', 'onnxruntime-node', /^@cornerstonejs\/codec-/, 'ssh2'];
+const EXTERNAL = [/^node:/, 'electron', 'onnxruntime-node', '@photostructure/sqlite', /^@cornerstonejs\/codec-/, 'ssh2'];
 
 export async function bundle({ input, file, format, platform = 'node', external = EXTERNAL }) {
   const { build } = await import('rolldown');

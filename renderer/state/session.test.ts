@@ -8,7 +8,7 @@ import { Session } from './session.ts';
 import type { ComparisonEntry } from './store.ts';
 
 type Answers = { [N in CallName]?: (request: Request<N>, signal?: AbortSignal) => Promise<Response<N>> | Response<N> };
-const settings = { locale: 'en' as const, runOnOpen: false, engines: ['cpu-fp32' as const, 'board' as const], repeats: 3 };
+const settings = { locale: 'en' as const, runOnOpen: false, engines: ['cpu-fp32' as const, 'board' as const], repeats: 3, rememberStudies: true };
 
 /** The bridge of the contract, with answers given by the test. */
 class TestBridge implements HostBridge {
@@ -37,7 +37,7 @@ class TestBridge implements HostBridge {
   emit<N extends EventName>(name: N, payload: EventPayload<N>): void {
     (this.listeners.get(name) as (payload: EventPayload<N>) => void)(payload);
   }
-  openDropped(): Promise<{ opened: number }> {
+  openDropped(): Promise<never> {
     return Promise.reject(new Error('The folder cannot be read.'));
   }
 }

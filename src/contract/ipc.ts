@@ -10,6 +10,7 @@ import { Comparison, EngineId, Run } from './engine.ts';
 import { MeasurementRow } from './measurement.ts';
 import { ModelMetadata, Preprocessing } from './model.ts';
 import { AddModelReport } from './report.ts';
+import { Imported, KeptResult, ResultQuery, ResultRow, StudyPage, StudyQuery } from './studies.ts';
 
 export const Locale = z.enum(['en', 'zh-CN']);
 export type Locale = z.infer<typeof Locale>;
@@ -22,6 +23,8 @@ export const Settings = z.object({
   engines: z.array(EngineId).min(1),
   /** Repeats for p50/p95. */
   repeats: z.number().int().min(1).max(200),
+  /** Keep the list of studies and the results on this computer. Turned off, what was kept is deleted. */
+  rememberStudies: z.boolean(),
 });
 export type Settings = z.infer<typeof Settings>;
 
@@ -144,10 +147,24 @@ const Done = z.object({});
 export const CALLS = {
   'app.info': { request: Nothing, response: AppInfo },
   'settings.set': { request: Settings.partial(), response: Settings },
-  /** Opens a dialog (or the shipped sample); the library follows as events. `opened` is the number of images added. */
-  'library.open': { request: z.object({ source: z.enum(['files', 'folder', 'sample']) }), response: z.object({ opened: z.number().int() }) },
+  /** Opens a dialog (or the shipped sample); the library follows as events. What is read goes on the list; the first studies are opened. */
+  'library.open': { request: z.object({ source: z.enum(['files', 'folder', 'sample']) }), response: Imported },
+  /** Of all files that are being read, whoever asked for them; what was read stays. Their calls fail with `cancelled`. */
+  'library.cancel': { request: Nothing, response: Done },
   'library.get': { request: Nothing, response: Library },
   'library.close': { request: z.object({ studyUid: z.string() }), response: Done },
+  'studies.search': { request: StudyQuery, response: StudyPage },
+  /** Reads again what has changed. `missing` files are not where they were. */
+  'studies.open': { request: z.object({ uid: z.string() }), response: z.object({ opened: z.number().int(), missing: z.number().int() }) },
+  /** From the list, with its results, and closed; its files are not touched. */
+  'studies.remove': { request: z.object({ uid: z.string() }), response: Done },
+  /** All studies and all results. */
+  'studies.clear': { request: Nothing, response: Done },
+  /** Of an open image: what was computed before by the model as it is installed. */
+  'results.of': { request: z.object({ instanceId: z.string(), frame: z.number().int().nonnegative(), model: z.string() }), response: KeptResult },
+  'results.list': { request: ResultQuery, response: z.object({ rows: z.array(ResultRow) }) },
+  /** Asks where to save, then writes what `results.list` has. */
+  'results.export': { request: ResultQuery.extend({ format: z.enum(['csv', 'json']) }), response: z.object({ saved: z.boolean() }) },
   'models.list': { request: Nothing, response: z.object({ models: z.array(ModelInfo), problems: z.array(z.object({ name: z.string(), message: z.string() })) }) },
   /** Opens a dialog. `onnx` and `metadata` are files, `samples` a folder of calibration images. */
   'models.pick': { request: z.object({ what: z.enum(['onnx', 'metadata', 'samples']) }), response: z.object({ file: PickedFile.nullable() }) },
@@ -226,6 +243,8 @@ export type Response<N extends CallName> = z.output<(typeof CALLS)[N]['response'
 
 export const EVENTS = {
   'library.changed': Library,
+  /** The list, or the results, may be others: ask again. */
+  'studies.changed': Nothing,
   /** Scanning of opened files; `done === total` ends it. */
   'library.progress': z.object({ done: z.number().int(), total: z.number().int(), fileName: z.string() }),
   'boards.changed': z.object({ boards: z.array(BoardStatus) }),
@@ -252,7 +271,7 @@ export interface HostBridge {
   /** Returns the unsubscriber. */
   on<N extends EventName>(name: N, listener: (payload: EventPayload<N>) => void): () => void;
   /** Files or folders dropped on the window. */
-  openDropped(files: File[]): Promise<{ opened: number }>;
+  openDropped(files: File[]): Promise<Imported>;
 }
 
 /** The encoded bytes of an instance (the whole Part 10 file): fetch(`app://instance/${id}`). */

@@ -8,4 +8,6 @@ export { exportComparison, ExportedComparison, NOT_FOR_DIAGNOSIS } from './expor
 export { type InstanceSource } from './instance-source.ts';
 export { LIBRARY_BUDGETS, type LibraryBudgets, type Opened, type OpenedFile, type OpenHooks } from './library.ts';
 export { loadPackage, loadPackages, readMetadata, type LoadedPackage, type PackageProblem, type Packages } from './packages.ts';
+export { deleteDatabase } from './store/database.ts';
+export { StudyList } from './study-list.ts';
 export { walkPaths, type FoundFile, type Walk } from './walk.ts';

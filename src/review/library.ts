@@ -1,6 +1,6 @@
 /** The opened studies: what files are, grouped, with their problems. Holds paths; nobody outside gets one but by an opaque id. */
-import { randomUUID } from 'node:crypto';
-import { realpath } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, isAbsolute, sep } from 'node:path';
 import type { FileProblem, InstanceInfo, Library as LibraryInfo, SeriesInfo, StudyInfo } from '../contract/dicom.ts';
 import { DicomError, parseDicom, readDicomDir, summarise, type DicomFile } from '../dicom/index.ts';
@@ -21,6 +21,12 @@ const CONCURRENCY = 4;
 export interface OpenHooks {
   onProgress?: (progress: { done: number; total: number; fileName: string }) => void;
   signal?: AbortSignal | undefined;
+  /** What is known of a file of this size and time of change (ms), so that it need not be read again. */
+  known?: (source: InstanceSource, size: number, modified: number) => Entry | null;
+  /** Each image as it is read; not those that were known. */
+  onRead?: (entry: Entry) => void;
+  /** Studies are opened until this many images are open; what the others hold is read, but not opened. */
+  keepOpen?: number;
 }
 
 export interface OpenedFile {
@@ -33,10 +39,18 @@ export interface Opened {
   /** Images, in the order named; those that were already open among them. */
   files: OpenedFile[];
   problems: (FileProblem & { path: string })[];
+  /** Images read, opened or not. */
+  images: number;
 }
 
-interface Entry {
+/** A file, or a member of a ZIP file, with an image, and what it says. */
+export interface Entry {
   source: InstanceSource;
+  /** Of the file's bytes. */
+  sha256: string;
+  /** Of the file on the disk, and the time of its last change (ms). */
+  size: number;
+  modified: number;
   study: Omit<StudyInfo, 'series'>;
   series: Omit<SeriesInfo, 'instances'>;
   instance: InstanceInfo;
@@ -56,6 +70,7 @@ interface Job {
 export class Library {
   readonly #entries = new Map<string, Entry>();
   readonly #byFile = new Map<string, string>();
+  readonly #bySopInstanceUid = new Map<string, string[]>();
   #problems = new Map<string, FileProblem>();
   readonly #budgets: LibraryBudgets;
 
@@ -64,7 +79,8 @@ export class Library {
   }
 
   /** Adds files, folders, DICOMDIRs and ZIP files. Rejects only when cancelled; what was read until then stays. */
-  async open(paths: readonly string[], { onProgress, signal }: OpenHooks = {}): Promise<Opened> {
+  async open(paths: readonly string[], hooks: OpenHooks = {}): Promise<Opened> {
+    const { onProgress, signal } = hooks;
     const walk = await walkPaths(paths, this.#budgets.files, signal);
     const jobs = walk.files.map((file) => job(file, false));
     const queue = [...jobs];
@@ -82,7 +98,7 @@ export class Library {
       while (next < end) {
         signal?.throwIfAborted();
         const current = queue[next++]!;
-        await this.#read(current, admit, signal);
+        await this.#read(current, admit, hooks);
         queue.push(...current.children);
         done++;
         onProgress?.({ done, total: queue.length, fileName: basename(current.file.path) });
@@ -94,20 +110,25 @@ export class Library {
       const ends = await Promise.allSettled(Array.from({ length: CONCURRENCY }, () => reader(queue.length)));
       stopped = ends.find((end) => end.status === 'rejected');
     }
-    const opened = this.#opened(jobs, walk.problems);
+    const opened = this.#opened(jobs, walk.problems, hooks.keepOpen ?? Infinity);
     if (stopped) throw stopped.reason;
     return opened;
   }
 
   /** Takes in what was read, in the order named and not in that in which the disk answered: the first study is the one that is shown. */
-  #opened(jobs: Job[], pathProblems: PathProblem[]): Opened {
-    const opened: Opened = { files: [], problems: pathProblems.map((p) => ({ ...p, fileName: basename(p.path) })) };
+  #opened(jobs: Job[], pathProblems: PathProblem[], keepOpen: number): Opened {
+    const opened: Opened = { files: [], problems: pathProblems.map((p) => ({ ...p, fileName: basename(p.path) })), images: 0 };
     const ids = new Set<string>();
+    const studies = new Set<string>();
     const collect = (current: Job): void => {
-      const id = current.entry && this.#add(current.entry);
-      if (id !== null && !ids.has(id)) {
+      const { entry } = current;
+      if (entry) opened.images++;
+      if (entry && (studies.has(studyKey(entry)) || ids.size < keepOpen)) {
+        studies.add(studyKey(entry));
+        const { id, problem } = this.#add(entry);
+        if (!ids.has(id)) opened.files.push({ id, path: current.file.path });
         ids.add(id);
-        opened.files.push({ id, path: current.file.path });
+        if (problem !== '') current.problems.push({ path: current.file.path, fileName: entry.instance.fileName, code: 'same-uid', message: problem });
       }
       opened.problems.push(...current.problems);
       current.children.forEach(collect);
@@ -117,9 +138,10 @@ export class Library {
     return opened;
   }
 
-  async #read(current: Job, admit: (file: FoundFile) => boolean, signal?: AbortSignal): Promise<void> {
+  async #read(current: Job, admit: (file: FoundFile) => boolean, { signal, known, onRead }: OpenHooks): Promise<void> {
     const { path } = current.file;
     const fileName = basename(path);
+    const id = randomUUID();
     const fail = (code: string, cause: string): void => void current.problems.push({ path, fileName, code, message: `${fileName}: ${cause}.` });
     try {
       if (isZip(path)) {
@@ -130,16 +152,23 @@ export class Library {
         }
         return;
       }
-      const parsed = parseDicom(await readInstance(current.source, this.#budgets.fileBytes));
+      const { size, mtimeMs: modified } = await stat(current.source.path);
+      const before = known?.(current.source, size, modified);
+      if (before) {
+        current.entry = renamed(before, id, fileName);
+        return;
+      }
+      const bytes = await readInstance(current.source, this.#budgets.fileBytes);
+      const parsed = parseDicom(bytes);
       const references = current.listed && !current.source.member ? null : directoryReferences(parsed);
       if (references) {
         // All that an archive holds is opened anyway.
         if (!current.source.member) await this.#expand(current, references, admit, signal);
         return;
       }
-      const { study, series, instance } = summarise(parsed, { id: randomUUID(), fileName });
       this.#problems.delete(path);
-      current.entry = { source: current.source, study, series, instance };
+      current.entry = { source: current.source, sha256: sha256Of(bytes), size, modified, ...summarise(parsed, { id, fileName }) };
+      onRead?.(current.entry);
     } catch (error) {
       if (signal?.aborted) throw error;
       if (error instanceof DicomError) fail(error.code, error.message);
@@ -173,20 +202,29 @@ export class Library {
     }
   }
 
-  /** The same object in the same file is one instance, however often it is opened. */
-  #add(entry: Entry): string {
-    const { sopInstanceUid, id } = entry.instance;
-    const { path, member } = entry.source;
-    const key = `${sopInstanceUid === id ? '' : sopInstanceUid}\n${path}\n${member?.at ?? ''}`;
+  /** The same object in the same file is one instance, however often it is opened; so is a copy of the file. Another file under the same UID is another image. */
+  #add(entry: Entry): { id: string; problem: string } {
+    const { sopInstanceUid, id, fileName } = entry.instance;
+    const uid = sopInstanceUid === id ? '' : sopInstanceUid;
+    const key = `${uid}\n${placeOf(entry.source)}`;
     const known = this.#byFile.get(key);
-    if (known !== undefined) return known;
-    this.#entries.set(entry.instance.id, entry);
-    this.#byFile.set(key, entry.instance.id);
-    return entry.instance.id;
+    if (known !== undefined) {
+      // The file may have been written anew: the id stays, for it names the place.
+      if (this.#entries.get(known)!.sha256 !== entry.sha256) this.#entries.set(known, renamed(entry, known, fileName));
+      return { id: known, problem: '' };
+    }
+    const others = uid === '' ? [] : (this.#bySopInstanceUid.get(uid) ?? []);
+    const copy = others.find((other) => this.#entries.get(other)!.sha256 === entry.sha256);
+    this.#byFile.set(key, copy ?? id);
+    if (copy !== undefined) return { id: copy, problem: '' };
+    this.#entries.set(id, entry);
+    this.#bySopInstanceUid.set(uid, [...others, id]);
+    const [first] = others;
+    return { id, problem: first === undefined ? '' : `${fileName}: its SOP Instance UID is also that of ${this.#entries.get(first)!.instance.fileName}, but the files differ; both are shown.` };
   }
 
-  instance(id: string): InstanceInfo | undefined {
-    return this.#entries.get(id)?.instance;
+  entry(id: string): Entry | undefined {
+    return this.#entries.get(id);
   }
 
   source(id: string): InstanceSource | undefined {
@@ -199,12 +237,15 @@ export class Library {
   }
 
   closeStudy(uid: string): void {
-    for (const [key, id] of this.#byFile) {
-      const entry = this.#entries.get(id)!;
+    for (const [id, entry] of this.#entries) {
       if (studyKey(entry) !== uid) continue;
       this.#entries.delete(id);
-      this.#byFile.delete(key);
+      const { sopInstanceUid } = entry.instance;
+      const others = this.#bySopInstanceUid.get(sopInstanceUid)?.filter((other) => other !== id) ?? [];
+      if (others.length > 0) this.#bySopInstanceUid.set(sopInstanceUid, others);
+      else this.#bySopInstanceUid.delete(sopInstanceUid);
     }
+    for (const [key, id] of this.#byFile) if (!this.#entries.has(id)) this.#byFile.delete(key);
     if (this.#entries.size === 0) this.#problems.clear();
   }
 
@@ -234,6 +275,19 @@ const natural = new Intl.Collator('en', { numeric: true });
 
 /** An object without a Study Instance UID is a study of its own. */
 const studyKey = ({ study, instance }: Entry): string => study.uid || instance.id;
+
+/** One text for a file or a member of one. */
+export const placeOf = ({ path, member }: InstanceSource): string => (member ? `${path}\u0001${member.at}` : path);
+/** The file on the disk. */
+export const pathOf = (place: string): string => place.split('\u0001')[0]!;
+
+export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** Under the name and the id that it has now. An object without a SOP Instance UID has its id for one. */
+function renamed(entry: Entry, id: string, fileName: string): Entry {
+  const { instance } = entry;
+  return { ...entry, instance: { ...instance, id, fileName, sopInstanceUid: instance.sopInstanceUid === instance.id ? id : instance.sopInstanceUid } };
+}
 
 const byNumber = (a: number | null, b: number | null): number => (a === b ? 0 : a === null ? 1 : b === null ? -1 : a - b);
 

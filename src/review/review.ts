@@ -4,14 +4,18 @@ import type { Library as LibraryInfo } from '../contract/dicom.ts';
 import type { Comparison, EngineId } from '../contract/engine.ts';
 import type { ModelInfo } from '../contract/ipc.ts';
 import type { Frame } from '../contract/pixels.ts';
+import type { KeptResult, ResultQuery, ResultRow } from '../contract/studies.ts';
 import type { BoardPool } from '../board/index.ts';
 import { decodeFrame, DicomError, parseDicom, type Codecs } from '../dicom/index.ts';
 import { createBoardEngine, createCpuEngine, EngineError, readFailure, type Engine, type Inference, type InferOptions, type ModelPackage, type PartSample } from '../engines/index.ts';
 import { toTensor } from '../preprocess/index.ts';
 import { runEngines, type CompareHooks } from './compare.ts';
 import type { InstanceSource } from './instance-source.ts';
-import { Library, LIBRARY_BUDGETS, type LibraryBudgets, type Opened, type OpenHooks } from './library.ts';
+import { Library, LIBRARY_BUDGETS, sha256Of, type LibraryBudgets, type Opened, type OpenHooks } from './library.ts';
 import { loadAllPackages, type LoadedPackage, type PackageProblem, type Packages } from './packages.ts';
+import { modelHashOf } from './store/records.ts';
+import type { StudyList } from './study-list.ts';
+import { resultsCsv, resultsJson } from './results.ts';
 import { Turns } from './turns.ts';
 import { warningsFor } from './warnings.ts';
 
@@ -28,6 +32,8 @@ export interface ReviewOptions {
   /** For identities, e.g. `FabricLens 0.1.0`. */
   software: string;
   budgets?: LibraryBudgets;
+  /** What is opened goes on it, and what is compared is kept with it; closed by its owner. Without one nothing is remembered. */
+  list?: StudyList | undefined;
 }
 
 export interface CompareRequest {
@@ -53,7 +59,9 @@ export class ReviewError extends Error {
 }
 
 export interface Review {
-  open(paths: readonly string[], hooks?: OpenHooks): Promise<Opened>;
+  open(paths: readonly string[], hooks?: OpenHooks): Promise<Opened & { copies: number }>;
+  /** A study of the list: those of its files that are there. `missing` counts the others. */
+  openStudy(studyUid: string, hooks?: OpenHooks): Promise<Opened & { missing: number }>;
   library(): LibraryInfo;
   closeStudy(studyUid: string): void;
   /** Where an instance's bytes lie, for hosts that hand them on; undefined for an unknown id. */
@@ -61,6 +69,11 @@ export interface Review {
   models(): Promise<{ models: ModelInfo[]; problems: PackageProblem[] }>;
   /** Rejects with ReviewError when the image or model cannot be had; engines that fail are part of the answer. */
   compare(request: CompareRequest, hooks?: CompareHooks): Promise<Comparison>;
+  /** What is kept of an image that is open, by the model as it is installed. */
+  kept(request: { instanceId: string; frame: number; model: string }): Promise<KeptResult>;
+  results(query: ResultQuery): Promise<ResultRow[]>;
+  /** The same, as a document. */
+  resultsText(query: ResultQuery, format: 'csv' | 'json'): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -83,8 +96,15 @@ class ReviewService implements Review {
     this.#turns = new Turns(() => options.boards.usable);
   }
 
-  open(paths: readonly string[], hooks?: OpenHooks): Promise<Opened> {
-    return this.#library.open(paths, hooks);
+  async open(paths: readonly string[], hooks: OpenHooks = {}): Promise<Opened & { copies: number }> {
+    const { list } = this.#options;
+    const open = (all: OpenHooks): Promise<Opened> => this.#library.open(paths, all);
+    return list ? list.import(hooks, open) : { ...(await open(hooks)), copies: 0 };
+  }
+
+  async openStudy(studyUid: string, hooks?: OpenHooks): Promise<Opened & { missing: number }> {
+    const { there, missing } = (await this.#options.list?.files(studyUid)) ?? { there: [], missing: [] };
+    return { ...(await this.open(there, hooks)), missing: missing.length };
   }
 
   library(): LibraryInfo {
@@ -118,6 +138,25 @@ class ReviewService implements Review {
     }
   }
 
+  async kept({ instanceId, frame, model }: { instanceId: string; frame: number; model: string }): Promise<KeptResult> {
+    const { metadata } = await this.#package(model);
+    const entry = this.#library.entry(instanceId);
+    return (entry && this.#options.list?.keptOf({ entry, frame }, metadata)) ?? { comparison: null, at: '', outdated: 0 };
+  }
+
+  async results(query: ResultQuery): Promise<ResultRow[]> {
+    const { packages } = await this.#listed();
+    return this.#options.list?.results(query, new Map(packages.map(({ metadata }) => [metadata.fabriclens.name, modelHashOf(metadata)]))) ?? [];
+  }
+
+  async resultsText(query: ResultQuery, format: 'csv' | 'json'): Promise<string> {
+    const rows = await this.results(query);
+    if (format === 'csv') return resultsCsv(rows);
+    const { packages } = await this.#listed();
+    const labels = new Map(packages.map(({ metadata: { fabriclens } }) => [fabriclens.name, fabriclens.labels.map(({ name }) => name)]));
+    return resultsJson(rows, ({ id }) => this.#options.list!.comparison(id), ({ model, current }) => (current ? labels.get(model)! : []));
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#engines.values()].map((engine) => engine.close()));
@@ -128,7 +167,8 @@ class ReviewService implements Review {
     if (this.#closed) throw new ReviewError('closed', 'FabricLens is closing.');
     const pkg = await this.#package(model);
     // Looked up when nothing is waited for any more: the study may be closed meanwhile.
-    const instance = this.#library.instance(instanceId);
+    const entry = this.#library.entry(instanceId);
+    const instance = entry?.instance;
     if (!instance) throw new ReviewError('unknown-instance', 'This image is not open any more: open its file again.');
     if (frame >= instance.frames) throw new ReviewError('no-such-frame', `${instance.fileName} has ${instance.frames} frame(s); frame ${frame + 1} is not among them.`);
     const decoded = await this.#decode(instanceId, frame);
@@ -140,32 +180,39 @@ class ReviewService implements Review {
     ];
     const warnings = warningsFor(instance, decoded.frame, pkg.metadata);
     const { rows, columns } = decoded.frame;
-    const { boards, software } = this.#options;
+    const { boards, software, list } = this.#options;
     const board = createBoardEngine({ boards, software, cpu: (...run) => this.#onCpu(...run) });
     try {
-      return await runEngines({ instanceId, frame, pkg, tensor, rows, columns, prepared, warnings, engines, repeats }, (id) => (id === 'board' ? board : this.#cpuEngine(id)), hooks);
+      const comparison = await runEngines({ instanceId, frame, pkg, tensor, rows, columns, prepared, warnings, engines, repeats }, (id) => (id === 'board' ? board : this.#cpuEngine(id)), hooks);
+      if (!hooks.signal?.aborted && comparison.runs.some(({ state }) => state === 'ok')) list?.keep({ entry, frame }, decoded.sha256, comparison, pkg.metadata);
+      return comparison;
     } finally {
       await board.close();
     }
   }
 
   /** `ms` is from encoded bytes in memory to pixels; reading the file is the disk's business. */
-  async #decode(instanceId: string, index: number): Promise<{ frame: Frame; ms: number }> {
-    const { fileName } = this.#library.instance(instanceId)!;
+  async #decode(instanceId: string, index: number): Promise<{ frame: Frame; ms: number; sha256: string }> {
+    const { fileName } = this.#library.entry(instanceId)!.instance;
     try {
       const bytes = await this.#library.read(instanceId);
       const start = performance.now();
       const frame = await decodeFrame(parseDicom(bytes), index, this.#options.codecs);
-      return { frame, ms: performance.now() - start };
+      const ms = performance.now() - start;
+      return { frame, ms, sha256: sha256Of(bytes) };
     } catch (error) {
       if (error instanceof DicomError) throw new ReviewError(error.code, `${fileName}: ${error.message}.`, error);
       throw new ReviewError('unreadable', `${fileName}: ${readFailure(error)}.`, error);
     }
   }
 
-  async #package(name: string): Promise<LoadedPackage> {
+  #listed(): Promise<Packages> {
     this.#packages ??= this.#load();
-    const { packages, problems } = await this.#packages;
+    return this.#packages;
+  }
+
+  async #package(name: string): Promise<LoadedPackage> {
+    const { packages, problems } = await this.#listed();
     const found = packages.find((p) => p.metadata.fabriclens.name === name);
     if (found) return found;
     const problem = problems.find((p) => p.name === name);

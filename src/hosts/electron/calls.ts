@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { dialog, type BrowserWindow, type FileFilter, type OpenDialogOptions } from 'electron';
 import type { Library } from '../../contract/dicom.ts';
-import type { AppInfo } from '../../contract/ipc.ts';
+import type { AppInfo, Response } from '../../contract/ipc.ts';
+import type { Imported } from '../../contract/studies.ts';
 import { csv } from '../../review/csv.ts';
 import { exportComparison } from '../../review/export.ts';
 import { measurementsCsv } from '../../review/measurements.ts';
@@ -30,7 +31,10 @@ export interface Wiring {
   userModelsDir: string;
   /** Of the model that is being added. */
   onModelProgress(progress: Progress): void;
-  openPaths(paths: string[], signal?: AbortSignal): Promise<{ opened: number }>;
+  openPaths(paths: string[], signal?: AbortSignal): Promise<Imported>;
+  openStudy(uid: string, signal: AbortSignal): Promise<Response<'studies.open'>>;
+  /** The list is kept on disk from now on, or is not. */
+  keepStudies(on: boolean): Promise<void>;
   info(): AppInfo;
   localeChanged(): void;
 }
@@ -41,7 +45,7 @@ const OPEN: Record<'files' | 'folder', OpenDialogOptions> = {
   folder: { properties: ['openDirectory', 'multiSelections'] },
 };
 
-export function createHandlers({ window, settings, review, adder, boards, secrets, modelsDir, userModelsDir, onModelProgress, openPaths, info, localeChanged }: Wiring): Handlers {
+export function createHandlers({ window, settings, review, adder, boards, secrets, modelsDir, userModelsDir, onModelProgress, openPaths, openStudy, keepStudies, info, localeChanged }: Wiring): Handlers {
   // Kept when a study is closed or the review process was started again: what has been computed can still be exported.
   const sopInstanceUids = new Map<string, string>();
   const remember = ({ studies }: Library): void => {
@@ -75,20 +79,33 @@ export function createHandlers({ window, settings, review, adder, boards, secret
     ...createBoardHandlers({ dialogs, boards, secrets, knownFile: knownBoardsFile() }),
     'app.info': async () => info(),
     'settings.set': async (change) => {
-      const before = settings.get().locale;
+      const before = settings.get();
       // Only what is given: an absent key must not become an undefined one.
       const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
       const now = settings.set(given);
-      if (now.locale !== before) localeChanged();
+      if (now.locale !== before.locale) localeChanged();
+      if (now.rememberStudies !== before.rememberStudies) await keepStudies(now.rememberStudies);
       return now;
     },
     'library.open': async ({ source }, signal) => {
       if (source === 'sample') return review.call('library.addSample', {}, signal);
       const choice = await dialog.showOpenDialog(window, OPEN[source]);
-      return choice.canceled || choice.filePaths.length === 0 ? { opened: 0 } : openPaths(choice.filePaths, signal);
+      return choice.canceled || choice.filePaths.length === 0 ? { opened: 0, images: 0, copies: 0 } : openPaths(choice.filePaths, signal);
     },
     'library.get': (request, signal) => review.call('library.get', request, signal),
     'library.close': (request, signal) => review.call('library.close', request, signal),
+    'library.cancel': (request, signal) => review.call('library.cancel', request, signal),
+    'studies.search': (request, signal) => review.call('studies.search', request, signal),
+    'studies.open': ({ uid }, signal) => openStudy(uid, signal),
+    'studies.remove': (request, signal) => review.call('studies.remove', request, signal),
+    'studies.clear': (request, signal) => review.call('studies.clear', request, signal),
+    'results.of': (request, signal) => review.call('results.of', request, signal),
+    'results.list': (request, signal) => review.call('results.list', request, signal),
+    'results.export': async (request, signal) => {
+      const { text } = await review.call('results.text', request, signal);
+      const { format } = request;
+      return { saved: await save(`results.${format}`, { name: format.toUpperCase(), extensions: [format] }, text) };
+    },
     'models.list': (request, signal) => review.call('models.list', request, signal),
     'boards.list': (request, signal) => review.call('boards.list', request, signal),
     'boards.exportDoctor': async ({ report }) => ({ saved: await save('board.json', { name: 'JSON', extensions: ['json'] }, `${JSON.stringify(report, null, 2)}\n`) }),

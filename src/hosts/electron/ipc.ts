@@ -2,6 +2,7 @@
 import { ipcMain, type IpcMainEvent, type IpcMainInvokeEvent, type WebContents } from 'electron';
 import { z } from 'zod';
 import { CALLS, type CallName, type EventName, type EventPayload, type Response } from '../../contract/ipc.ts';
+import type { Imported } from '../../contract/studies.ts';
 import { CHANNEL, type Answer } from './channels.ts';
 import { UI_ORIGIN } from './protocol.ts';
 import { toCallError } from './process-messages.ts';
@@ -14,7 +15,7 @@ const Dropped = z.array(z.string().min(1).max(4096)).max(10_000);
  * Serves the page in `contents`. Whatever comes from another page, frame or origin is refused.
  * @returns the sender of events
  */
-export function serve(contents: WebContents, handlers: Handlers, openPaths: (paths: string[]) => Promise<{ opened: number }>): <N extends EventName>(name: N, payload: EventPayload<N>) => void {
+export function serve(contents: WebContents, handlers: Handlers, openPaths: (paths: string[]) => Promise<Imported>): <N extends EventName>(name: N, payload: EventPayload<N>) => void {
   const running = new Map<number, AbortController>();
 
   const trusted = (event: IpcMainEvent | IpcMainInvokeEvent): boolean => {

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { app, dialog, Menu, safeStorage, utilityProcess, type UtilityProcess, type BrowserWindow } from 'electron';
+import type { Imported } from '../../contract/studies.ts';
 import type * as CommandLine from '../cli/main.ts';
 import { SUBCOMMANDS } from '../cli/options.ts';
 import { resolveResources } from '../resources.ts';
@@ -24,7 +25,7 @@ import { confine, createSession, createWindow } from './window.ts';
 const log = (text: string): void => void process.stderr.write(`fabriclens: ${text}\n`);
 
 const launch = parseLaunch(process.argv, { defaultApp: process.defaultApp === true, folder: process.cwd(), subcommands: SUBCOMMANDS });
-const place: Omit<AppPlace, 'userModelsDir'> = { root: app.getAppPath(), ...(app.isPackaged ? { resourcesPath: process.resourcesPath } : {}), ...(launch.modelsDir === undefined ? {} : { modelsDir: launch.modelsDir }) };
+const place: Omit<AppPlace, 'userModelsDir' | 'studiesFile' | 'rememberStudies'> = { root: app.getAppPath(), ...(app.isPackaged ? { resourcesPath: process.resourcesPath } : {}), ...(launch.modelsDir === undefined ? {} : { modelsDir: launch.modelsDir }) };
 const built = (name: string): string => join(place.root, 'dist', name);
 
 if (launch.cli) await runCli(launch.cli);
@@ -75,7 +76,7 @@ function run(paths: string[]): (paths: string[]) => void {
   const userModelsDir = join(app.getPath('userData'), 'models');
   makeFolder(userModelsDir);
   void sweep(userModelsDir).catch((error: Error) => log(error.message));
-  const wholePlace: AppPlace = { ...place, userModelsDir };
+  const wholePlace: AppPlace = { ...place, userModelsDir, studiesFile: join(app.getPath('userData'), 'studies.db'), rememberStudies: settings.get().rememberStudies };
   const forked = (name: 'review' | 'adder' | 'boards', given: AppPlace, service: string = name): UtilityProcess =>
     utilityProcess.fork(built(`electron/${name}-process.js`), [JSON.stringify(given)], { serviceName: `FabricLens ${service}`, stdio: ['ignore', 'inherit', 'inherit'] });
   const review = startProcess<ReviewCalls>({ fork: () => forked('review', wholePlace), name: 'review', what: 'The process that reads images and runs the engines', eager: true, log });
@@ -94,7 +95,8 @@ function run(paths: string[]): (paths: string[]) => void {
   const window = createWindow({ session: own, preload: built('electron/preload.cjs'), devTools: !app.isPackaged, title: 'FabricLens' });
 
   const opened: string[] = [];
-  const openPaths = async (more: string[], signal?: AbortSignal): Promise<{ opened: number }> => {
+  const openedStudies: string[] = [];
+  const openPaths = async (more: string[], signal?: AbortSignal): Promise<Imported> => {
     const result = await review.call('library.add', { paths: more }, signal);
     opened.push(...more);
     return result;
@@ -112,6 +114,16 @@ function run(paths: string[]): (paths: string[]) => void {
       userModelsDir,
       onModelProgress: (progress) => emit('models.progress', progress),
       openPaths,
+      openStudy: async (uid, signal) => {
+        const result = await review.call('studies.open', { uid }, signal);
+        openedStudies.push(uid);
+        return result;
+      },
+      keepStudies: async (on) => {
+        // Also for a process that is started again.
+        wholePlace.rememberStudies = on;
+        await review.call('studies.remember', { remember: on });
+      },
       info: () => ({
         version: app.getVersion(),
         electron: process.versions.electron,
@@ -128,7 +140,9 @@ function run(paths: string[]): (paths: string[]) => void {
   review.on(emit);
   boards.on(emit);
   review.onLost((restarted) => {
-    if (restarted && opened.length > 0) void review.call('library.add', { paths: [...new Set(opened)] }).catch((error: Error) => log(error.message));
+    if (!restarted) return;
+    if (opened.length > 0) void review.call('library.add', { paths: [...new Set(opened)] }).catch((error: Error) => log(error.message));
+    for (const uid of new Set(openedStudies)) void review.call('studies.open', { uid }).catch((error: Error) => log(error.message));
   });
   guardExit(window, async () => void (await Promise.allSettled([adder.close(), boards.close(), review.close()])));
 

@@ -1,5 +1,6 @@
 /** Runs in the page, before its own scripts: `window.fabriclens` as the contract has it (HostBridge), out of what the preload exposes. */
 import type { EventPayload, EventName, HostBridge, Response } from '../../contract/ipc.ts';
+import type { Imported } from '../../contract/studies.ts';
 import type { Answer, RawBridge } from './channels.ts';
 
 const { fabriclensHost: host } = window as unknown as { fabriclensHost: RawBridge };
@@ -25,6 +26,6 @@ const bridge: HostBridge = {
     }
   },
   on: <N extends EventName>(name: N, listener: (payload: EventPayload<N>) => void) => host.on(name, listener as (payload: unknown) => void),
-  openDropped: async (files) => settle(await host.openDropped(files)) as { opened: number },
+  openDropped: async (files) => settle(await host.openDropped(files)) as Imported,
 };
 Object.defineProperty(window, 'fabriclens', { value: Object.freeze(bridge), writable: false, configurable: false });

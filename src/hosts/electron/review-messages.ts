@@ -1,14 +1,20 @@
 /** What the main process asks the review process (a utility process). */
 import type { Request, Response } from '../../contract/ipc.ts';
+import type { Imported } from '../../contract/studies.ts';
 import type { InstanceSource } from '../../review/index.ts';
 
 /** Calls of the page that the review process answers as they are. */
-type Forwarded = 'library.get' | 'library.close' | 'models.list' | 'models.deploy' | 'boards.list' | 'boards.reconnect' | 'compare.run';
+type Forwarded = 'library.get' | 'library.close' | 'library.cancel' | 'studies.search' | 'studies.remove' | 'studies.clear' | 'results.of' | 'results.list' | 'models.list' | 'models.deploy' | 'boards.list' | 'boards.reconnect' | 'compare.run';
 
 /** Calls that only the main process makes: they carry paths, which the page never sees. */
 interface InternalCalls {
-  'library.add': { request: { paths: string[] }; response: { opened: number } };
-  'library.addSample': { request: Record<string, never>; response: { opened: number } };
+  'library.add': { request: { paths: string[] }; response: Imported };
+  'library.addSample': { request: Record<string, never>; response: Imported };
+  /** The page's, but main notes what is open. */
+  'studies.open': { request: Request<'studies.open'>; response: Response<'studies.open'> };
+  /** Kept on disk from now on, or in memory: then what was kept is deleted. */
+  'studies.remember': { request: { remember: boolean }; response: Record<string, never> };
+  'results.text': { request: Request<'results.export'>; response: { text: string } };
   /** The file, or member of a ZIP file, behind an instance's id, or null. */
   'instance.source': { request: { id: string }; response: { source: InstanceSource | null } };
   /** So that nobody runs a model whose files go. */
@@ -27,4 +33,8 @@ export interface AppPlace {
   modelsDir?: string;
   /** Folder of the reader's own packages; it is there. */
   userModelsDir: string;
+  /** Database of the study list. */
+  studiesFile: string;
+  /** False: the list is kept in memory. */
+  rememberStudies: boolean;
 }

@@ -1,15 +1,20 @@
 /** Utility process: opened studies, engines and the link to the board, off the main process's event loop. */
 import { resolveResources } from '../resources.ts';
 import { BoardPool, isUsable, virtualBoardLink } from '../../board/index.ts';
-import { createCodecThread, createReview } from '../../review/index.ts';
+import type { Imported } from '../../contract/studies.ts';
+import { createCodecThread, createReview, deleteDatabase, StudyList, type Opened, type OpenHooks } from '../../review/index.ts';
 import { deploy } from '../deploy.ts';
 import { answerCalls, emitter } from './process-server.ts';
 import type { AppPlace, ReviewCalls } from './review-messages.ts';
 
 /** Progress of a scan is told at most this often (milliseconds). */
 const PROGRESS_EVERY = 50;
+/** And that the list has changed (milliseconds). */
+const CHANGED_EVERY = 400;
+/** An import opens its first studies until this many images are open; the others are on the list. */
+const KEEP_OPEN = 2_000;
 
-const { root, resourcesPath, modelsDir, userModelsDir } = JSON.parse(process.argv[2]!) as AppPlace;
+const { root, resourcesPath, modelsDir, userModelsDir, studiesFile, rememberStudies } = JSON.parse(process.argv[2]!) as AppPlace;
 const own = resolveResources(root, resourcesPath);
 const resources = { ...own, modelsDir: modelsDir ?? own.modelsDir };
 const software = `FabricLens ${resources.version}`;
@@ -26,6 +31,26 @@ const boards = new BoardPool([virtual]);
 boards.onStatus((statuses) => emit('boards.changed', { boards: statuses }));
 boards.start();
 
+let changing: NodeJS.Timeout | undefined;
+const listChanged = (): void => {
+  changing ??= setTimeout(() => {
+    changing = undefined;
+    emit('studies.changed', {});
+  }, CHANGED_EVERY);
+};
+/** Where SQLite cannot be loaded, studies open and nothing is remembered. */
+function openList(): StudyList | undefined {
+  try {
+    // What could not be deleted when the list was turned off is now.
+    if (!rememberStudies) deleteDatabase(studiesFile);
+    return new StudyList(rememberStudies ? studiesFile : null, software, listChanged);
+  } catch (error) {
+    process.stderr.write(`study list: ${error instanceof Error ? error.message : String(error)}\n`);
+    return undefined;
+  }
+}
+const list = openList();
+
 const review = createReview({
   modelsDir: resources.modelsDir,
   userModelsDir,
@@ -33,15 +58,21 @@ const review = createReview({
   workerUrl: resources.ortWorkerUrl,
   boards,
   software,
+  list,
 });
 
 const tellLibrary = (): void => emit('library.changed', review.library());
 
-async function add(paths: readonly string[], signal: AbortSignal): Promise<{ opened: number }> {
+const imports = new Set<AbortController>();
+
+async function reading<T extends Opened>(signal: AbortSignal, read: (hooks: OpenHooks) => Promise<T>): Promise<T> {
+  const cancelled = new AbortController();
+  imports.add(cancelled);
   let told = 0;
   try {
-    const { files } = await review.open(paths, {
-      signal,
+    return await read({
+      signal: AbortSignal.any([signal, cancelled.signal]),
+      keepOpen: KEEP_OPEN,
       onProgress: (progress) => {
         const now = Date.now();
         if (progress.done < progress.total && now - told < PROGRESS_EVERY) return;
@@ -49,10 +80,15 @@ async function add(paths: readonly string[], signal: AbortSignal): Promise<{ ope
         emit('library.progress', progress);
       },
     });
-    return { opened: files.length };
   } finally {
+    imports.delete(cancelled);
     tellLibrary();
   }
+}
+
+async function add(paths: readonly string[], signal: AbortSignal): Promise<Imported> {
+  const { files, images, copies } = await reading(signal, (hooks) => review.open(paths, hooks));
+  return { opened: files.length, images, copies };
 }
 
 answerCalls<ReviewCalls>(process.parentPort, {
@@ -64,6 +100,37 @@ answerCalls<ReviewCalls>(process.parentPort, {
     tellLibrary();
     return {};
   },
+  'library.cancel': () => {
+    for (const cancelled of imports) cancelled.abort();
+    return {};
+  },
+  'studies.search': (query) => {
+    if (!list) return { rows: [], total: 0, all: 0, state: 'unavailable', detail: '@photostructure/sqlite' };
+    const page = list.search(query);
+    void list.look(page.rows.map(({ uid }) => uid));
+    return page;
+  },
+  'studies.open': async ({ uid }, signal) => {
+    const { files, missing } = await reading(signal, (hooks) => review.openStudy(uid, hooks));
+    return { opened: files.length, missing };
+  },
+  'studies.remove': ({ uid }) => {
+    list?.remove(uid);
+    review.closeStudy(uid);
+    tellLibrary();
+    return {};
+  },
+  'studies.clear': () => {
+    list?.clear(studiesFile);
+    return {};
+  },
+  'studies.remember': ({ remember }) => {
+    list?.use(remember ? studiesFile : null, remember ? null : studiesFile);
+    return {};
+  },
+  'results.of': (request) => review.kept(request),
+  'results.list': async (query) => ({ rows: await review.results(query) }),
+  'results.text': async ({ format, ...query }) => ({ text: await review.resultsText(query, format) }),
   'instance.source': ({ id }) => ({ source: review.source(id) ?? null }),
   'models.list': () => review.models(),
   'models.deploy': ({ id }, signal) => deploy(virtual, id, signal),
@@ -84,4 +151,7 @@ answerCalls<ReviewCalls>(process.parentPort, {
       onProgress: (progress) => emit('compare.progress', { instanceId, ...progress }),
     });
   },
-}, () => Promise.allSettled([boards.close(), review.close()]));
+}, async () => {
+  await Promise.allSettled([boards.close(), review.close()]);
+  list?.close();
+});

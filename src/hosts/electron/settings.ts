@@ -14,6 +14,7 @@ const defaults = (systemLocale: string): Settings => ({
   runOnOpen: false,
   engines: ['cpu-fp32', 'cpu-int8', 'board'],
   repeats: 5,
+  rememberStudies: true,
 });
 
 /** Opens `file`; where it is missing, damaged or of another version, what cannot be read of it is the default. */
