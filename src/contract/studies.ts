@@ -74,6 +74,8 @@ export const ResultRun = z.object({
   sources: z.array(TimingSource),
   /** Of the file that was executed; '' where it failed. */
   modelSha256: z.string(),
+  /** Who answered in place of a board that was lost; '' where it ran as asked. */
+  moved: z.string(),
   /** Why it failed; '' where it did not. */
   error: z.string(),
 });

@@ -6,7 +6,7 @@ import { buildForTest } from '../../test/support/build.ts';
 import { writeTinyPackage } from '../../test/support/model-package.ts';
 import { writeDetectorPackage } from '../../test/support/detector-package.ts';
 import { smallDicom } from '../../test/support/small-dicom.ts';
-import { connectBoard, type BoardLink } from '../board/index.ts';
+import { BoardPool, connectBoard } from '../board/index.ts';
 import { createCodecs } from '../dicom/index.ts';
 import { ExportedComparison } from './export.ts';
 import { createReview, type Review } from './review.ts';
@@ -14,7 +14,7 @@ import { StudyList } from './study-list.ts';
 
 let folder: string;
 let workerUrl: URL;
-let board: BoardLink;
+let boards: BoardPool;
 const closing: Array<() => Promise<void> | void> = [];
 
 beforeAll(async () => {
@@ -22,11 +22,11 @@ beforeAll(async () => {
   workerUrl = await buildForTest('src/engines/ort-worker.ts');
   writeTinyPackage(join(folder, 'models'));
   writeDetectorPackage(join(folder, 'models'), 'detector');
-  board = connectBoard({ host: '127.0.0.1', port: 9 });
+  boards = new BoardPool([connectBoard({ host: '127.0.0.1', port: 9 })]);
 });
 afterAll(async () => {
   for (const close of closing) await close();
-  await board.close();
+  await boards.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -39,7 +39,7 @@ interface Started {
 /** As the application starts, on the list that it had. */
 async function started(database: string): Promise<Started> {
   const list = new StudyList(join(folder, database), 'FabricLens test');
-  const review = createReview({ modelsDir: join(folder, 'models'), codecs: createCodecs(() => Promise.reject(new Error('no compressed image here'))), workerUrl, board, software: 'FabricLens test', list });
+  const review = createReview({ modelsDir: join(folder, 'models'), codecs: createCodecs(() => Promise.reject(new Error('no compressed image here'))), workerUrl, boards, software: 'FabricLens test', list });
   const close = async (): Promise<void> => {
     await review.close();
     list.close();

@@ -6,7 +6,7 @@ import { exportComparison, NOT_FOR_DIAGNOSIS } from './export.ts';
 
 const COLUMNS = [
   'sop_instance_uid', 'series_number', 'image_number', 'frame', 'computed_at', 'model', 'model_version', 'model_is_installed', 'engine', 'model_sha256',
-  'score', 'boxes', 'threshold', 'flip', 'max_delta', 'tolerance', 'latency_p50_ms', 'latency_p95_ms', 'latency_sources', 'warnings', 'error',
+  'score', 'boxes', 'threshold', 'flip', 'max_delta', 'tolerance', 'latency_p50_ms', 'latency_p95_ms', 'latency_sources', 'warnings', 'moved_to', 'error',
 ] as const;
 const yes = (value: boolean): string => (value ? 'yes' : 'no');
 
@@ -14,7 +14,7 @@ const yes = (value: boolean): string => (value ? 'yes' : 'no');
 export function resultsCsv(rows: readonly ResultRow[]): string {
   return csv(COLUMNS, rows.flatMap((row) => row.runs.map((run) => [
     row.sopInstanceUid, row.seriesNumber, row.instanceNumber, row.frame + 1, row.at, row.model, row.modelVersion, yes(row.current), run.engine, run.modelSha256,
-    run.score, run.boxes, row.threshold, yes(run.flip), row.maxDelta, row.tolerance, run.p50, run.p95, run.sources.join(' '), row.warnings, run.error,
+    run.score, run.boxes, row.threshold, yes(run.flip), row.maxDelta, row.tolerance, run.p50, run.p95, run.sources.join(' '), row.warnings, run.moved, run.error,
   ])));
 }
 

@@ -107,11 +107,11 @@ function lineOf({ series, instance }: Entry, comparison: Comparison, { version }
 }
 
 function resultRun(run: Comparison['runs'][number], classIndex: number | null, flips: Comparison['flips']): ResultRun {
-  if (run.state === 'failed') return { engine: run.engine, score: null, boxes: null, flip: false, p50: null, p95: null, sources: [], modelSha256: '', error: run.message };
-  const { identity, total, timings } = run;
+  if (run.state === 'failed') return { engine: run.engine, score: null, boxes: null, flip: false, p50: null, p95: null, sources: [], modelSha256: '', moved: '', error: run.message };
+  const { engine, identity, total, timings, moved } = run;
   const score = run.task === 'classification' ? run.probabilities[classIndex!]! : (run.boxes[0]?.score ?? null);
   return {
-    engine: identity.engine, score, boxes: run.task === 'detection' ? run.boxes.length : null, flip: flips.includes(identity.engine),
-    ...total, sources: [...new Set(timings.map(({ source }) => source))], modelSha256: identity.modelSha256, error: '',
+    engine, score, boxes: run.task === 'detection' ? run.boxes.length : null, flip: flips.includes(engine),
+    ...total, sources: [...new Set(timings.map(({ source }) => source))], modelSha256: identity.modelSha256, moved: moved?.to ?? '', error: '',
   };
 }
