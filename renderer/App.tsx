@@ -8,7 +8,9 @@ import { TagBrowser } from './review/TagBrowser.tsx';
 import { ViewerPane } from './review/ViewerPane.tsx';
 import { Boards } from './screens/Boards.tsx';
 import { Models } from './screens/Models.tsx';
+import { Results } from './screens/Results.tsx';
 import { Settings } from './screens/Settings.tsx';
+import { Studies } from './screens/Studies.tsx';
 import { boardMarks, NAMED, takesRequests } from './state/boards.ts';
 import { shortcutText, useAction, useApp, useAppState, useTextOf } from './ui/app.ts';
 import { Icon } from './ui/icons.tsx';
@@ -29,6 +31,8 @@ export function Window(): JSX.Element {
             {panelOpen && <ComparisonPanel />}
           </div>
         )}
+        {workspace === 'studies' && <Studies />}
+        {workspace === 'results' && <Results />}
         {workspace === 'models' && <Models />}
         {workspace === 'boards' && <Boards />}
         {workspace === 'settings' && <Settings />}
@@ -63,6 +67,8 @@ function Rail(): JSX.Element {
   return (
     <nav className="rail" aria-label={t('rail.title')}>
       <RailButton id="workspace.review" />
+      <RailButton id="workspace.studies" />
+      <RailButton id="workspace.results" />
       <RailButton id="workspace.models" />
       <RailButton id="workspace.boards" />
       <span className="grow" />

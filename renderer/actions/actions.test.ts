@@ -22,7 +22,7 @@ describe('actions', () => {
   test('with nothing open only opening, workspaces, the panel, the series steps and help are possible', () => {
     const now = { app: INITIAL_STATE, view: { status: 'empty' as const, error: null, drawn: null, presentation: null, toPane: null, facts: null, decodeMs: 0, drawMs: 0 }, measure: new Measurer().store.get() };
     const possible = all.filter((a) => a.possible(now)).map((a) => a.id);
-    expect(possible).toEqual(['open.files', 'open.folder', 'open.sample', 'workspace.review', 'workspace.models', 'workspace.boards', 'workspace.settings', 'series.next', 'series.previous', 'panel.toggle', 'window.fullScreen', 'help.palette', 'help.shortcuts']);
+    expect(possible).toEqual(['open.files', 'open.folder', 'open.sample', 'workspace.review', 'workspace.studies', 'workspace.results', 'workspace.models', 'workspace.boards', 'workspace.settings', 'series.next', 'series.previous', 'panel.toggle', 'window.fullScreen', 'help.palette', 'help.shortcuts']);
   });
 
   test('measurements are taken back where the images are, deleted where they are seen, and written out of those that are open', () => {

@@ -126,6 +126,8 @@ export const ACTIONS = [
   { id: 'open.folder', icon: 'folder', shortcuts: ['Ctrl+Shift+O'], possible: always, perform: ({ session }) => void session.open('folder') },
   { id: 'open.sample', icon: 'sample', shortcuts: [], possible: always, perform: ({ session }) => void session.open('sample') },
   workspace('review', 'review', 'Ctrl+1'),
+  workspace('studies', 'list', 'Ctrl+4'),
+  workspace('results', 'results', 'Ctrl+5'),
   workspace('models', 'models', 'Ctrl+2'),
   workspace('boards', 'boards', 'Ctrl+3'),
   workspace('settings', 'settings', 'Ctrl+,'),
@@ -206,7 +208,23 @@ export const ACTIONS = [
       void session.compare();
     },
   },
-  { id: 'compare.cancel', icon: 'stop', shortcuts: ['Escape'], possible: (now) => entryNow(now)?.state === 'running', perform: ({ session }) => session.cancel() },
+  {
+    id: 'compare.series',
+    icon: 'run',
+    shortcuts: ['Ctrl+Shift+Enter'],
+    possible: (now) => hasStack(now) && now.app.models.length > 0 && now.app.seriesRun === null,
+    perform: ({ session }) => void session.compareSeries(),
+  },
+  {
+    id: 'compare.cancel',
+    icon: 'stop',
+    shortcuts: ['Escape'],
+    possible: (now) => entryNow(now)?.state === 'running' || now.app.seriesRun !== null,
+    perform: ({ session }) => {
+      session.cancelSeries();
+      session.cancel();
+    },
+  },
   {
     id: 'compare.export',
     icon: 'export',

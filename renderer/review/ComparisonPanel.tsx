@@ -7,6 +7,7 @@ import { comparisonKey, entryOf, intentConcern, modelOf, okRuns, shownOf, type S
 import { selectionOf } from '../state/panes.ts';
 import type { ComparisonEntry } from '../state/store.ts';
 import { useAction, useApp, useAppState, useLocalText, useTextOf } from '../ui/app.ts';
+import { localTime } from '../ui/format.ts';
 import { Icon } from '../ui/icons.tsx';
 import { DetectionsPanel } from './DetectionsPanel.tsx';
 import { HeatMapPanel } from './HeatMapPanel.tsx';
@@ -68,6 +69,8 @@ function ForImage({ model, shown }: { model: ModelInfo; shown: Shown }): JSX.Ele
   const confirmed = useAppState((s) => s.confirmed.includes(comparisonKey(shown, model.id)));
   const concern = intentConcern(shown.instance, model.metadata);
   const exporting = useAction('compare.export');
+  const results = useAction('workspace.results');
+  const outdated = useAppState((s) => s.outdated[comparisonKey(shown, model.id)] ?? 0);
   const comparison = entry?.comparison ?? null;
   const warnings = comparison?.warnings ?? [];
   return (
@@ -80,6 +83,9 @@ function ForImage({ model, shown }: { model: ModelInfo; shown: Shown }): JSX.Ele
       {entry?.state === 'failed' && <div className="callout error" role="alert"><Icon name="error" /><p>{entry.error}</p></div>}
       {entry?.state === 'cancelled' && <p className="dim" role="status">{t('panel.cancelled')}</p>}
       {!entry && <p className="dim">{t('panel.lookFirst')}</p>}
+      {entry?.at && entry.state !== 'running' && <p className="kept" data-testid="kept"><Icon name="clock" size={14} />{t('panel.kept', { at: localTime(entry.at) })}</p>}
+      {outdated > 0 && <p className="dim" data-testid="outdated">{t('panel.outdated', { count: outdated })} <button type="button" className="link" onClick={results.run}>{t('panel.results')}</button></p>}
+      {shown.count > 1 && <SeriesControls shown={shown} />}
       {entry && comparison && (
         <div className={entry.state === 'running' ? 'results stale' : 'results'} data-testid="results">
           <MovedRuns runs={okRuns(comparison.runs)} />
@@ -150,6 +156,30 @@ function RunControls({ entry }: { entry: ComparisonEntry | null }): JSX.Element 
         );
       })}
       <Button variant="default" size="xs" onClick={cancel.run} leftSection={<Icon name="stop" />} data-testid="cancel">{t('common.cancel')}</Button>
+    </div>
+  );
+}
+
+/** Every image of the stack, one after another. */
+function SeriesControls({ shown }: { shown: Shown }): JSX.Element {
+  const { t } = useTranslation();
+  const { session } = useApp();
+  const run = useAction('compare.series');
+  const results = useAction('workspace.results');
+  const seriesRun = useAppState((s) => s.seriesRun);
+  if (!seriesRun) {
+    return (
+      <div className="series-run">
+        <Button size="xs" variant="default" leftSection={<Icon name="run" size={14} />} disabled={!run.possible} title={run.title} onClick={run.run} data-testid="run-series">{t('panel.runSeries', { count: shown.count })}</Button>
+        <button type="button" className="link" onClick={results.run}>{t('panel.results')}</button>
+      </div>
+    );
+  }
+  return (
+    <div className="series-run" role="status" data-testid="series-running">
+      <progress aria-label={t('panel.seriesRunning', { done: seriesRun.done, total: seriesRun.total })} value={seriesRun.done} max={seriesRun.total} />
+      <span className="dim">{t('panel.seriesRunning', { done: seriesRun.done, total: seriesRun.total })}</span>
+      <Button size="compact-xs" variant="default" leftSection={<Icon name="stop" size={12} />} onClick={() => { session.cancelSeries(); }} data-testid="cancel-series">{t('panel.cancelSeries')}</Button>
     </div>
   );
 }

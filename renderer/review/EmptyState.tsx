@@ -10,6 +10,8 @@ export function EmptyState(): JSX.Element {
   const files = useAction('open.files');
   const folder = useAction('open.folder');
   const sample = useAction('open.sample');
+  const studies = useAction('workspace.studies');
+  const known = useAppState((s) => s.studies.page?.all ?? 0);
   return (
     <div className="empty" data-testid="empty">
       <div className="empty-frame">
@@ -21,6 +23,7 @@ export function EmptyState(): JSX.Element {
           <Button onClick={folder.run} variant="default" leftSection={<Icon name="folder" />}>{folder.label}</Button>
           <Button onClick={sample.run} variant="default" leftSection={<Icon name="sample" />} data-testid="empty-sample">{sample.label}</Button>
         </div>
+        {known > 0 && <Button onClick={studies.run} variant="subtle" leftSection={<Icon name="list" />} data-testid="empty-list">{t('empty.list', { count: known })}</Button>}
         <p className="dim small">{t('empty.sample')}</p>
       </div>
     </div>

@@ -1,6 +1,7 @@
 import { Fragment, useEffect, useRef, useState, type JSX } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { FileProblem, SeriesInfo, StudyInfo } from '../../src/contract/dicom.ts';
+import { ImportLine } from '../screens/Studies.tsx';
 import { ToolButton } from '../ui/ActionButton.tsx';
 import { useApp, useAppState, useTextOf } from '../ui/app.ts';
 import { dicomDate, personName } from '../ui/format.ts';
@@ -25,13 +26,7 @@ export function StudyPanel(): JSX.Element {
         <ToolButton id="open.folder" />
         <ToolButton id="open.sample" />
       </div>
-      {scan && (
-        <div className="scan" role="status">
-          <progress value={scan.done} max={Math.max(1, scan.total)} aria-label={t('studies.importing')} />
-          <span>{t('studies.scan', { done: scan.done, total: scan.total })}</span>
-          <span className="dim ellipsis">{scan.fileName}</span>
-        </div>
-      )}
+      <ImportLine />
       <div className="studies-list" tabIndex={-1}>
         {studies.length === 0 && !scan && <p className="dim pad">{t('studies.none')}</p>}
         {studies.map((study) => <Study key={study.uid} study={study} />)}

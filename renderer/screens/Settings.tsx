@@ -1,15 +1,18 @@
-import { Checkbox, NumberInput, SegmentedControl, Switch } from '@mantine/core';
-import type { JSX } from 'react';
+import { Button, Checkbox, NumberInput, SegmentedControl, Switch } from '@mantine/core';
+import { useState, type JSX } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ENGINE_IDS, type EngineId } from '../../src/contract/engine.ts';
 import type { Locale } from '../../src/contract/ipc.ts';
 import { useApp, useAppState } from '../ui/app.ts';
+import { Confirm } from '../ui/Confirm.tsx';
 
 export function Settings(): JSX.Element {
   const { t } = useTranslation();
   const { session } = useApp();
   const info = useAppState((s) => s.info);
   const settings = info?.settings;
+  const known = useAppState((s) => s.studies.page?.all ?? 0);
+  const [asking, setAsking] = useState<'forget' | 'clear' | null>(null);
   return (
     <main className="screen" aria-label={t('settings.title')}>
       <div className="screen-body narrow">
@@ -33,7 +36,24 @@ export function Settings(): JSX.Element {
                 })}
               </div>
             </Row>
+            <Row label={t('settings.remember')} hint={t('settings.rememberHint')}>
+              <Switch aria-label={t('settings.remember')} checked={settings.rememberStudies} onChange={(event) => { if (event.currentTarget.checked) void session.setSettings({ rememberStudies: true }); else setAsking('forget'); }} />
+            </Row>
+            <Row label={t('settings.clear')} hint={t('settings.clearHint', { count: known })}>
+              <Button size="xs" variant="default" data-testid="clear" onClick={() => setAsking('clear')}>{t('settings.clearButton')}</Button>
+            </Row>
           </div>
+        )}
+        {asking && (
+          <Confirm
+            title={t(asking === 'clear' ? 'settings.clear' : 'settings.forget')} text={t(asking === 'clear' ? 'settings.clearText' : 'settings.forgetText')} yes={t('settings.delete')} no={t('common.cancel')}
+            onYes={() => {
+              if (asking === 'clear') void session.studies.clear(t('settings.cleared'), (text) => session.notify('info', text));
+              else void session.setSettings({ rememberStudies: false });
+              setAsking(null);
+            }}
+            onNo={() => setAsking(null)}
+          />
         )}
         {info && <p className="dim small">{t('settings.about', { version: info.version, electron: info.electron })}</p>}
       </div>

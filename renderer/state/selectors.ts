@@ -72,6 +72,9 @@ export function reselect(before: Library, after: Library, selection: Selection |
   return first ? { seriesUid: first.uid, position: 0 } : null;
 }
 
+/** Every picture of a stack, in order. */
+export const slicesOf = (series: SeriesInfo): Slice[] => series.instances.flatMap((instance) => Array.from({ length: instance.frames }, (_, frame) => ({ instance, frame })));
+
 export const comparisonKey = (slice: Slice, modelId: string): string => `${slice.instance.id}/${slice.frame}/${modelId}`;
 
 export const modelOf = (state: Pick<AppState, 'models' | 'modelId'>): ModelInfo | null => state.models.find((m) => m.id === state.modelId) ?? state.models[0] ?? null;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { ClassificationComparison, Comparison } from '../../src/contract/engine.ts';
 import type { CallName, EventName, EventPayload, HostBridge, Request, Response } from '../../src/contract/ipc.ts';
 import { comparison, failed, instance, library, model, run, series, study } from '../testing/samples.ts';
@@ -21,6 +21,8 @@ class TestBridge implements HostBridge {
       'library.get': () => library(),
       'models.list': () => ({ models: [model], problems: [] }),
       'boards.list': () => ({ boards: [] }),
+      'studies.search': () => ({ rows: [], total: 0, all: 0, state: 'kept', detail: '' }),
+      'results.of': () => ({ comparison: null, at: '', outdated: 0 }),
       ...answers,
     };
   }
@@ -138,9 +140,65 @@ describe('comparing', () => {
       'app.info': () => ({ version: '1', electron: '1', endOfLifeRuntime: false, sandboxOff: false, settings: { ...settings, runOnOpen: true } }),
       'compare.run': () => comparison([]),
     });
-    await Promise.resolve();
+    const ran = (): string[] => bridge.asked.filter(([name]) => name === 'compare.run').map(([, request]) => (request as { instanceId: string }).instanceId);
+    await vi.waitFor(() => expect(ran()).toEqual(['a']));
     session.select('t');
-    expect(bridge.asked.filter(([name]) => name === 'compare.run').map(([, request]) => (request as { instanceId: string }).instanceId)).toEqual(['a']);
+    await vi.waitFor(() => expect(bridge.asked.filter(([name]) => name === 'results.of').map(([, request]) => (request as { instanceId: string }).instanceId)).toContain('c'));
+    expect(ran()).toEqual(['a']);
+  });
+
+  test('what was kept is shown with its date, and is not run again on open', async () => {
+    const { session, bridge } = await started({
+      'app.info': () => ({ version: '1', electron: '1', endOfLifeRuntime: false, sandboxOff: false, settings: { ...settings, runOnOpen: true } }),
+      'results.of': ({ instanceId }) => (instanceId === 'a' ? { comparison: comparison([run('cpu-fp32', 0.9)]), at: '2026-01-02T03:04:05.000Z', outdated: 2 } : { comparison: null, at: '', outdated: 0 }),
+    });
+    await vi.waitFor(() => expect(entry(session)).toMatchObject({ state: 'done', at: '2026-01-02T03:04:05.000Z', engines: ['cpu-fp32'], comparison: { runs: [{ state: 'ok' }] } }));
+    await vi.waitFor(() => expect(session.store.get().outdated).toEqual({ 'a/0/m': 2 }));
+    expect(bridge.asked.map(([name]) => name)).not.toContain('compare.run');
+  });
+});
+
+describe('a series', () => {
+  const stack = library(study('1', [series('s', [instance('a'), instance('b', { frames: 2 }), instance('c')])]));
+  const asked = (bridge: TestBridge): string[] => bridge.asked.filter(([name]) => name === 'compare.run').map(([, request]) => { const { instanceId, frame } = request as { instanceId: string; frame: number }; return `${instanceId}/${frame}`; });
+
+  test('is run image by image, those alone that have no answer yet; once all have one, all again', async () => {
+    const { session, bridge } = await started({
+      'library.get': () => stack,
+      'compare.run': () => comparison([run('cpu-fp32', 0.9)]),
+      'results.of': ({ instanceId, frame }) => (instanceId === 'b' && frame === 1 ? { comparison: comparison([run('cpu-fp32', 0.5)]), at: '2026-01-02T03:04:05.000Z', outdated: 0 } : { comparison: null, at: '', outdated: 0 }),
+    });
+    await session.compareSeries();
+    expect(asked(bridge)).toEqual(['a/0', 'b/0', 'c/0']);
+    expect(session.store.get().seriesRun).toBeNull();
+    await session.compareSeries();
+    expect(asked(bridge).slice(3)).toEqual(['a/0', 'b/0', 'b/1', 'c/0']);
+  });
+
+  test('stops when told, and goes on over an image that cannot be run', async () => {
+    const seen: Array<number | undefined> = [];
+    const { session, bridge } = await started({
+      'library.get': () => stack,
+      'compare.run': ({ instanceId, frame }) => {
+        seen.push(session.store.get().seriesRun?.done);
+        if (instanceId === 'a') throw new Error('cut short');
+        if (frame === 1) session.cancelSeries();
+        return comparison([run('cpu-fp32', 0.9)]);
+      },
+    });
+    await session.compareSeries();
+    expect(asked(bridge)).toEqual(['a/0', 'b/0', 'b/1']);
+    expect(seen).toEqual([0, 1, 2]);
+    expect(session.store.get().comparisons['a/0/m']).toMatchObject({ state: 'failed', error: 'cut short' });
+  });
+
+  test('that the model was not made for waits for a yes', async () => {
+    const { session, bridge } = await started({ 'library.get': () => library(study('1', [series('s', [instance('a', { modality: 'CT' }), instance('b', { modality: 'CT' })])])), 'compare.run': () => comparison([run('cpu-fp32', 0.9)]) });
+    await session.compareSeries();
+    expect(asked(bridge)).toEqual([]);
+    await session.compare(true);
+    await session.compareSeries();
+    expect(asked(bridge)).toEqual(['a/0', 'b/0']);
   });
 });
 

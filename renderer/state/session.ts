@@ -1,13 +1,15 @@
 /** What the window does: calls to the host and what their answers change in the state. */
 import type { EngineId } from '../../src/contract/engine.ts';
-import type { Deployed, HostBridge, Request, Settings } from '../../src/contract/ipc.ts';
+import type { Deployed, HostBridge, ModelInfo, Request, Settings } from '../../src/contract/ipc.ts';
+import type { Imported } from '../../src/contract/studies.ts';
 import { INITIAL_STATE, Store, type AppState, type ComparisonEntry, type Notice } from './store.ts';
 import type { MeasurementRow } from '../../src/contract/measurement.ts';
 import type { AddModelReport } from '../../src/contract/report.ts';
 import { ModelAdder } from './adding.ts';
-import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns, positionOf } from './selectors.ts';
+import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns, positionOf, slicesOf, type Slice } from './selectors.ts';
 import { besideKey, keySlices, withMark } from './keyImages.ts';
 import { withPrior } from './prior.ts';
+import { Studies } from './studies.ts';
 import { joined, scrolled } from './together.ts';
 import { beside, reselectPanes, selectionOf, shownNow, withLayout, withSelection, type Layout } from './panes.ts';
 
@@ -21,7 +23,11 @@ export class Session {
   private readonly bridge: HostBridge;
   private readonly running = new Map<string, AbortController>();
   private nextNotice = 1;
+  private seriesAbort: AbortController | null = null;
+  /** Kept results that are being asked for, by comparison key. */
+  private readonly recalling = new Map<string, Promise<void>>();
   readonly adder: ModelAdder;
+  readonly studies: Studies;
   /** Called when a menu item of the host is chosen. */
   onMenuAction: (id: string) => void = () => {};
   /** Called when the reader moves in a stack. */
@@ -30,6 +36,18 @@ export class Session {
   constructor(bridge: HostBridge) {
     this.bridge = bridge;
     this.adder = new ModelAdder(bridge, this.store, () => this.refreshModels());
+    this.studies = new Studies(bridge, this.store, {
+      select: (seriesUid, position) => this.select(seriesUid, position),
+      attempt: (work) => this.attempt(work),
+      studyUid: () => shownNow(this.store.get())?.study.uid ?? null,
+      placeOf: ({ sopInstanceUid, frame }) => {
+        for (const series of this.store.get().library.studies.flatMap((study) => study.series)) {
+          const instance = series.instances.find((one) => one.sopInstanceUid === sopInstanceUid);
+          if (instance) return { seriesUid: series.uid, position: positionOf(series, instance.id, frame) };
+        }
+        return null;
+      },
+    });
   }
 
   /** Subscribes, then asks for everything; events that come meanwhile are newer than the answers and win. */
@@ -40,6 +58,10 @@ export class Session {
     bridge.on('library.changed', (library) => {
       libraryNewer = true;
       this.setLibrary(library);
+    });
+    bridge.on('studies.changed', () => {
+      void this.studies.search();
+      if (store.get().workspace === 'results') void this.studies.results();
     });
     bridge.on('library.progress', (scan) => store.set({ scan: scan.done < scan.total ? scan : null }));
     bridge.on('boards.changed', ({ boards }) => {
@@ -58,6 +80,19 @@ export class Session {
       store.set({ models: models.models, modelProblems: models.problems, modelId: models.models[0]?.id ?? null });
       if (!libraryNewer) this.setLibrary(library);
       if (!boardsNewer) store.set({ boards: boards.boards });
+      let recalled: string | null = null;
+      const recallShown = (): void => {
+        const state = store.get();
+        const shown = shownNow(state);
+        const model = modelOf(state);
+        const key = shown && model && comparisonKey(shown, model.id);
+        if (key === recalled) return;
+        recalled = key;
+        void this.recall();
+      };
+      store.subscribe(recallShown);
+      recallShown();
+      await this.studies.search();
     } catch (error) {
       store.set({ startError: messageOf(error) });
     }
@@ -78,7 +113,7 @@ export class Session {
   /** Into the active pane, or another, which becomes the active one. */
   select(seriesUid: string, position = 0, pane?: number): void {
     this.store.set((state) => ({ ...withSelection(state, { seriesUid, position }, pane, position - state.together.place), workspace: 'review' }));
-    this.runOnOpen();
+    void this.runOnOpen();
   }
 
   activate(pane: number): void {
@@ -120,7 +155,7 @@ export class Session {
     const clamped = Math.min(countSlices(found.series) - 1, Math.max(0, position));
     if (clamped === selection.position) return;
     this.store.set((now) => scrolled(now, clamped));
-    this.runOnOpen();
+    void this.runOnOpen();
   }
 
   scrollBy(steps: number): void {
@@ -152,23 +187,89 @@ export class Session {
       if (!anyway) return this.store.set({ panelOpen: true });
       this.store.set({ confirmed: [...state.confirmed, key] });
     }
-    const { repeats } = state.info.settings;
-    const wanted = state.info.settings.engines.filter((e) => model.engines.includes(e));
+    await this.run(shown, model, new AbortController());
+  }
+
+  /** Runs those images of the shown series that have no answer yet, or all again where each has one. For what the model was not made for, only after a yes to the shown image. */
+  async compareSeries(): Promise<void> {
+    const state = this.store.get();
+    const shown = shownNow(state);
+    const model = modelOf(state);
+    if (!shown || !model || this.seriesAbort) return;
+    if (intentConcern(shown.instance, model.metadata) && !state.confirmed.includes(comparisonKey(shown, model.id))) return this.store.set({ panelOpen: true });
+    const abort = (this.seriesAbort = new AbortController());
+    const slices = slicesOf(shown.series);
+    const progress = (done: number, total: number): void => this.store.set({ seriesRun: { seriesUid: shown.series.uid, done, total } });
+    progress(0, slices.length);
+    try {
+      const left: Slice[] = [];
+      for (const slice of slices) if (!(await this.answered(slice, model))) left.push(slice);
+      const todo = left.length === 0 ? slices : left;
+      this.store.set(({ confirmed }) => ({ confirmed: [...new Set([...confirmed, ...(intentConcern(shown.instance, model.metadata) ? todo.map((slice) => comparisonKey(slice, model.id)) : [])])] }));
+      for (const [done, slice] of todo.entries()) {
+        if (abort.signal.aborted) break;
+        progress(slices.length - todo.length + done, slices.length);
+        await this.run(slice, model, abort);
+      }
+    } finally {
+      this.seriesAbort = null;
+      this.store.set({ seriesRun: null });
+    }
+  }
+
+  cancelSeries(): void {
+    this.seriesAbort?.abort();
+  }
+
+  private async answered(slice: Slice, model: ModelInfo): Promise<boolean> {
+    await this.recallOf(slice, model);
+    return this.store.get().comparisons[comparisonKey(slice, model.id)]?.comparison != null;
+  }
+
+  private async run(slice: Slice, model: ModelInfo, abort: AbortController): Promise<void> {
+    const key = comparisonKey(slice, model.id);
+    const { info } = this.store.get();
+    if (!info || this.running.has(key)) return;
+    const { repeats } = info.settings;
+    const wanted = info.settings.engines.filter((e) => model.engines.includes(e));
     const engines: EngineId[] = wanted.length > 0 ? wanted : [...model.engines];
-    const abort = new AbortController();
     this.running.set(key, abort);
     this.patch(key, { state: 'running', arrived: {}, progress: {}, engines, error: '' }, true);
     try {
-      const comparison = await this.bridge.call('compare.run', { instanceId: shown.instance.id, frame: shown.frame, model: model.id, engines, repeats }, abort.signal);
+      const comparison = await this.bridge.call('compare.run', { instanceId: slice.instance.id, frame: slice.frame, model: model.id, engines, repeats }, abort.signal);
       // A cancelled run may bring less than is there already: nothing that was computed is lost.
       const before = this.store.get().comparisons[key]?.comparison;
       const less = abort.signal.aborted && before && okRuns(before.runs).length > okRuns(comparison.runs).length;
-      this.patch(key, { state: abort.signal.aborted ? 'cancelled' : 'done', ...(less ? {} : { comparison }) });
+      this.patch(key, { state: abort.signal.aborted ? 'cancelled' : 'done', ...(less ? {} : { comparison, at: '' }) });
     } catch (error) {
       this.patch(key, abort.signal.aborted ? { state: 'cancelled' } : { state: 'failed', error: messageOf(error) });
     } finally {
       this.running.delete(key);
     }
+  }
+
+  /** What was computed of the shown image before this session began. */
+  private async recall(): Promise<void> {
+    const state = this.store.get();
+    const shown = shownNow(state);
+    const model = modelOf(state);
+    if (shown && model) await this.recallOf(shown, model);
+  }
+
+  private recallOf(slice: Slice, model: ModelInfo): Promise<void> {
+    const key = comparisonKey(slice, model.id);
+    if (this.store.get().comparisons[key]) return Promise.resolve();
+    let asking = this.recalling.get(key);
+    if (!asking) this.recalling.set(key, (asking = this.askKept(key, slice, model).finally(() => void this.recalling.delete(key))));
+    return asking;
+  }
+
+  private async askKept(key: string, slice: Slice, model: ModelInfo): Promise<void> {
+    // An image that was closed meanwhile, or a model that went, has nothing to show.
+    const kept = await this.bridge.call('results.of', { instanceId: slice.instance.id, frame: slice.frame, model: model.id }).catch(() => ({ comparison: null, at: '', outdated: 0 }));
+    const { comparison, at } = kept;
+    if (comparison && !this.store.get().comparisons[key]) this.patch(key, { state: 'done', comparison, at, engines: comparison.runs.map(({ engine }) => engine) }, true);
+    this.store.set(({ outdated }) => ({ outdated: { ...outdated, [key]: kept.outdated } }));
   }
 
   /** Cancels the comparison of the shown frame. */
@@ -264,7 +365,7 @@ export class Session {
     await this.attempt(async () => {
       await this.bridge.call('models.remove', { id });
       // Another model may come under this name.
-      this.store.set(({ comparisons }) => ({ comparisons: Object.fromEntries(Object.entries(comparisons).filter(([, entry]) => entry.comparison?.model !== id)) }));
+      this.store.set(({ comparisons }) => ({ outdated: {}, comparisons: Object.fromEntries(Object.entries(comparisons).filter(([, entry]) => entry.comparison?.model !== id)) }));
       await this.refreshModels();
       this.notify('info', removedText);
     });
@@ -286,27 +387,36 @@ export class Session {
 
   private setLibrary(library: AppState['library']): void {
     this.store.set((state) => ({ library, panes: reselectPanes(state.library, library, state) }));
-    this.runOnOpen();
+    void this.runOnOpen();
   }
 
   /** After an import the first new image is shown. */
-  private async opening(open: () => Promise<{ opened: number }>): Promise<void> {
+  private async opening(open: () => Promise<Imported>): Promise<void> {
     const before = new Set(this.store.get().library.studies.flatMap((s) => s.series.map((x) => x.uid)));
+    this.studies.imported(null);
     await this.attempt(async () => {
-      const { opened } = await open();
-      if (opened === 0) return;
+      try {
+        const imported = await open();
+        this.studies.imported({ ...imported, cancelled: false });
+        if (imported.opened === 0) return;
+      } catch (error) {
+        if ((error as Error).name !== 'cancelled') throw error;
+        this.studies.imported({ opened: 0, images: 0, copies: 0, cancelled: true });
+      }
       const fresh = this.store.get().library.studies.flatMap((s) => s.series).find((x) => !before.has(x.uid));
       if (fresh) this.select(fresh.uid);
     });
     this.store.set({ scan: null });
   }
 
-  private runOnOpen(): void {
-    const state = this.store.get();
-    if (!state.info?.settings.runOnOpen) return;
-    const shown = shownNow(state);
+  private async runOnOpen(): Promise<void> {
+    const shown = shownNow(this.store.get());
     // Only a single image opens a comparison by itself: scrolling through a stack would start one a slice.
-    if (shown && shown.count === 1 && !entryOf(state, shown)) void this.compare();
+    if (!this.store.get().info?.settings.runOnOpen || shown?.count !== 1) return;
+    await this.recall();
+    const state = this.store.get();
+    const now = shownNow(state);
+    if (now?.instance.id === shown.instance.id && !entryOf(state, now)) await this.compare();
   }
 
   private async attempt(work: () => Promise<unknown>): Promise<void> {
@@ -319,7 +429,7 @@ export class Session {
 
   private patch(key: string, change: Partial<ComparisonEntry>, create = false): void {
     this.store.set(({ comparisons }) => {
-      const old = comparisons[key] ?? (create ? { state: 'running' as const, arrived: {}, progress: {}, engines: [], comparison: null, error: '' } : null);
+      const old = comparisons[key] ?? (create ? { state: 'running' as const, arrived: {}, progress: {}, engines: [], comparison: null, error: '', at: '' } : null);
       if (!old) return {};
       const kept = Object.entries(comparisons).filter(([k]) => k !== key).slice(-(MAX_COMPARISONS - 1));
       return { comparisons: { ...Object.fromEntries(kept), [key]: { ...old, ...change } } };

@@ -1,6 +1,7 @@
 /** One immutable state, replaced as a whole; React reads it by selectors. */
 import { useSyncExternalStore } from 'react';
 import type { Adding } from './adding.ts';
+import { INITIAL_RESULTS, INITIAL_STUDIES, type ResultsView, type StudiesView } from './studies.ts';
 import type { Comparison, EngineId, Run } from '../../src/contract/engine.ts';
 import type { AppInfo, BoardStatus, EventPayload, ModelInfo } from '../../src/contract/ipc.ts';
 import type { Library } from '../../src/contract/dicom.ts';
@@ -9,7 +10,7 @@ import { INITIAL_PANES, type Panes } from './panes.ts';
 import type { KeyImage } from './keyImages.ts';
 import type { Together } from './together.ts';
 
-export type Workspace = 'review' | 'models' | 'boards' | 'settings';
+export type Workspace = 'review' | 'studies' | 'results' | 'models' | 'boards' | 'settings';
 export type ViewTool = 'window' | 'pan' | 'zoom' | 'scroll' | 'magnifier';
 export type Tool = ViewTool | Kind;
 
@@ -24,6 +25,15 @@ export interface ComparisonEntry {
   comparison: Comparison | null;
   /** Why the call as a whole failed. */
   error: string;
+  /** When it was computed, of one that was kept (ISO 8601); '' for one of this session. */
+  at: string;
+}
+
+/** All images of a series, one after another. */
+export interface SeriesRun {
+  seriesUid: string;
+  done: number;
+  total: number;
 }
 
 export interface HeatMapChoice {
@@ -86,6 +96,12 @@ export interface AppState extends Panes {
   adding: Adding | null;
   boards: readonly BoardStatus[];
   comparisons: Readonly<Record<string, ComparisonEntry>>;
+  /** Kept results of another version of the model or the file, by comparison key: their number. */
+  outdated: Readonly<Record<string, number>>;
+  /** null: none is running. */
+  seriesRun: SeriesRun | null;
+  studies: StudiesView;
+  results: ResultsView;
   /** Images for which the reader has said yes to running despite the warning. */
   confirmed: readonly string[];
   heatMap: HeatMapChoice;
@@ -117,6 +133,10 @@ export const INITIAL_STATE: AppState = {
   adding: null,
   boards: [],
   comparisons: {},
+  outdated: {},
+  seriesRun: null,
+  studies: INITIAL_STUDIES,
+  results: INITIAL_RESULTS,
   confirmed: [],
   heatMap: { on: false, engine: null, classIndex: null, opacity: 0.5 },
   boxes: { on: true, engines: null, threshold: 0, highlighted: null },

@@ -26,6 +26,13 @@ export function dicomTime(text: string): string {
   return match ? `${match[1]}:${match[2]}` : '';
 }
 
+/** A moment (ISO 8601) on the reader's clock: `2026-11-26 14:03`. */
+export function localTime(iso: string): string {
+  const date = new Date(iso);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
 /** Milliseconds with the digits that mean something; the unit stands in the heading or is added by the text. */
 export function milliseconds(ms: number): string {
   if (ms >= 100) return ms.toFixed(0);

@@ -3,9 +3,12 @@ import type { JSX } from 'react';
 
 const PATHS = {
   review: 'M4 5h16v14H4z M9 5v14 M12.5 15l2.5-4 2 2.5 1-1.2',
+  list: 'M4 6h3v3H4z M4 15h3v3H4z M10 7.5h10 M10 16.5h10',
+  results: 'M4 5h16v14H4z M4 10h16 M10 5v14',
   models: 'M5 7h4v4H5z M15 5h4v4h-4z M15 15h4v4h-4z M9 9h3v8h3 M12 9V7h3',
   boards: 'M7 7h10v10H7z M10 10h4v4h-4z M9 7V4 M12 7V4 M15 7V4 M9 20v-3 M12 20v-3 M15 20v-3 M7 9H4 M7 12H4 M7 15H4 M20 9h-3 M20 12h-3 M20 15h-3',
   settings: 'M4 7h9 M17 7h3 M4 12h3 M11 12h9 M4 17h11 M19 17h1 M15 5v4 M9 10v4 M17 15v4',
+  search: 'M10.5 4a6.5 6.5 0 1 0 0 13a6.5 6.5 0 1 0 0-13 M15.5 15.5L21 21',
   file: 'M7 3h7l4 4v14H7z M14 3v4h4 M10 13h5 M10 16h5',
   folder: 'M3 6h6l2 2h10v11H3z',
   sample: 'M5 4h14v16H5z M12 7v10 M9 9c-2 1-2 5-1 7 M15 9c2 1 2 5 1 7',

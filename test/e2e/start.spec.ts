@@ -105,16 +105,19 @@ describe('files on the command line', () => {
     expect(got.length).toBe(statSync(files[hashes.indexOf(got.hash)]!).size);
   });
 
-  test('leaves nothing of the patient in the user’s data folder', async () => {
+  test('leaves nothing of the patient in the user’s data folder but in the study list, and not there where that is off', async () => {
     const { page, app: electron, userData } = app();
     await page.getByText('Synthetic, Phantom A').first().waitFor();
     await electron.evaluate(({ session }) => session.defaultSession.flushStorageData());
-    const files = readdirSync(userData, { recursive: true, encoding: 'utf8' }).map((name) => join(userData, name)).filter((path) => existsSync(path) && statSync(path).isFile());
-    expect(files.length).toBeGreaterThan(0);
-    for (const word of ['Phantom', 'SYN-A', SAMPLES]) {
-      const found = files.filter((path) => [Buffer.from(word), Buffer.from(word, 'utf16le')].some((needle) => readFileSync(path).includes(needle)));
-      expect(found, word).toEqual([]);
-    }
+    const found = (word: string): string[] => {
+      const files = readdirSync(userData, { recursive: true, encoding: 'utf8' }).map((name) => join(userData, name)).filter((path) => existsSync(path) && statSync(path).isFile());
+      expect(files.length).toBeGreaterThan(0);
+      return files.filter((path) => [Buffer.from(word), Buffer.from(word, 'utf16le')].some((needle) => readFileSync(path).includes(needle)));
+    };
+    const words = ['Phantom', 'SYN-A', SAMPLES];
+    for (const word of words) for (const path of found(word)) expect(path).toMatch(/studies\.db(-wal|-shm)?$/);
+    await page.evaluate(() => window.fabriclens.call('settings.set', { rememberStudies: false }));
+    for (const word of words) expect(found(word), word).toEqual([]);
   });
 });
 

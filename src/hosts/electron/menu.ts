@@ -105,6 +105,7 @@ const MENU: ReadonlyArray<{ label: Labels; items: ReadonlyArray<Item | 'separato
     label: text('Compare', '对比'),
     items: [
       { action: 'compare.run', label: text('Run the engines', '运行各引擎'), shortcut: 'CommandOrControl+Enter' },
+      { action: 'compare.series', label: text('Run the engines on the series', '对整个序列运行各引擎'), shortcut: 'CommandOrControl+Shift+Enter' },
       { action: 'compare.cancel', label: text('Cancel', '取消'), shortcut: 'Escape' },
     ],
   },
@@ -112,6 +113,8 @@ const MENU: ReadonlyArray<{ label: Labels; items: ReadonlyArray<Item | 'separato
     label: text('Workspace', '工作区'),
     items: [
       { action: 'workspace.review', label: text('Review', '阅片'), shortcut: 'CommandOrControl+1' },
+      { action: 'workspace.studies', label: text('Studies', '检查列表'), shortcut: 'CommandOrControl+4' },
+      { action: 'workspace.results', label: text('Results', '结果'), shortcut: 'CommandOrControl+5' },
       { action: 'workspace.models', label: text('Models', '模型'), shortcut: 'CommandOrControl+2' },
       { action: 'workspace.boards', label: text('Boards', '开发板'), shortcut: 'CommandOrControl+3' },
     ],
