@@ -223,7 +223,9 @@ export class Session {
 
   private async answered(slice: Slice, model: ModelInfo): Promise<boolean> {
     await this.recallOf(slice, model);
-    return this.store.get().comparisons[comparisonKey(slice, model.id)]?.comparison != null;
+    const entry = this.store.get().comparisons[comparisonKey(slice, model.id)];
+    // What a cancelled run did finish is shown, but it is no whole answer.
+    return entry?.state === 'done' && entry.comparison !== null;
   }
 
   private async run(slice: Slice, model: ModelInfo, abort: AbortController): Promise<void> {
