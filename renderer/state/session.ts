@@ -39,6 +39,7 @@ export class Session {
     this.studies = new Studies(bridge, this.store, {
       select: (seriesUid, position) => this.select(seriesUid, position),
       attempt: (work) => this.attempt(work),
+      refresh: async () => this.setLibrary(await bridge.call('library.get', {})),
       studyUid: () => shownNow(this.store.get())?.study.uid ?? null,
       placeOf: ({ sopInstanceUid, frame }) => {
         for (const series of this.store.get().library.studies.flatMap((study) => study.series)) {

@@ -1,4 +1,5 @@
 /** The list of known studies and the kept results: asks the host again whenever it says that they changed, and goes from a line to its image. */
+import type { StudyInfo } from '../../src/contract/dicom.ts';
 import type { HostBridge } from '../../src/contract/ipc.ts';
 import type { Imported, ResultRow, StudyPage, StudyQuery, StudySort } from '../../src/contract/studies.ts';
 import type { AppState, Store } from './store.ts';
@@ -36,6 +37,8 @@ export interface StudiesWindow {
   select(seriesUid: string, position: number): void;
   /** Does the work; a failure is a notice. */
   attempt(work: () => Promise<unknown>): Promise<void>;
+  /** Asks for what is open. */
+  refresh(): Promise<void>;
   /** The study that is shown. */
   studyUid(): string | null;
   /** The series and place of an image that is open; null: it is not. */
@@ -84,8 +87,11 @@ export class Studies {
     this.patch({ opening: uid });
     await this.window.attempt(async () => {
       result = await this.bridge.call('studies.open', { uid });
-      const study = this.store.get().library.studies.find((s) => s.uid === uid) ?? (result.opened > 0 ? this.store.get().library.studies.at(-1) : undefined);
-      const [series] = study?.series ?? [];
+      const studies = (): AppState['library']['studies'] => this.store.get().library.studies;
+      const found = (): StudyInfo | undefined => studies().find((study) => study.uid === uid);
+      // The event that tells of it may come after the answer.
+      if (!found() && result.opened > 0) await this.window.refresh();
+      const [series] = (found() ?? (result.opened > 0 ? studies().at(-1) : undefined))?.series ?? [];
       if (series) this.window.select(series.uid, 0);
     });
     this.patch({ opening: null });
