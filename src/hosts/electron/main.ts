@@ -16,7 +16,7 @@ import { menuTemplate } from './menu.ts';
 import { makeFolder, sweep } from './own-models.ts';
 import { startProcess } from './process-client.ts';
 import { registerScheme, serveApp } from './protocol.ts';
-import type { AppPlace, ReviewCalls } from './review-messages.ts';
+import type { AppPlace, ReviewCalls, ReviewPlace } from './review-messages.ts';
 import { openSecrets } from './secrets.ts';
 import { openSettings } from './settings.ts';
 import { confine, createSession, createWindow } from './window.ts';
@@ -25,7 +25,7 @@ import { confine, createSession, createWindow } from './window.ts';
 const log = (text: string): void => void process.stderr.write(`fabriclens: ${text}\n`);
 
 const launch = parseLaunch(process.argv, { defaultApp: process.defaultApp === true, folder: process.cwd(), subcommands: SUBCOMMANDS });
-const place: Omit<AppPlace, 'userModelsDir' | 'studiesFile' | 'rememberStudies'> = { root: app.getAppPath(), ...(app.isPackaged ? { resourcesPath: process.resourcesPath } : {}), ...(launch.modelsDir === undefined ? {} : { modelsDir: launch.modelsDir }) };
+const place: Omit<AppPlace, 'userModelsDir'> = { root: app.getAppPath(), ...(app.isPackaged ? { resourcesPath: process.resourcesPath } : {}), ...(launch.modelsDir === undefined ? {} : { modelsDir: launch.modelsDir }) };
 const built = (name: string): string => join(place.root, 'dist', name);
 
 if (launch.cli) await runCli(launch.cli);
@@ -76,10 +76,11 @@ function run(paths: string[]): (paths: string[]) => void {
   const userModelsDir = join(app.getPath('userData'), 'models');
   makeFolder(userModelsDir);
   void sweep(userModelsDir).catch((error: Error) => log(error.message));
-  const wholePlace: AppPlace = { ...place, userModelsDir, studiesFile: join(app.getPath('userData'), 'studies.db'), rememberStudies: settings.get().rememberStudies };
+  const wholePlace: AppPlace = { ...place, userModelsDir };
+  const reviewPlace: ReviewPlace = { ...wholePlace, studiesFile: join(app.getPath('userData'), 'studies.db'), rememberStudies: settings.get().rememberStudies };
   const forked = (name: 'review' | 'adder' | 'boards', given: AppPlace, service: string = name): UtilityProcess =>
     utilityProcess.fork(built(`electron/${name}-process.js`), [JSON.stringify(given)], { serviceName: `FabricLens ${service}`, stdio: ['ignore', 'inherit', 'inherit'] });
-  const review = startProcess<ReviewCalls>({ fork: () => forked('review', wholePlace), name: 'review', what: 'The process that reads images and runs the engines', eager: true, log });
+  const review = startProcess<ReviewCalls>({ fork: () => forked('review', reviewPlace), name: 'review', what: 'The process that reads images and runs the engines', eager: true, log });
   const boardsPlace: BoardsPlace = { ...wholePlace, ...launch.boards };
   const boards = startProcess<BoardsCalls>({ fork: () => forked('boards', boardsPlace), name: 'boards', what: 'The process that talks to boards', eager: false, log });
   const adder = createAdder({
@@ -121,7 +122,7 @@ function run(paths: string[]): (paths: string[]) => void {
       },
       keepStudies: async (on) => {
         // Also for a process that is started again.
-        wholePlace.rememberStudies = on;
+        reviewPlace.rememberStudies = on;
         await review.call('studies.remember', { remember: on });
       },
       info: () => ({

@@ -33,6 +33,9 @@ export interface AppPlace {
   modelsDir?: string;
   /** Folder of the reader's own packages; it is there. */
   userModelsDir: string;
+}
+
+export interface ReviewPlace extends AppPlace {
   /** Database of the study list. */
   studiesFile: string;
   /** False: the list is kept in memory. */

@@ -5,7 +5,7 @@ import type { Imported } from '../../contract/studies.ts';
 import { createCodecThread, createReview, deleteDatabase, StudyList, type Opened, type OpenHooks } from '../../review/index.ts';
 import { deploy } from '../deploy.ts';
 import { answerCalls, emitter } from './process-server.ts';
-import type { AppPlace, ReviewCalls } from './review-messages.ts';
+import type { ReviewCalls, ReviewPlace } from './review-messages.ts';
 
 /** Progress of a scan is told at most this often (milliseconds). */
 const PROGRESS_EVERY = 50;
@@ -14,7 +14,7 @@ const CHANGED_EVERY = 400;
 /** An import opens its first studies until this many images are open; the others are on the list. */
 const KEEP_OPEN = 2_000;
 
-const { root, resourcesPath, modelsDir, userModelsDir, studiesFile, rememberStudies } = JSON.parse(process.argv[2]!) as AppPlace;
+const { root, resourcesPath, modelsDir, userModelsDir, studiesFile, rememberStudies } = JSON.parse(process.argv[2]!) as ReviewPlace;
 const own = resolveResources(root, resourcesPath);
 const resources = { ...own, modelsDir: modelsDir ?? own.modelsDir };
 const software = `FabricLens ${resources.version}`;
