@@ -18,8 +18,8 @@ export const ARM = [...ARM_BUILD, 'qemu-user'];
 const SERVICES = ['openssh-server', 'haproxy'];
 /** Boards emulated with test/board: an armhf root, a kernel for QEMU's Zynq built from Debian's source, and what runs them. */
 export const EMULATION = [...ARM_BUILD, 'qemu-user-static', 'qemu-system-arm', 'debootstrap', 'e2fsprogs', 'linux-source-6.1', 'make', 'flex', 'bison', 'bc', 'libssl-dev', 'xz-utils', 'openssh-client'];
-/** sudo: of a board with accounts, which the tests start in a namespace. systemd: its systemd-analyze reads the board's unit; it does not become init by being there. */
-export const TESTING = [...SERVICES, 'openssh-client', 'sudo', 'systemd', 'xvfb', 'xauth', 'dcmtk', 'dicom3tools', 'fonts-wqy-microhei', 'openssl', ...CORE, ...ARM];
+/** sudo: of a board with accounts, which the tests start in a namespace. libnss-wrapper: an account that exists in one test's SSH server alone, for those without root. systemd: its systemd-analyze reads the board's unit; it does not become init by being there. */
+export const TESTING = [...SERVICES, 'openssh-client', 'sudo', 'libnss-wrapper', 'systemd', 'xvfb', 'xauth', 'dcmtk', 'dicom3tools', 'fonts-wqy-microhei', 'openssl', ...CORE, ...ARM];
 
 const isDebian = () => existsSync('/etc/debian_version') && onPath('dpkg-query');
 

@@ -15,4 +15,6 @@ export { LAYOUT } from './provision/probe.ts';
 export { doctor, install, logs, readBoardId, readToken, rollback, status, uninstall, type InstallEvent, type Session, type Vector } from './provision/runner.ts';
 export { secure, type SecureScripts } from './provision/secure.ts';
 export { connectSsh, HostKeyError, LoginError, type Login, type SshConnection, type SshOptions } from './ssh/connection.ts';
+export { makeLoginKey, publicLineOf } from './ssh/login-key.ts';
+export { execAsRoot } from './ssh/shell.ts';
 export { boardsAt, fingerprintOf, KnownBoards, NO_BOARDS, withBoard, type HostKey, type KnownBoard } from './ssh/host-keys.ts';

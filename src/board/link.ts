@@ -239,10 +239,10 @@ export function virtualBoardLink(options: VirtualBoardOptions & Pick<BoardLinkOp
 type Watching = Pick<BoardLinkOptions, 'pollMs' | 'client'>;
 
 /** A link to an agent (or another OIP server) that somebody else started, not started yet. */
-export function connectBoard({ host, port, token, certificateSha256, ...watching }: Omit<Endpoint, 'connect'> & Watching): BoardLink {
+export function connectBoard({ host, port, token, certificateSha256, id, name, ...watching }: Omit<Endpoint, 'connect'> & Watching & Partial<Pick<BoardLinkOptions, 'id' | 'name'>>): BoardLink {
   const address = addressOf({ host, port });
   return new BoardLink({
-    ...watching, id: address, name: address, virtual: false, link: certificateSha256 === undefined ? 'tcp' : 'tls',
+    ...watching, id: id ?? address, name: name ?? address, virtual: false, link: certificateSha256 === undefined ? 'tcp' : 'tls',
     open: () => Promise.resolve({ host, port, token, certificateSha256, close: () => Promise.resolve(), exited: new Promise<string>(() => {}) }),
   });
 }

@@ -4,7 +4,7 @@
  * are resolved in the preload (`webUtils.getPathForFile`) and the host mints opaque ids.
  */
 import { z } from 'zod';
-import { BoardId, Connected, DoctorReport, Found, Login, Where } from './boards.ts';
+import { BoardId, Connected, DirectBoard, DoctorReport, Found, Installed, Login, Plan, SecureChoices, StepEvent, Where } from './boards.ts';
 import { Library } from './dicom.ts';
 import { Comparison, EngineId, Run } from './engine.ts';
 import { MeasurementRow } from './measurement.ts';
@@ -188,13 +188,19 @@ export const CALLS = {
   'models.report': { request: z.object({ id: Name }), response: z.object({ report: AddModelReport.nullable() }) },
   /** Asks where to save, then writes the report as JSON. */
   'models.exportReport': { request: z.object({ id: Name }), response: z.object({ saved: z.boolean() }) },
-  /** Loads a model into the virtual board and runs it once. */
+  /** Sends a model to the real boards in use, where there are any, or loads it into the virtual board; and runs it once. The answer is that of the first. */
   'models.deploy': { request: z.object({ id: Name }), response: Deployed },
   /** Of the reader's own only: unloads it from the board and deletes it. */
   'models.remove': { request: z.object({ id: Name }), response: Done },
   'boards.list': { request: Nothing, response: z.object({ boards: z.array(BoardStatus) }) },
   /** Start the virtual board again, or connect anew. */
   'boards.reconnect': { request: z.object({ id: z.string() }), response: Done },
+  /** Whether requests may go to this board. */
+  'boards.use': { request: z.object({ id: z.string(), use: z.boolean() }), response: Done },
+  'boards.rename': { request: z.object({ id: z.string(), name: z.string().trim().min(1).max(200) }), response: Done },
+  /** Forgets its keys and secrets here; nothing is done to the board. */
+  'boards.forget': { request: z.object({ id: z.string() }), response: Done },
+  'boards.addDirect': { request: DirectBoard, response: z.object({ id: z.string() }) },
   /** null: the usual places, mDNS, and boards that were trusted. Those found so far come as `boards.found`; cancelled by the call's id. */
   'boards.find': { request: z.object({ where: Where.nullable() }), response: z.object({ found: z.array(Found) }) },
   /** Opens a dialog: a private key, a public key, or an overlay's folder (overlay.json, bit, hwh). */
@@ -204,12 +210,23 @@ export const CALLS = {
     request: z.object({ address: Where, user: z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/), login: Login.nullable(), accept: z.string().max(100).nullable(), name: z.string().trim().max(200).nullable() }),
     response: Connected,
   },
+  /** The login's password for sudo, kept until the app ends or in the OS keychain. Whatever needs root fails with `needs-password` before it. */
+  'boards.unlock': { request: z.object({ id: BoardId, password: z.string().max(1024), remember: z.boolean() }), response: Done },
   /** Whether the OS keychain keeps secrets here; where not, they last until the app ends. */
   'boards.keychain': { request: Nothing, response: z.object({ available: z.boolean() }) },
   /** Reads, never changes. */
   'boards.doctor': { request: z.object({ id: BoardId }), response: DoctorReport },
   /** Asks where to save, then writes the report as JSON; it holds no secret. */
   'boards.exportDoctor': { request: z.object({ report: DoctorReport }), response: z.object({ saved: z.boolean() }) },
+  /** `done`: English, what was done, in order. `fingerprint`: of the new host key that is pinned now. */
+  'boards.secure': { request: z.object({ id: BoardId, choices: SecureChoices }), response: z.object({ done: z.array(z.string()), fingerprint: z.string().nullable() }) },
+  /** `overlay`: an id of `boards.pick`; null: as it is on the board, or PS only. */
+  'boards.plan': { request: z.object({ id: BoardId, overlay: z.string().nullable() }), response: Plan },
+  /** Installs or updates; `boards.step` meanwhile. Cancelled by the call's id between steps and within long ones: the version before runs on. */
+  'boards.install': { request: z.object({ id: BoardId, overlay: z.string().nullable() }), response: Installed },
+  'boards.rollback': { request: z.object({ id: BoardId }), response: z.object({ version: z.string() }) },
+  'boards.uninstall': { request: z.object({ id: BoardId }), response: Done },
+  'boards.logs': { request: z.object({ id: BoardId }), response: z.object({ text: z.string() }) },
   /** Resolves with the whole comparison; each run also arrives as `compare.run` when it ends. Cancelled by the call's id. */
   'compare.run': {
     request: z.object({
@@ -250,6 +267,8 @@ export const EVENTS = {
   'boards.changed': z.object({ boards: z.array(BoardStatus) }),
   /** Of `boards.find`, in the order of answering. */
   'boards.found': z.object({ found: z.array(Found), done: z.number().int(), total: z.number().int() }),
+  /** Of `boards.install`. */
+  'boards.step': StepEvent,
   /** Of `models.add`: `step` is an English name of the work. */
   'models.progress': z.object({ step: z.string(), done: z.number().int(), total: z.number().int() }),
   'compare.progress': z.object({ instanceId: z.string(), engine: EngineId, done: z.number().int(), total: z.number().int() }),

@@ -74,6 +74,8 @@ export interface Review {
   results(query: ResultQuery): Promise<ResultRow[]>;
   /** The same, as a document. */
   resultsText(query: ResultQuery, format: 'csv' | 'json'): Promise<string>;
+  /** Folder of a model's package. Rejects with ReviewError `unknown-model`. */
+  packageDir(model: string): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -155,6 +157,10 @@ class ReviewService implements Review {
     const { packages } = await this.#listed();
     const labels = new Map(packages.map(({ metadata: { fabriclens } }) => [fabriclens.name, fabriclens.labels.map(({ name }) => name)]));
     return resultsJson(rows, ({ id }) => this.#options.list!.comparison(id), ({ model, current }) => (current ? labels.get(model)! : []));
+  }
+
+  async packageDir(model: string): Promise<string> {
+    return (await this.#package(model)).dir;
   }
 
   async close(): Promise<void> {

@@ -1,8 +1,9 @@
 /**
- * A real OpenSSH server (Debian's openssh-server) as this user on a loopback port, with host keys of its own and a home that is none of ours. Key and agent
- * logins only: passwords need PAM and an account, which no test may make on somebody's computer. `sudo` is the stand-in below for the same reason.
+ * A real OpenSSH server (Debian's openssh-server) as this user on a loopback port, with host keys of its own and a home that is none of ours. `sudo` is the stand-in
+ * below, and chpasswd too: no test may make an account on somebody's computer, or touch one. Logins are by key; with an `account` also by its password, under a name that exists in this server and
+ * its sessions alone (libnss-wrapper: its passwd and shadow are files of the test) and means whoever runs the tests.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, connect, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -20,6 +21,19 @@ while [ $# -gt 0 ]; do case $1 in -k|-S) shift;; -p) shift 2;; --) shift; break;
 IFS= read -r word
 [ "$word" = "$(cat "$HOME/../sudo-password")" ] || { echo "sudo: 1 incorrect password attempt" >&2; exit 1; }
 exec "$@"
+`;
+
+/** Writes the shadow file of this test; nobody's password on this computer is within its reach. */
+const CHPASSWD = `#!/bin/sh
+shadow=$HOME/../shadow
+IFS= read -r line || exit 1
+user=\${line%%:*} word=\${line#*:}
+grep -q "^$user:" "$shadow" || exit 1
+if [ "$1" != -e ]; then
+  [ "$user" = root ] || printf %s "$word" >"$HOME/../sudo-password"
+  word=$(printf %s "$word" | openssl passwd -6 -stdin)
+fi
+awk -F: -v OFS=: -v user="$user" -v word="$word" '$1 == user { $2 = word } 1' "$shadow" >"$shadow.new" && cat "$shadow.new" >"$shadow"
 `;
 
 export interface TestServer {
@@ -47,7 +61,9 @@ export function newKey(lock: { passphrase?: string; cipher?: string; rounds?: nu
   }
 }
 
-export async function startSshd(settings: readonly string[] = []): Promise<TestServer> {
+export interface Account { name: string; password: string }
+
+export async function startSshd(settings: readonly string[] = [], account?: Account): Promise<TestServer> {
   if (!existsSync(SSHD)) throw new Error(`${SSHD} is missing; install it: apt-get install openssh-server`);
   // As root it wants its empty folder, which a boot makes.
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
@@ -56,22 +72,25 @@ export async function startSshd(settings: readonly string[] = []): Promise<TestS
   mkdirSync(join(home, 'bin'), { recursive: true });
   const hostKey = join(folder, 'board/etc/ssh/ssh_host_ed25519_key');
   for (const name of ['board/etc/ssh', 'board/run']) mkdirSync(join(folder, name), { recursive: true });
-  writeFileSync(join(folder, 'sudo-password'), SUDO_PASSWORD, { mode: 0o600 });
+  writeFileSync(join(folder, 'sudo-password'), account?.password ?? SUDO_PASSWORD, { mode: 0o600 });
   writeFileSync(join(home, 'bin/sudo'), SUDO);
-  chmodSync(join(home, 'bin/sudo'), 0o755);
+  writeFileSync(join(home, 'bin/chpasswd'), CHPASSWD);
+  for (const name of ['sudo', 'chpasswd']) chmodSync(join(home, 'bin', name), 0o755);
   const client = newKey();
   writeFileSync(join(folder, 'authorized_keys'), `${client.public}\n`, { mode: 0o600 });
   const port = await freePort();
+  const wrapper = account ? accountFiles(account, folder, home) : {};
   const path = join(folder, 'sshd_config');
   writeFileSync(path, [
     `Port ${port}`, 'ListenAddress 127.0.0.1', `HostKey ${hostKey}`, `PidFile ${join(folder, 'board/run/sshd.pid')}`,
-    `AuthorizedKeysFile ${join(folder, 'authorized_keys')} ${join(home, '.ssh/authorized_keys')}`, 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no', 'KbdInteractiveAuthentication no',
-    'PermitRootLogin prohibit-password', 'LogLevel VERBOSE', `Subsystem sftp /usr/lib/openssh/sftp-server -d ${home}`,
-    `SetEnv HOME=${home} PATH=${join(home, 'bin')}:${process.env['PATH'] ?? ''}`, 'MaxStartups 100', ...settings, '',
+    `AuthorizedKeysFile ${join(folder, 'authorized_keys')} ${join(home, '.ssh/authorized_keys')}`, 'StrictModes no', 'UsePAM no', `PasswordAuthentication ${account ? 'yes' : 'no'}`, 'KbdInteractiveAuthentication no',
+    // The account's number is root's where root runs the tests.
+    `PermitRootLogin ${account ? 'yes' : 'prohibit-password'}`, 'LogLevel VERBOSE', `Subsystem sftp /usr/lib/openssh/sftp-server -d ${home}`,
+    `SetEnv HOME=${home} PATH=${join(home, 'bin')}:${process.env['PATH'] ?? ''}${Object.entries(wrapper).map(([name, value]) => ` ${name}=${value}`).join('')}`, 'MaxStartups 100', ...settings, '',
   ].join('\n'));
 
   let child: ChildProcess | undefined;
-  const server = { port, user: userInfo().username, key: client.private, home, folder } as TestServer;
+  const server = { port, user: account?.name ?? userInfo().username, key: client.private, home, folder } as TestServer;
   const start = async (): Promise<void> => {
     const pair = newKey();
     writeFileSync(hostKey, pair.private, { mode: 0o600 });
@@ -79,7 +98,7 @@ export async function startSshd(settings: readonly string[] = []): Promise<TestS
     if (parsed instanceof Error) throw parsed;
     server.hostKey = readHostKey((Array.isArray(parsed) ? parsed[0]! : parsed).getPublicSSH())!;
     server.fingerprint = fingerprintOf(server.hostKey);
-    const started = spawn(SSHD, ['-D', '-e', '-f', path], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const started = spawn(SSHD, ['-D', '-e', '-f', path], { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...wrapper } });
     child = started;
     let said = '';
     started.stderr.on('data', (chunk: Buffer) => { said = (said + chunk.toString()).slice(-4000); });
@@ -103,6 +122,24 @@ export async function startSshd(settings: readonly string[] = []): Promise<TestS
   server.changeHostKey = async () => { await end(); await start(); };
   server.stop = async () => { await end(); rmSync(folder, { recursive: true, force: true }); };
   return server;
+}
+
+/** passwd, group and shadow of an account that only who has these variables sees. */
+function accountFiles({ name, password }: Account, folder: string, home: string): Record<string, string> {
+  const { uid, gid } = userInfo();
+  const file = (kind: string, lines: string[]): string => {
+    const path = join(folder, kind);
+    writeFileSync(path, `${lines.join('\n')}\n`, { mode: 0o600 });
+    return path;
+  };
+  const hash = execFileSync('openssl', ['passwd', '-6', '-stdin'], { input: password, encoding: 'utf8' }).trim();
+  // The first name of a number is the one that it is called by. sshd looks its own user up.
+  return {
+    LD_PRELOAD: 'libnss_wrapper.so',
+    NSS_WRAPPER_PASSWD: file('passwd', [`${name}:x:${uid}:${gid}::${home}:/bin/sh`, 'root:x:0:0::/root:/bin/sh', 'sshd:x:65534:65534::/run/sshd:/usr/sbin/nologin']),
+    NSS_WRAPPER_GROUP: file('group', [`${name}:x:${gid}:`, 'root:x:0:', 'nogroup:x:65534:']),
+    NSS_WRAPPER_SHADOW: file('shadow', [`${name}:${hash}:19000:0:99999:7:::`, 'root:*:19000:0:99999:7:::', 'sshd:*:19000:0:99999:7:::']),
+  };
 }
 
 export async function freePort(): Promise<number> {

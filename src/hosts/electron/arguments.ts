@@ -11,8 +11,8 @@ export interface Launch {
   paths: string[];
   /** Folder of model packages, absolute; undefined: FabricLens's own. */
   modelsDir: string | undefined;
-  /** For every real board: a trial under a folder of it, and the agent's port on its loopback. */
-  boards: { boardRoot?: string; agentPort?: number };
+  /** For every real board: a trial under a folder of it, the agent's port on its loopback, and what is installed there in place of the shipped bundle. */
+  boards: { boardRoot?: string; agentPort?: number; bundle?: string };
 }
 
 export interface LaunchContext {
@@ -38,7 +38,8 @@ export function parseLaunch(argv: readonly string[], { defaultApp, folder, subco
   const modelsDir = takeValue(rest, '--models');
   const boardRoot = takeValue(rest, '--board-root');
   const agentPort = Number(takeValue(rest, '--board-agent-port'));
-  const boards = { ...(boardRoot?.startsWith('/') ? { boardRoot } : {}), ...(agentPort >= 1 && agentPort <= 65_535 ? { agentPort } : {}) };
+  const bundle = takeValue(rest, '--board-bundle');
+  const boards = { ...(boardRoot?.startsWith('/') ? { boardRoot } : {}), ...(agentPort >= 1 && agentPort <= 65_535 ? { agentPort } : {}), ...(bundle ? { bundle: resolve(folder, bundle) } : {}) };
   return { cli: null, paths: rest.filter((argument) => argument !== '' && !argument.startsWith('-')).map((path) => resolve(folder, path)), modelsDir: modelsDir && resolve(folder, modelsDir), boards };
 }
 

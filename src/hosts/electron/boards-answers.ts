@@ -1,33 +1,67 @@
 /** What the boards process answers. Every call opens a connection of its own and closes it: a process that dies takes nothing along but the call. */
-import { addressOf, BoardError, boardsAt, connectSsh, doctor, find, fingerprintOf, HostKeyError, LAYOUT, LoginError, parseBoardAddress, parseSshAddress, type HostKey, type Session, type SshConnection } from '../../board/index.ts';
-import type { Connected, Found } from '../../contract/boards.ts';
-import { mustBeItself, PUBLIC_PASSWORD, trustBoard } from '../board-actions.ts';
+import {
+  addressOf, BoardError, boardsAt, connectSsh, doctor, execAsRoot, find, fingerprintOf, HostKeyError, LAYOUT, LoginError, logs, parseBoardAddress, parseSshAddress, rollback, uninstall, withBoard,
+  type HostKey, type KnownBoard, type KnownBoards, type Session, type SshConnection,
+} from '../../board/index.ts';
+import type { Connected, DoctorReport, Found } from '../../contract/boards.ts';
+import { installBoard, mustBeItself, prepareInstall, PUBLIC_PASSWORD, secureBoard, trustBoard } from '../board-actions.ts';
 import { knownBoardsFile, readKnownBoards, writeKnownBoards } from '../known-boards.ts';
-import type { BoardsCalls, BoardsPlace, Credentials } from './boards-messages.ts';
+import type { Resources } from '../resources.ts';
+import type { AtBoard, BoardsCalls, BoardsPlace, Credentials } from './boards-messages.ts';
+import { CallFailure } from './failure.ts';
 import type { Answers, Emit } from './process-server.ts';
 
 /** Progress of a search is told at most this often (milliseconds), and whenever one more was found. */
 const PROGRESS_EVERY = 100;
 
-export function boardsAnswers({ boardRoot, agentPort }: Pick<BoardsPlace, 'boardRoot' | 'agentPort'>, emit: Emit): Answers<BoardsCalls> {
+interface Place extends Pick<BoardsPlace, 'boardRoot' | 'agentPort'> {
+  resources: Resources;
+}
+
+export function boardsAnswers({ boardRoot, agentPort, resources }: Place, emit: Emit): Answers<BoardsCalls> {
   const file = knownBoardsFile();
+  let turn: Promise<unknown> = Promise.resolve();
+  /** Reads the pins, and writes what `change` makes of them: one after the other. */
+  const changeKnown = <T extends { known: KnownBoards }>(change: (known: KnownBoards) => T | Promise<T>): Promise<T> => {
+    const mine = turn.then(async () => {
+      const changed = await change(await readKnownBoards(file));
+      await writeKnownBoards(file, changed.known);
+      return changed;
+    });
+    turn = mine.catch(() => {});
+    return mine;
+  };
+
   const sessionOf = (ssh: SshConnection, { password }: Credentials, signal: AbortSignal): Session => {
     const layout = boardRoot === undefined ? LAYOUT : { ...LAYOUT, root: boardRoot, serviceUser: ssh.user };
     return { ssh, layout: { ...layout, port: agentPort ?? LAYOUT.port }, sudoPassword: password, signal };
   };
-
-  /** Logged in at a board that was trusted, for as long as `work` goes on. */
-  const at = async <T>({ id, credentials }: BoardsCalls['doctor']['request'], signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> => {
+  const boardOf = async (id: string): Promise<{ board: KnownBoard; where: { host: string; port: number } }> => {
     const board = (await readKnownBoards(file)).boards.find((one) => one.id === id);
     const [address] = board?.addresses ?? [];
     if (!board || address === undefined) throw new BoardError('bad-request', 'This board is not trusted any more, or its address belongs to another: find it again, and connect.');
-    const ssh = await connectSsh({ ...parseBoardAddress(address), login: { ...credentials, user: board.user }, candidates: [board], signal });
+    return { board, where: parseBoardAddress(address) };
+  };
+  /** Logged in at a board that was trusted, for as long as `work` goes on. */
+  const at = async <T>({ id, credentials }: AtBoard, signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> => {
+    const { board, where } = await boardOf(id);
+    const ssh = await connectSsh({ ...where, login: { ...credentials, user: board.user }, candidates: [board], signal });
     try {
       return await work(sessionOf(ssh, credentials, signal));
     } finally {
       ssh.close();
     }
   };
+  const examined = async (session: Session): Promise<DoctorReport> => {
+    const report = await doctor(session);
+    mustBeItself(session.ssh, report);
+    return report;
+  };
+  const asRootAt = <T>(request: AtBoard, signal: AbortSignal, work: (session: Session, report: DoctorReport) => Promise<T>): Promise<T> =>
+    at(request, signal, async (session) => {
+      await mayBeRoot(session);
+      return work(session, await examined(session));
+    });
 
   return {
     find: async ({ where }, signal) => {
@@ -44,8 +78,7 @@ export function boardsAnswers({ boardRoot, agentPort }: Pick<BoardsPlace, 'board
     },
     connect: async ({ address: typed, user, given, kept, accept, name }, signal) => {
       const where = parseSshAddress(typed);
-      const known = await readKnownBoards(file);
-      const candidates = boardsAt(known, addressOf(where));
+      const candidates = boardsAt(await readKnownBoards(file), addressOf(where));
       const open = (credentials: Credentials): Promise<SshConnection> => connectSsh({ ...where, login: { ...credentials, user }, candidates, accept: accept ?? undefined, signal });
       try {
         // Of several boards that were here, the host key says which it is: none is offered what another one's lock takes.
@@ -57,9 +90,8 @@ export function boardsAnswers({ boardRoot, agentPort }: Pick<BoardsPlace, 'board
           return open(own);
         });
         try {
-          const trusted = await trustBoard(sessionOf(ssh, credentials, signal), known, name || null);
-          await writeKnownBoards(file, trusted.known);
-          return { state: 'trusted', ...shown(ssh.hostKey), id: trusted.board.id, name: trusted.board.name, publicPassword: credentials.password === PUBLIC_PASSWORD, twin: trusted.twin };
+          const { board, twin } = await changeKnown((known) => trustBoard(sessionOf(ssh, credentials, signal), known, name || null));
+          return { state: 'trusted', ...shown(ssh.hostKey), id: board.id, name: board.name, publicPassword: credentials.password === PUBLIC_PASSWORD, twin };
         } finally {
           ssh.close();
         }
@@ -67,12 +99,61 @@ export function boardsAnswers({ boardRoot, agentPort }: Pick<BoardsPlace, 'board
         return refusal(error);
       }
     },
-    doctor: (request, signal) => at(request, signal, async (session) => {
-      const report = await doctor(session);
-      mustBeItself(session.ssh, report);
-      return report;
+    unlock: (request, signal) => at(request, signal, async (session) => {
+      if (session.ssh.user !== 'root') await execAsRoot(session.ssh, 'true', session.sudoPassword, { signal });
+      return {};
     }),
+    doctor: (request, signal) => at(request, signal, examined),
+    secure: async ({ choices, ...request }, signal) => {
+      const { where } = await boardOf(request.id);
+      return at(request, signal, async (session) => {
+        if (choices.hostKeys || choices.services || choices.password !== undefined || choices.rootPassword !== undefined) await mayBeRoot(session);
+        await examined(session);
+        const { user } = session.ssh;
+        const done: string[] = [];
+        const { fingerprint } = await secureBoard(session, await readKnownBoards(file), choices, {
+          login: (candidates, password) => connectSsh({ ...where, login: password === undefined ? { ...request.credentials, user } : { user, password }, candidates, signal }),
+          write: async (changed) => {
+            await changeKnown((known) => ({ known: withBoard(known, changed.boards.find(({ id }) => id === request.id)!) }));
+          },
+          tell: (what) => void done.push(what),
+        });
+        return { done, fingerprint };
+      });
+    },
+    plan: ({ overlay, ...request }, signal) => at(request, signal, async (session) => (await prepareInstall(session, await examined(session), resources.boardBundle, overlay, resources)).plan),
+    install: ({ overlay, ...request }, signal) => asRootAt(request, signal, async (session, report) => {
+      const prepared = await prepareInstall(session, report, resources.boardBundle, overlay, resources);
+      const installed = await installBoard(session, prepared, resources, (event) => emit('boards.step', { ...event, board: request.id }));
+      return { ...installed, previous: report.installed === installed.version ? report.previous : report.installed };
+    }),
+    rollback: (request, signal) => asRootAt(request, signal, async (session, report) => ({ version: await rollback(session, report), previous: report.installed })),
+    uninstall: (request, signal) => asRootAt(request, signal, async (session, report) => {
+      await uninstall(session, report);
+      return {};
+    }),
+    logs: (request, signal) => asRootAt(request, signal, async (session, report) => ({ text: await logs(session, report) })),
+    rename: async ({ id, name }) => {
+      const { board } = await boardOf(id);
+      await changeKnown((known) => ({ known: withBoard(known, { ...board, name }) }));
+      return {};
+    },
+    forget: async ({ id }) => {
+      await changeKnown((known) => ({ known: { ...known, boards: known.boards.filter((one) => one.id !== id) } }));
+      return {};
+    },
   };
+}
+
+/** Before anything is done: a password that is not known is asked for, unless sudo wants none. */
+async function mayBeRoot({ ssh, sudoPassword, signal }: Session): Promise<void> {
+  if (ssh.user === 'root') return;
+  try {
+    await execAsRoot(ssh, 'true', sudoPassword, { signal });
+  } catch (error) {
+    if (sudoPassword !== undefined || !(error instanceof BoardError) || error.code !== 'unauthorised') throw error;
+    throw new CallFailure('needs-password', `Board ${ssh.address}: this needs the password of '${ssh.user}' for sudo.`);
+  }
 }
 
 const shown = (key: HostKey): { algorithm: string; fingerprint: string } => ({ algorithm: key.algorithm, fingerprint: fingerprintOf(key) });

@@ -8,16 +8,13 @@ import type { Imported } from '../../contract/studies.ts';
 import { csv } from '../../review/csv.ts';
 import { exportComparison } from '../../review/export.ts';
 import { measurementsCsv } from '../../review/measurements.ts';
-import { knownBoardsFile } from '../known-boards.ts';
 import type { AdderClient, Progress } from './adder-client.ts';
-import { createBoardHandlers } from './board-calls.ts';
-import type { BoardsCalls } from './boards-messages.ts';
+import type { BoardCalls } from './board-calls.ts';
 import { CallFailure } from './failure.ts';
 import type { Handlers } from './ipc.ts';
 import { createModelHandlers, type Dialogs } from './model-calls.ts';
 import type { ProcessClient } from './process-client.ts';
 import type { ReviewCalls } from './review-messages.ts';
-import type { SecretStore } from './secrets.ts';
 import type { SettingsFile } from './settings.ts';
 
 export interface Wiring {
@@ -25,8 +22,8 @@ export interface Wiring {
   settings: SettingsFile;
   review: ProcessClient<ReviewCalls>;
   adder: AdderClient;
-  boards: ProcessClient<BoardsCalls>;
-  secrets: SecretStore;
+  boards: BoardCalls;
+  dialogs: Dialogs;
   modelsDir: string;
   userModelsDir: string;
   /** Of the model that is being added. */
@@ -45,7 +42,7 @@ const OPEN: Record<'files' | 'folder', OpenDialogOptions> = {
   folder: { properties: ['openDirectory', 'multiSelections'] },
 };
 
-export function createHandlers({ window, settings, review, adder, boards, secrets, modelsDir, userModelsDir, onModelProgress, openPaths, openStudy, keepStudies, info, localeChanged }: Wiring): Handlers {
+export function createHandlers({ window, settings, review, adder, boards, dialogs, modelsDir, userModelsDir, onModelProgress, openPaths, openStudy, keepStudies, info, localeChanged }: Wiring): Handlers {
   // Kept when a study is closed or the review process was started again: what has been computed can still be exported.
   const sopInstanceUids = new Map<string, string>();
   const remember = ({ studies }: Library): void => {
@@ -69,14 +66,9 @@ export function createHandlers({ window, settings, review, adder, boards, secret
 
   let captured: { id: string; format: 'png' | 'jpeg'; bytes: Buffer } | null = null;
 
-  const dialogs: Dialogs = {
-    open: async (options) => (await dialog.showOpenDialog(window, options)).filePaths[0] ?? null,
-    save: async (name) => (await dialog.showSaveDialog(window, { defaultPath: name, filters: [{ name: 'JSON', extensions: ['json'] }] })).filePath || null,
-  };
-
   return {
     ...createModelHandlers({ review, adder, modelsDir, userModelsDir, onProgress: onModelProgress, dialogs }),
-    ...createBoardHandlers({ dialogs, boards, secrets, knownFile: knownBoardsFile() }),
+    ...boards.handlers,
     'app.info': async () => info(),
     'settings.set': async (change) => {
       const before = settings.get();
@@ -109,7 +101,6 @@ export function createHandlers({ window, settings, review, adder, boards, secret
     'models.list': (request, signal) => review.call('models.list', request, signal),
     'boards.list': (request, signal) => review.call('boards.list', request, signal),
     'boards.exportDoctor': async ({ report }) => ({ saved: await save('board.json', { name: 'JSON', extensions: ['json'] }, `${JSON.stringify(report, null, 2)}\n`) }),
-    'boards.reconnect': (request, signal) => review.call('boards.reconnect', request, signal),
     'compare.run': (request, signal) => review.call('compare.run', request, signal),
     'measurements.export': async ({ rows }) => {
       // Of an image that was closed meanwhile there may be none.

@@ -6,13 +6,17 @@ import { app, dialog, Menu, safeStorage, utilityProcess, type UtilityProcess, ty
 import type { Imported } from '../../contract/studies.ts';
 import type * as CommandLine from '../cli/main.ts';
 import { SUBCOMMANDS } from '../cli/options.ts';
+import { knownBoardsFile } from '../known-boards.ts';
 import { resolveResources } from '../resources.ts';
 import { parseLaunch } from './arguments.ts';
 import { createAdder } from './adder-client.ts';
+import { createBoardCalls } from './board-calls.ts';
+import { openBoardState } from './board-state.ts';
 import type { BoardsCalls, BoardsPlace } from './boards-messages.ts';
 import { createHandlers } from './calls.ts';
 import { serve } from './ipc.ts';
 import { menuTemplate } from './menu.ts';
+import type { Dialogs } from './model-calls.ts';
 import { makeFolder, sweep } from './own-models.ts';
 import { startProcess } from './process-client.ts';
 import { registerScheme, serveApp } from './protocol.ts';
@@ -95,6 +99,17 @@ function run(paths: string[]): (paths: string[]) => void {
   });
   const window = createWindow({ session: own, preload: built('electron/preload.cjs'), devTools: !app.isPackaged, title: 'FabricLens' });
 
+  const dialogs: Dialogs = {
+    open: async (options) => (await dialog.showOpenDialog(window, options)).filePaths[0] ?? null,
+    save: async (name) => (await dialog.showSaveDialog(window, { defaultPath: name, filters: [{ name: 'JSON', extensions: ['json'] }] })).filePath || null,
+  };
+  const boardCalls = createBoardCalls({
+    dialogs, boards, review, log, agentPort: launch.boards.agentPort, knownFile: knownBoardsFile(),
+    secrets: openSecrets(join(app.getPath('userData'), 'secrets.json'), safeStorage, log),
+    state: openBoardState(join(app.getPath('userData'), 'boards.json'), log),
+  });
+  void boardCalls.sync();
+
   const opened: string[] = [];
   const openedStudies: string[] = [];
   const openPaths = async (more: string[], signal?: AbortSignal): Promise<Imported> => {
@@ -109,8 +124,8 @@ function run(paths: string[]): (paths: string[]) => void {
       settings,
       review,
       adder,
-      boards,
-      secrets: openSecrets(join(app.getPath('userData'), 'secrets.json'), safeStorage, log),
+      boards: boardCalls,
+      dialogs,
       modelsDir: place.modelsDir ?? resolveResources(place.root, place.resourcesPath).modelsDir,
       userModelsDir,
       onModelProgress: (progress) => emit('models.progress', progress),
@@ -142,6 +157,7 @@ function run(paths: string[]): (paths: string[]) => void {
   boards.on(emit);
   review.onLost((restarted) => {
     if (!restarted) return;
+    void boardCalls.sync();
     if (opened.length > 0) void review.call('library.add', { paths: [...new Set(opened)] }).catch((error: Error) => log(error.message));
     for (const uid of new Set(openedStudies)) void review.call('studies.open', { uid }).catch((error: Error) => log(error.message));
   });

@@ -2,6 +2,7 @@
 import type { Request, Response } from '../../contract/ipc.ts';
 import type { Imported } from '../../contract/studies.ts';
 import type { InstanceSource } from '../../review/index.ts';
+import type { LinkSpec } from './board-links.ts';
 
 /** Calls of the page that the review process answers as they are. */
 type Forwarded = 'library.get' | 'library.close' | 'library.cancel' | 'studies.search' | 'studies.remove' | 'studies.clear' | 'results.of' | 'results.list' | 'models.list' | 'models.deploy' | 'boards.list' | 'boards.reconnect' | 'compare.run';
@@ -17,6 +18,8 @@ interface InternalCalls {
   'results.text': { request: Request<'results.export'>; response: { text: string } };
   /** The file, or member of a ZIP file, behind an instance's id, or null. */
   'instance.source': { request: { id: string }; response: { source: InstanceSource | null } };
+  /** Which boards there are beside the virtual one; with their secrets. */
+  'boards.set': { request: { specs: LinkSpec[]; useVirtual: boolean }; response: Record<string, never> };
   /** So that nobody runs a model whose files go. */
   'models.unload': { request: { id: string }; response: Record<string, never> };
 }

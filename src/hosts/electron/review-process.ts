@@ -1,9 +1,11 @@
 /** Utility process: opened studies, engines and the link to the board, off the main process's event loop. */
 import { resolveResources } from '../resources.ts';
-import { BoardPool, isUsable, virtualBoardLink } from '../../board/index.ts';
+import { deployPackage, virtualBoardLink } from '../../board/index.ts';
+import type { Deployed } from '../../contract/ipc.ts';
 import type { Imported } from '../../contract/studies.ts';
 import { createCodecThread, createReview, deleteDatabase, StudyList, type Opened, type OpenHooks } from '../../review/index.ts';
 import { deploy } from '../deploy.ts';
+import { BoardLinks } from './board-links.ts';
 import { answerCalls, emitter } from './process-server.ts';
 import type { ReviewCalls, ReviewPlace } from './review-messages.ts';
 
@@ -27,9 +29,7 @@ const virtual = virtualBoardLink({
   agentDir: resources.agentDir,
   log: (line) => process.stderr.write(`virtual board: ${line}\n`),
 });
-const boards = new BoardPool([virtual]);
-boards.onStatus((statuses) => emit('boards.changed', { boards: statuses }));
-boards.start();
+const boards = new BoardLinks(virtual, (statuses) => emit('boards.changed', { boards: statuses }));
 
 let changing: NodeJS.Timeout | undefined;
 const listChanged = (): void => {
@@ -56,7 +56,7 @@ const review = createReview({
   userModelsDir,
   codecs: createCodecThread({ workerUrl: resources.codecWorkerUrl, loadWasm: resources.loadWasm }),
   workerUrl: resources.ortWorkerUrl,
-  boards,
+  boards: boards.pool,
   software,
   list,
 });
@@ -89,6 +89,17 @@ async function reading<T extends Opened>(signal: AbortSignal, read: (hooks: Open
 async function add(paths: readonly string[], signal: AbortSignal): Promise<Imported> {
   const { files, images, copies } = await reading(signal, (hooks) => review.open(paths, hooks));
   return { opened: files.length, images, copies };
+}
+
+/** A real board gets the package's files; the virtual one has them. */
+async function deployTo(model: string, signal: AbortSignal): Promise<Deployed> {
+  const targets = boards.targets();
+  const answers: Deployed[] = [];
+  for (const board of targets.length > 0 ? targets : [virtual]) {
+    if (!board.status.virtual) await deployPackage(await board.ready({ signal }), await review.packageDir(model), { signal });
+    answers.push(await deploy(board, model, signal));
+  }
+  return answers[0]!;
 }
 
 answerCalls<ReviewCalls>(process.parentPort, {
@@ -133,14 +144,18 @@ answerCalls<ReviewCalls>(process.parentPort, {
   'results.text': async ({ format, ...query }) => ({ text: await review.resultsText(query, format) }),
   'instance.source': ({ id }) => ({ source: review.source(id) ?? null }),
   'models.list': () => review.models(),
-  'models.deploy': ({ id }, signal) => deploy(virtual, id, signal),
+  'models.deploy': ({ id }, signal) => deployTo(id, signal),
   'models.unload': async ({ id }) => {
-    if (isUsable(virtual.status.state) && virtual.status.models.includes(id)) await (await virtual.ready()).unload(id);
+    await Promise.allSettled(boards.serving(id).map((client) => client.unload(id)));
     return {};
   },
   'boards.list': () => ({ boards: boards.statuses }),
+  'boards.set': ({ specs, useVirtual }) => {
+    boards.set(specs, useVirtual);
+    return {};
+  },
   'boards.reconnect': ({ id }) => {
-    boards.get(id)?.reconnect();
+    boards.pool.get(id)?.reconnect();
     return {};
   },
   'compare.run': (request, signal) => {
@@ -152,6 +167,6 @@ answerCalls<ReviewCalls>(process.parentPort, {
     });
   },
 }, async () => {
-  await Promise.allSettled([boards.close(), review.close()]);
+  await Promise.allSettled([boards.pool.close(), review.close()]);
   list?.close();
 });

@@ -19,6 +19,8 @@ const BoardSecrets = z.object({
   password: z.string().optional(),
   /** A private key that the app made for this board, in OpenSSH's format. */
   ownKey: z.string().optional(),
+  /** Such a key that the board may not have yet, or not any more. */
+  pendingKey: z.string().optional(),
   /** Path of a private key that the reader named, and its passphrase. */
   keyFile: z.string().optional(),
   passphrase: z.string().optional(),
