@@ -36,12 +36,12 @@ describe('an empty start', () => {
   test('the menu speaks the reader’s language and sends actions to the page', async () => {
     const { app: electron, page } = app();
     const labels = (): Promise<string[]> => electron.evaluate(({ Menu }) => Menu.getApplicationMenu()!.items.map((item) => item.label));
-    expect(await labels()).toEqual(['File', 'View', 'Measure', 'Compare', 'Workspace', 'Help']);
+    expect(await labels()).toEqual(['File', 'View', 'Layout', 'Measure', 'Compare', 'Workspace', 'Help']);
     const seen = await page.evaluateHandle(() => ({ next: new Promise((resolve) => window.fabriclens.on('menu.action', resolve)) }));
     await electron.evaluate(({ Menu }) => Menu.getApplicationMenu()!.getMenuItemById('workspace.models')!.click());
     expect(await seen.evaluate(({ next }) => next)).toEqual({ action: 'workspace.models' });
     await page.evaluate(() => window.fabriclens.call('settings.set', { locale: 'zh-CN' }));
-    expect(await labels()).toEqual(['文件', '视图', '测量', '对比', '工作区', '帮助']);
+    expect(await labels()).toEqual(['文件', '视图', '布局', '测量', '对比', '工作区', '帮助']);
     await page.evaluate(() => window.fabriclens.call('settings.set', { locale: 'en' }));
   });
 });
