@@ -91,8 +91,13 @@ export function startProcess<C extends CallMap>({ fork, name: processName, what,
         if (!down && !closing) child ??= start();
         if (!child) return reject(new CallFailure(`${processName}-lost`, `${what} is not running: restart FabricLens.`));
         const id = next++;
-        waiting.set(id, { resolve, reject });
-        signal?.addEventListener('abort', () => waiting.has(id) && send({ kind: 'cancel', id }), { once: true });
+        const cancel = (): void => send({ kind: 'cancel', id });
+        signal?.addEventListener('abort', cancel, { once: true });
+        const settled = <T>(settle: (value: T) => void) => (value: T): void => {
+          signal?.removeEventListener('abort', cancel);
+          settle(value);
+        };
+        waiting.set(id, { resolve: settled(resolve), reject: settled(reject) });
         send({ kind: 'call', id, name, request });
       }),
     on: (listener) => void events.on('event', listener),
