@@ -7,6 +7,7 @@ import { StudyPanel } from './review/StudyPanel.tsx';
 import { TagBrowser } from './review/TagBrowser.tsx';
 import { ViewerPane } from './review/ViewerPane.tsx';
 import { Boards } from './screens/Boards.tsx';
+import { STATE_ICONS } from './screens/boards/BoardState.tsx';
 import { Models } from './screens/Models.tsx';
 import { Results } from './screens/Results.tsx';
 import { Settings } from './screens/Settings.tsx';
@@ -103,8 +104,8 @@ function StatusBar(): JSX.Element {
       {marks.length > NAMED && <span className="board-state" data-testid="boards-summary"><Icon name="boards" size={14} />{t('status.boards', { ready: marks.filter(({ board }) => takesRequests(board)).length, all: marks.length })}</span>}
       {marks.length <= NAMED && marks.map(({ board, standsBy }) => (
         <span key={board.id} className={`board-state state-${board.state}`} data-testid={`board-state-${board.id}`}>
-          <Icon name={board.state === 'ready' || board.state === 'busy' ? 'check' : board.state === 'starting' || board.state === 'connecting' ? 'clock' : 'warning'} size={14} />
-          {textOf(`boards.name.${board.id}`, board.name)}: {standsBy ? t('status.standsBy') : t(`boards.state.${board.state}`)}
+          <Icon name={STATE_ICONS[board.state]} size={14} />
+          <span className="ellipsis">{textOf(`boards.name.${board.id}`, board.name)}: {standsBy ? t('status.standsBy') : t(`boards.state.${board.state}`)}</span>
         </span>
       ))}
       {version && <span className="dim">{t('status.version', { version })}</span>}

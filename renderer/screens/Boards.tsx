@@ -1,50 +1,66 @@
 import { Button } from '@mantine/core';
-import type { JSX } from 'react';
+import { useState, type JSX } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { BoardStatus } from '../../src/contract/ipc.ts';
+import { boardOf } from '../state/selectors.ts';
 import { useApp, useAppState, useTextOf } from '../ui/app.ts';
-import { Icon, type IconName } from '../ui/icons.tsx';
-
-const STATE_ICONS: Record<BoardStatus['state'], IconName> = { starting: 'clock', connecting: 'clock', ready: 'check', busy: 'check', degraded: 'warning', lost: 'warning', absent: 'error' };
+import { Icon } from '../ui/icons.tsx';
+import { BoardPage } from './boards/BoardPage.tsx';
+import { BoardState } from './boards/BoardState.tsx';
+import { DirectForm } from './boards/DirectForm.tsx';
+import { SetUpBoard } from './boards/SetUpBoard.tsx';
 
 export function Boards(): JSX.Element {
   const { t } = useTranslation();
+  const { session } = useApp();
   const boards = useAppState((s) => s.boards);
+  const board = useAppState(boardOf);
+  const provisioning = useAppState((s) => s.provisioning);
+  // The wizard stays as it is while a board is looked at.
+  const [beside, setBeside] = useState<'wizard' | 'direct' | null>(provisioning === null ? null : 'wizard');
+  const wizard = beside === 'wizard' && provisioning !== null;
+  const direct = beside === 'direct';
+  const show = (id: string): void => {
+    setBeside(null);
+    session.store.set({ boardId: id });
+  };
+  const setUp = (resumed: BoardStatus | null): void => {
+    setBeside('wizard');
+    if (resumed) void session.provisioner.resume(resumed);
+    else session.provisioner.begin();
+  };
   return (
-    <main className="screen" aria-label={t('boards.title')}>
-      <div className="screen-body narrow">
+    <main className="screen split" aria-label={t('boards.title')}>
+      <div className="screen-list">
         <h2 className="screen-title">{t('boards.title')}</h2>
-        <div className="callout info"><Icon name="info" size={18} /><p>{t('boards.untried')}</p></div>
+        <div className="list-buttons">
+          <Button size="xs" variant="default" leftSection={<Icon name="zoomIn" />} disabled={provisioning !== null} data-testid="add-board" onClick={() => setUp(null)}>{t('boards.add')}</Button>
+          <Button size="xs" variant="subtle" disabled={direct} data-testid="add-direct" onClick={() => setBeside('direct')}>{t('boards.addDirect')}</Button>
+        </div>
+        {provisioning !== null && (
+          <button type="button" className="list-item" aria-current={wizard} data-testid="provisioning-item" onClick={() => setBeside('wizard')}>
+            <strong className="ellipsis">{provisioning.board?.name ?? t('boards.new')}</strong>
+            <span className="dim">{t('boards.settingUp', { step: t(`setup.step.${provisioning.step}`) })}</span>
+          </button>
+        )}
         {boards.length === 0 && <p className="dim">{t('boards.none')}</p>}
-        {boards.map((board) => <Board key={board.id} board={board} />)}
+        {boards.map((one) => <Item key={one.id} board={one} current={!wizard && !direct && one.id === board?.id} onShow={() => show(one.id)} />)}
       </div>
+      {wizard && <div className="screen-body"><SetUpBoard key={provisioning.address === '' ? 'new' : provisioning.board?.id ?? 'new'} now={provisioning} /></div>}
+      {direct && <div className="screen-body"><DirectForm onDone={(id) => (id === null ? setBeside(null) : show(id))} /></div>}
+      {!wizard && !direct && board && <div className="screen-body" tabIndex={0} role="region" aria-label={t('boards.about')}><BoardPage key={board.id} board={board} onSetUp={provisioning === null ? () => setUp(board) : null} /></div>}
     </main>
   );
 }
 
-function Board({ board }: { board: BoardStatus }): JSX.Element {
+function Item({ board, current, onShow }: { board: BoardStatus; current: boolean; onShow: () => void }): JSX.Element {
   const { t } = useTranslation();
   const textOf = useTextOf();
-  const { session } = useApp();
-  const name = textOf(`boards.name.${board.id}`, board.name);
-  const busy = board.state === 'starting' || board.state === 'connecting';
   return (
-    <section className="card board" aria-label={name} data-testid="board" data-state={board.state}>
-      <header>
-        <Icon name="boards" size={24} />
-        <div className="grow">
-          <h3 className="card-title">{name}</h3>
-          <p className="dim">{board.virtual ? t('boards.virtual') : t('boards.physical')}</p>
-        </div>
-        <span className={`state state-${board.state}`} role="status"><Icon name={STATE_ICONS[board.state]} size={16} />{t(`boards.state.${board.state}`)}</span>
-      </header>
-      {board.message && <p className={board.state === 'ready' ? 'dim' : 'callout warning'} lang="en">{board.message}</p>}
-      <dl className="facts">
-        <dt>{t('boards.address')}</dt><dd><code>{board.address || '–'}</code></dd>
-        <dt>{t('boards.backend')}</dt><dd>{board.backend ? textOf(`boards.backends.${board.backend}`, board.backend) : t('boards.unknown')}</dd>
-        <dt>{t('boards.models')}</dt><dd>{board.models.join(', ') || '–'}</dd>
-      </dl>
-      <Button size="xs" variant="default" disabled={busy} onClick={() => void session.reconnect(board.id)} leftSection={<Icon name="plug" />}>{board.virtual ? t('boards.restart') : t('boards.reconnect')}</Button>
-    </section>
+    <button type="button" className="list-item" aria-current={current} data-testid="board-item" data-state={board.state} onClick={onShow}>
+      <strong className="ellipsis">{textOf(`boards.name.${board.id}`, board.name)}</strong>
+      <span className="list-line"><BoardState state={board.state} />{!board.use && <span className="unused">{t('boards.unused')}</span>}</span>
+      <span className="dim ellipsis">{t(`boards.link.${board.link}`)}{board.address !== '' && ` · ${board.address}`}</span>
+    </button>
   );
 }

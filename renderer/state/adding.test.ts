@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import type { CallName, EventName, EventPayload, HostBridge, ModelDraft, Request, Response } from '../../src/contract/ipc.ts';
+import type { EventPayload, ModelDraft } from '../../src/contract/ipc.ts';
+import { TestBridge, untilAborted, type Answers } from '../testing/bridge.ts';
 import { model } from '../testing/samples.ts';
 import { ModelAdder } from './adding.ts';
 import { INITIAL_STATE, Store, type AppState } from './store.ts';
@@ -8,29 +9,16 @@ const draft: ModelDraft = {
   name: 'hand', title: 'Hand', quantised: false, input: { name: 'x', shape: [1, 1, 8, 8] }, outputs: [], task: 'classification', labels: null, classes: 2, modalities: [], unknown: ['labels'], notes: [],
   preprocessing: { width: 8, height: 8, channels: 1, fit: 'squash', pad: 0, resample: 'triangle', mean: 0, std: 1 },
 };
-type Answers = { [N in CallName]?: (request: Request<N>, signal?: AbortSignal) => Promise<Response<N>> | Response<N> };
 
 function setUp(answers: Answers = {}): { adder: ModelAdder; store: Store<AppState>; asked: Array<[string, unknown]>; tell: (payload: EventPayload<'models.progress'>) => void } {
-  const asked: Array<[string, unknown]> = [];
-  let listener: (payload: EventPayload<'models.progress'>) => void = () => {};
-  const all: Answers = {
+  const bridge = new TestBridge({
     'models.pick': ({ what }) => ({ file: { id: `id-${what}`, name: what } }), 'models.inspect': () => draft, 'models.add': ({ fields }) => ({ id: fields.name }), ...answers,
-  };
-  const bridge: HostBridge = {
-    async call<N extends CallName>(name: N, request: Request<N>, signal?: AbortSignal): Promise<Response<N>> {
-      asked.push([name, request]);
-      return (all[name] as (request: Request<N>, signal?: AbortSignal) => Response<N>)(request, signal);
-    },
-    on<N extends EventName>(_name: N, listen: (payload: EventPayload<N>) => void) {
-      listener = listen as typeof listener;
-      return () => void (listener = () => {});
-    },
-    openDropped: () => Promise.reject(new Error('not here')),
-  };
+  });
+  const { asked } = bridge;
   const store = new Store<AppState>({ ...INITIAL_STATE, models: [model] });
   const adder = new ModelAdder(bridge, store, async () => void asked.push(['refresh', {}]));
   adder.begin();
-  return { adder, store, asked, tell: (payload) => listener(payload) };
+  return { adder, store, asked, tell: (payload) => bridge.emit('models.progress', payload) };
 }
 async function toSamples(adder: ModelAdder): Promise<void> {
   await adder.pick('onnx');
@@ -87,8 +75,6 @@ test('what the compiler refuses stands in its place, and one can go back', async
   adder.back();
   expect(store.get().adding).toMatchObject({ step: 'samples', failure: null });
 });
-
-const untilAborted = (signal?: AbortSignal): Promise<never> => new Promise((_, reject) => signal!.addEventListener('abort', () => reject(Object.assign(new Error('Cancelled.'), { name: 'cancelled' }))));
 
 test('progress is kept part by part; cancelling stays at the step', async () => {
   const { adder, store, tell } = setUp({ 'models.add': (_request, signal) => untilAborted(signal) });

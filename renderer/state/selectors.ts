@@ -1,7 +1,7 @@
 /** What follows from the state. Pure. */
 import type { FileProblem, InstanceInfo, Library, SeriesInfo, StudyInfo } from '../../src/contract/dicom.ts';
 import type { ClassificationRun, Comparison, EngineId, Run, RunOk } from '../../src/contract/engine.ts';
-import type { ModelInfo } from '../../src/contract/ipc.ts';
+import type { BoardStatus, ModelInfo } from '../../src/contract/ipc.ts';
 import type { ModelMetadata } from '../../src/contract/model.ts';
 import type { AppState, ComparisonEntry } from './store.ts';
 
@@ -78,6 +78,8 @@ export const slicesOf = (series: SeriesInfo): Slice[] => series.instances.flatMa
 export const comparisonKey = (slice: Slice, modelId: string): string => `${slice.instance.id}/${slice.frame}/${modelId}`;
 
 export const modelOf = (state: Pick<AppState, 'models' | 'modelId'>): ModelInfo | null => state.models.find((m) => m.id === state.modelId) ?? state.models[0] ?? null;
+
+export const boardOf = (state: Pick<AppState, 'boards' | 'boardId'>): BoardStatus | null => state.boards.find(({ id }) => id === state.boardId) ?? state.boards[0] ?? null;
 
 /** Why an image is not what the model was made for, before anything is run; null when nothing speaks against it. */
 export function intentConcern(instance: InstanceInfo, metadata: ModelMetadata): 'modality' | 'bodyPart' | null {

@@ -1,52 +1,23 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { ClassificationComparison, Comparison } from '../../src/contract/engine.ts';
-import type { CallName, EventName, EventPayload, HostBridge, Request, Response } from '../../src/contract/ipc.ts';
+import { TestBridge, type Answers } from '../testing/bridge.ts';
 import { comparison, failed, instance, library, model, run, series, study } from '../testing/samples.ts';
 import { selectionOf, shownNow } from './panes.ts';
 import { entryOf } from './selectors.ts';
 import { Session } from './session.ts';
 import type { ComparisonEntry } from './store.ts';
 
-type Answers = { [N in CallName]?: (request: Request<N>, signal?: AbortSignal) => Promise<Response<N>> | Response<N> };
 const settings = { locale: 'en' as const, runOnOpen: false, engines: ['cpu-fp32' as const, 'board' as const], repeats: 3, rememberStudies: true };
 
-/** The bridge of the contract, with answers given by the test. */
-class TestBridge implements HostBridge {
-  readonly asked: Array<[string, unknown]> = [];
-  private readonly answers: Answers;
-  private readonly listeners = new Map<string, (payload: never) => void>();
-  constructor(answers: Answers) {
-    this.answers = {
-      'app.info': () => ({ version: '1', electron: '1', endOfLifeRuntime: false, sandboxOff: false, settings }),
-      'library.get': () => library(),
-      'models.list': () => ({ models: [model], problems: [] }),
-      'boards.list': () => ({ boards: [] }),
-      'studies.search': () => ({ rows: [], total: 0, all: 0, state: 'kept', detail: '' }),
-      'results.of': () => ({ comparison: null, at: '', outdated: 0 }),
-      ...answers,
-    };
-  }
-  async call<N extends CallName>(name: N, request: Request<N>, signal?: AbortSignal): Promise<Response<N>> {
-    this.asked.push([name, request]);
-    const answer = this.answers[name] as ((request: Request<N>, signal?: AbortSignal) => Response<N>) | undefined;
-    if (!answer) throw new Error(`unexpected call ${name}`);
-    return answer(request, signal);
-  }
-  on<N extends EventName>(name: N, listener: (payload: EventPayload<N>) => void): () => void {
-    this.listeners.set(name, listener);
-    return () => this.listeners.delete(name);
-  }
-  emit<N extends EventName>(name: N, payload: EventPayload<N>): void {
-    (this.listeners.get(name) as (payload: EventPayload<N>) => void)(payload);
-  }
-  openDropped(): Promise<never> {
-    return Promise.reject(new Error('The folder cannot be read.'));
-  }
-}
+const bridgeOf = (answers: Answers): TestBridge => new TestBridge({
+  'app.info': () => ({ version: '1', electron: '1', endOfLifeRuntime: false, sandboxOff: false, settings }),
+  'library.get': () => library(), 'models.list': () => ({ models: [model], problems: [] }), 'boards.list': () => ({ boards: [] }),
+  'studies.search': () => ({ rows: [], total: 0, all: 0, state: 'kept', detail: '' }), 'results.of': () => ({ comparison: null, at: '', outdated: 0 }), ...answers,
+});
 
 const lib = library(study('1', [series('s', [instance('a')]), series('ct', [instance('b', { modality: 'CT' })])]));
 async function started(answers: Answers = {}): Promise<{ session: Session; bridge: TestBridge }> {
-  const bridge = new TestBridge({ 'library.get': () => lib, ...answers });
+  const bridge = bridgeOf({ 'library.get': () => lib, ...answers });
   const session = new Session(bridge);
   await session.start();
   return { session, bridge };
@@ -60,7 +31,7 @@ describe('starting', () => {
   });
 
   test('an event that came while the library was asked for is newer than the answer', async () => {
-    const bridge: TestBridge = new TestBridge({ 'library.get': () => { bridge.emit('library.changed', lib); return library(); } });
+    const bridge: TestBridge = bridgeOf({ 'library.get': () => { bridge.emit('library.changed', lib); return library(); } });
     const session = new Session(bridge);
     await session.start();
     expect(session.store.get().library).toBe(lib);

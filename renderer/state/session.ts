@@ -1,4 +1,5 @@
 /** What the window does: calls to the host and what their answers change in the state. */
+import type { DoctorReport } from '../../src/contract/boards.ts';
 import type { EngineId } from '../../src/contract/engine.ts';
 import type { Deployed, HostBridge, ModelInfo, Request, Settings } from '../../src/contract/ipc.ts';
 import type { Imported } from '../../src/contract/studies.ts';
@@ -6,6 +7,8 @@ import { INITIAL_STATE, Store, type AppState, type ComparisonEntry, type Notice 
 import type { MeasurementRow } from '../../src/contract/measurement.ts';
 import type { AddModelReport } from '../../src/contract/report.ts';
 import { ModelAdder } from './adding.ts';
+import { BoardKeeper } from './boardKeeper.ts';
+import { BoardProvisioner } from './provisioner.ts';
 import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns, positionOf, slicesOf, type Slice } from './selectors.ts';
 import { besideKey, keySlices, withMark } from './keyImages.ts';
 import { withPrior } from './prior.ts';
@@ -28,6 +31,8 @@ export class Session {
   private readonly recalling = new Map<string, Promise<void>>();
   readonly adder: ModelAdder;
   readonly studies: Studies;
+  readonly keeper: BoardKeeper;
+  readonly provisioner: BoardProvisioner;
   /** Called when a menu item of the host is chosen. */
   onMenuAction: (id: string) => void = () => {};
   /** Called when the reader moves in a stack. */
@@ -49,6 +54,8 @@ export class Session {
         return null;
       },
     });
+    this.keeper = new BoardKeeper(bridge, this.store);
+    this.provisioner = new BoardProvisioner(bridge, this.store);
   }
 
   /** Subscribes, then asks for everything; events that come meanwhile are newer than the answers and win. */
@@ -342,8 +349,11 @@ export class Session {
     });
   }
 
-  async reconnect(boardId: string): Promise<void> {
-    await this.attempt(() => this.bridge.call('boards.reconnect', { id: boardId }));
+  async exportDoctor(report: DoctorReport, savedText: string): Promise<void> {
+    await this.attempt(async () => {
+      const { saved } = await this.bridge.call('boards.exportDoctor', { report });
+      if (saved) this.notify('info', savedText);
+    });
   }
 
   report(id: string): Promise<AddModelReport | null> {

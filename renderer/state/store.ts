@@ -2,6 +2,8 @@
 import { useSyncExternalStore } from 'react';
 import type { Adding } from './adding.ts';
 import { INITIAL_RESULTS, INITIAL_STUDIES, type ResultsView, type StudiesView } from './studies.ts';
+import type { Care } from './boardKeeper.ts';
+import type { Provisioning } from './provisioning.ts';
 import type { Comparison, EngineId, Run } from '../../src/contract/engine.ts';
 import type { AppInfo, BoardStatus, EventPayload, ModelInfo } from '../../src/contract/ipc.ts';
 import type { Library } from '../../src/contract/dicom.ts';
@@ -95,6 +97,14 @@ export interface AppState extends Panes {
   /** The wizard's state while it is open. */
   adding: Adding | null;
   boards: readonly BoardStatus[];
+  /** The board that is looked at. */
+  boardId: string | null;
+  /** By the board's id. */
+  care: Readonly<Record<string, Care>>;
+  /** The wizard's state while it is open. */
+  provisioning: Provisioning | null;
+  /** Whether the OS keychain keeps secrets; null: not asked yet. */
+  keychain: boolean | null;
   comparisons: Readonly<Record<string, ComparisonEntry>>;
   /** Kept results of another version of the model or the file, by comparison key: their number. */
   outdated: Readonly<Record<string, number>>;
@@ -132,6 +142,10 @@ export const INITIAL_STATE: AppState = {
   modelId: null,
   adding: null,
   boards: [],
+  boardId: null,
+  care: {},
+  provisioning: null,
+  keychain: null,
   comparisons: {},
   outdated: {},
   seriesRun: null,

@@ -5,16 +5,20 @@
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Page } from 'playwright';
+import type { Locator, Page } from 'playwright';
 import { Locale } from '../../src/contract/ipc.ts';
 import { ROOT } from '../support/data.ts';
 import { compileDetectorPackage, rectanglesDicom, writeDetectorPackage, type Rectangle } from '../support/detector-package.ts';
-import { launch } from './launch.ts';
+import { startPynq, STOCK, type PynqServer } from '../support/pynq-server.ts';
+import { launch, type LaunchOptions } from './launch.ts';
 
 const SCREENS = join(ROOT, 'test-results/screens');
 const SIZE = { width: 1440, height: 900 };
 /** Screens that the READMEs show, by the names that they have in docs/images. */
-const README_PICTURES: Readonly<Record<string, string>> = { 'review-heatmap': 'review', boxes: 'boxes', 'models-report': 'report' };
+const README_PICTURES: Readonly<Record<string, string>> = {
+  'review-heatmap': 'review', boxes: 'boxes', 'models-report': 'report',
+  'board-list': 'board-list', 'board-trust': 'board-trust', 'board-check': 'board-check', 'board-install': 'board-install', 'board-ready': 'board-ready',
+};
 
 /** One of each kind, over the middle of the image. */
 async function measure(page: Page): Promise<void> {
@@ -93,6 +97,46 @@ async function walkDetector(page: Page, shot: (name: string) => Promise<void>): 
   await shot('boxes-pointed');
 }
 
+/** A stock image's server, from the network to ready. */
+const walkBoard = ({ address }: PynqServer) => async (page: Page, shot: (name: string) => Promise<void>): Promise<void> => {
+  const id = (name: string): Locator => page.getByTestId(name);
+  const next = async (step: string, there: string): Promise<void> => {
+    await id('wizard-next').click();
+    await page.locator(`[data-testid=wizard][data-step=${step}]`).waitFor({ timeout: 240_000 });
+    await id(there).waitFor({ timeout: 60_000 });
+  };
+  await id('rail-workspace.boards').click();
+  await id('add-board').click();
+  await id('find-where').fill(address);
+  await id('find-there').click();
+  await id('found-board').waitFor({ timeout: 60_000 });
+  await shot('board-find');
+  await next('trust', 'fingerprint');
+  await shot('board-trust');
+  await id('compared').check();
+  await id('wizard-next').click();
+  await id('login-password').fill(STOCK.password);
+  await shot('board-login');
+  await id('login-go').click();
+  await id('trusted').waitFor({ timeout: 60_000 });
+  await id('board-name').fill('Reading room');
+  await shot('board-secure');
+  await next('check', 'doctor');
+  await shot('board-check');
+  await next('plan', 'plan');
+  await shot('board-plan');
+  await next('install', 'install-steps');
+  await page.locator('[data-testid=install-step][data-id=unpack][data-state=done]').waitFor({ timeout: 120_000 });
+  await shot('board-install');
+  await page.locator('[data-testid=wizard][data-step=test]').waitFor({ timeout: 240_000 });
+  await shot('board-self-test');
+  await next('ready', 'ready');
+  await id('ready').locator('.state-ready').waitFor({ timeout: 120_000 });
+  await shot('board-ready');
+  await id('ready-boards').click();
+  await shot('board-list');
+};
+
 mkdirSync(SCREENS, { recursive: true });
 mkdirSync(join(ROOT, 'docs/images'), { recursive: true });
 for (const locale of Locale.options) {
@@ -101,12 +145,18 @@ for (const locale of Locale.options) {
   const models = join(folder, 'models');
   compileDetectorPackage(writeDetectorPackage(models));
   writeFileSync(join(folder, 'things.dcm'), rectanglesDicom(THINGS, { rows: 480, columns: 640, patientName: 'Synthetic^Drawing' }));
-  await inWindow(locale, walkDetector, ['--models', models, join(folder, 'things.dcm')]);
+  await inWindow(locale, walkDetector, { args: ['--models', models, join(folder, 'things.dcm')] });
   rmSync(folder, { recursive: true });
+  const pynq = await startPynq();
+  try {
+    await inWindow(locale, walkBoard(pynq), pynq.launch);
+  } finally {
+    await pynq.stop();
+  }
 }
 
-async function inWindow(locale: Locale, through: (page: Page, shot: (name: string) => Promise<void>) => Promise<void>, args: string[] = []): Promise<void> {
-  const { page, close } = await launch({ lang: locale, args });
+async function inWindow(locale: Locale, through: (page: Page, shot: (name: string) => Promise<void>) => Promise<void>, how: LaunchOptions = {}): Promise<void> {
+  const { page, close } = await launch({ lang: locale, ...how });
   try {
     await page.locator('.workspace').waitFor();
     await page.setViewportSize(SIZE);

@@ -5,6 +5,7 @@ import { ADD_STEPS, type Adding, type AddFailure } from '../../state/adding.ts';
 import { useApp, useTextOf } from '../../ui/app.ts';
 import { Confirm } from '../../ui/Confirm.tsx';
 import { Icon } from '../../ui/icons.tsx';
+import { WizardFrame } from '../../ui/WizardFrame.tsx';
 import { DeployStep } from './DeployStep.tsx';
 import { DescribeStep } from './DescribeStep.tsx';
 import { FileStep } from './FileStep.tsx';
@@ -17,38 +18,10 @@ export function AddModel({ adding }: { adding: Adding }): JSX.Element {
   const { t } = useTranslation();
   const { session: { adder } } = useApp();
   const [asking, setAsking] = useState(false);
-  const heading = useRef<HTMLHeadingElement>(null);
   const { step } = adding;
-  const at = ADD_STEPS.indexOf(step);
-  // Each step begins at its heading, for readers' ears too.
-  useEffect(() => heading.current?.focus(), [step]);
   const leave = (): void => (adder.dirty ? setAsking(true) : adder.leave());
-  // Wherever the focus is: a control that went out of use while it worked leaves it nowhere.
-  useEffect(() => {
-    const onKeyDown = (event: KeyboardEvent): void => {
-      if (event.key !== 'Escape' || event.defaultPrevented || asking) return;
-      event.preventDefault();
-      leave();
-    };
-    window.addEventListener('keydown', onKeyDown);
-    return () => window.removeEventListener('keydown', onKeyDown);
-  });
   return (
-    <section className={`wizard at-${step}`} aria-label={t('addModel.title')} data-testid="wizard" data-step={step}>
-      <header className="wizard-head">
-        <div className="grow">
-          <h3 className="card-title">{t('addModel.title')}</h3>
-          <h4 ref={heading} tabIndex={-1} className="wizard-place dim">{t('addModel.place', { number: at + 1, count: ADD_STEPS.length, name: t(`addModel.step.${step}`) })}</h4>
-        </div>
-        <button type="button" className="icon-button" aria-label={t('common.close')} title={t('common.close')} data-testid="wizard-close" onClick={leave}><Icon name="close" size={18} /></button>
-      </header>
-      <ol className="wizard-steps" aria-label={t('addModel.steps')}>
-        {ADD_STEPS.map((name, index) => (
-          <li key={name} className={index < at ? 'done' : undefined} aria-current={index === at ? 'step' : undefined}>
-            <span className="wizard-number" aria-hidden="true">{index < at ? <Icon name="check" size={13} /> : index + 1}</span>{t(`addModel.step.${name}`)}
-          </li>
-        ))}
-      </ol>
+    <WizardFrame title={t('addModel.title')} steps={ADD_STEPS} step={step} labelOf={(name) => t(`addModel.step.${name}`)} asked={asking} onLeave={leave}>
       <div className="wizard-body">
         {step === 'file' && <FileStep adding={adding} />}
         {step === 'describe' && <DescribeStep adding={adding} />}
@@ -70,7 +43,7 @@ export function AddModel({ adding }: { adding: Adding }): JSX.Element {
           yes={t('addModel.leave.yes')} no={t('addModel.leave.no')} onYes={() => adder.leave()} onNo={() => setAsking(false)}
         />
       )}
-    </section>
+    </WizardFrame>
   );
 }
 
@@ -98,7 +71,7 @@ function Buttons({ adding: { step, busy, model, samples, added, deployed } }: { 
   const possible = (busy === null || busy === 'pick') && (step === 'file' ? model !== null : step === 'samples' ? samples !== null : true);
   return (
     <footer className="wizard-buttons">
-      {step !== 'file' && (added === null || step === 'deploy') && <Button size="sm" variant="default" disabled={busy !== null} data-testid="wizard-back" onClick={() => adder.back()}>{t('addModel.back')}</Button>}
+      {step !== 'file' && (added === null || step === 'deploy') && <Button size="sm" variant="default" disabled={busy !== null} data-testid="wizard-back" onClick={() => adder.back()}>{t('wizard.back')}</Button>}
       <span className="grow" />
       {step === 'make' && busy === 'make' && <Button size="sm" variant="default" data-testid="wizard-cancel" leftSection={<Icon name="stop" />} onClick={() => adder.cancel()}>{t('addModel.make.stop')}</Button>}
       {step === 'make' && busy === 'cancel' && <Button size="sm" variant="default" disabled>{t('addModel.make.stopping')}</Button>}
@@ -106,7 +79,7 @@ function Buttons({ adding: { step, busy, model, samples, added, deployed } }: { 
       {step === 'deploy' && <Button size="sm" variant={deployed ? 'filled' : 'default'} disabled={busy !== null} data-testid="wizard-finish" onClick={() => adder.leave()}>{t('addModel.deploy.finish')}</Button>}
       {step !== 'make' && step !== 'deploy' && (
         <Button size="sm" disabled={!possible} data-testid="wizard-next" onClick={() => void adder.next()}>
-          {busy === 'inspect' ? t('addModel.looking') : t(step === 'samples' ? 'addModel.start' : 'addModel.next')}
+          {busy === 'inspect' ? t('addModel.looking') : t(step === 'samples' ? 'addModel.start' : 'wizard.next')}
         </Button>
       )}
     </footer>

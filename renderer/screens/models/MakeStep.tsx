@@ -1,7 +1,8 @@
-import { useEffect, useState, type JSX } from 'react';
+import type { JSX } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Adding } from '../../state/adding.ts';
 import { useTextOf } from '../../ui/app.ts';
+import { clock, useNow } from '../../ui/clock.ts';
 import { Icon } from '../../ui/icons.tsx';
 
 /** What is done, what is under way and for how long. */
@@ -33,19 +34,3 @@ export function MakeStep({ adding: { progress, startedAt, endedAt, busy } }: { a
     </>
   );
 }
-
-function useNow(running: boolean): number {
-  const [now, setNow] = useState(Date.now);
-  useEffect(() => {
-    if (!running) return;
-    const timer = setInterval(() => setNow(Date.now()), 500);
-    return () => clearInterval(timer);
-  }, [running]);
-  return now;
-}
-
-/** Minutes and seconds. */
-const clock = (ms: number): string => {
-  const seconds = Math.max(0, Math.floor(ms / 1000));
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
-};

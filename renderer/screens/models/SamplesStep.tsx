@@ -4,7 +4,7 @@ import { useTranslation } from 'react-i18next';
 import { CalibrationMethod } from '../../../src/contract/ipc.ts';
 import type { Adding } from '../../state/adding.ts';
 import { useApp } from '../../ui/app.ts';
-import { Pick } from './FileStep.tsx';
+import { Pick } from '../../ui/Pick.tsx';
 
 export function SamplesStep({ adding: { draft, samples, method, limit, busy } }: { adding: Adding }): JSX.Element {
   const { t } = useTranslation();
