@@ -4,7 +4,7 @@ import { useTranslation } from 'react-i18next';
 import type { ModelInfo } from '../../src/contract/ipc.ts';
 import type { ClassifierFields } from '../../src/contract/model.ts';
 import { modelOf } from '../state/selectors.ts';
-import { useApp, useAppState, useLocalText, useTextOf } from '../ui/app.ts';
+import { useApp, useAppState, useBoardName, useLocalText, useTextOf } from '../ui/app.ts';
 import { Confirm } from '../ui/Confirm.tsx';
 import { milliseconds, shortHash } from '../ui/format.ts';
 import { Icon } from '../ui/icons.tsx';
@@ -81,7 +81,7 @@ function Model({ model }: { model: ModelInfo }): JSX.Element {
 
 function ModelButtons({ model: { id, own, engines, metadata } }: { model: ModelInfo }): JSX.Element {
   const { t } = useTranslation();
-  const textOf = useTextOf();
+  const boardName = useBoardName();
   const local = useLocalText();
   const { session } = useApp();
   const [busy, setBusy] = useState(false);
@@ -94,7 +94,7 @@ function ModelButtons({ model: { id, own, engines, metadata } }: { model: ModelI
   };
   const deploy = async (): Promise<void> => {
     const deployed = await session.deployModel(id);
-    if (deployed) session.notify('info', t('modelActions.deployed', { board: textOf('boards.name.virtual', deployed.board), name, ms: milliseconds(deployed.ms) }));
+    if (deployed) session.notify('info', t('modelActions.deployed', { board: boardName(deployed.board), name, ms: milliseconds(deployed.ms) }));
   };
   return (
     <>

@@ -79,3 +79,9 @@ export function useLocalText(): (text: LocalText) => string {
   const { i18n } = useTranslation();
   return (text) => (i18n.language === 'zh-CN' ? (text['zh-CN'] ?? text.en) : text.en);
 }
+
+/** A board by the name that the host has for it; the virtual one's is ours. */
+export function useBoardName(): (name: string) => string {
+  const { t } = useTranslation();
+  return (name) => (name === 'Virtual board' ? t('boards.name.virtual') : name);
+}

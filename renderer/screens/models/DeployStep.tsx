@@ -2,7 +2,7 @@ import { Button } from '@mantine/core';
 import type { JSX } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Adding } from '../../state/adding.ts';
-import { useApp, useTextOf } from '../../ui/app.ts';
+import { useApp, useBoardName, useTextOf } from '../../ui/app.ts';
 import { milliseconds } from '../../ui/format.ts';
 import { Icon } from '../../ui/icons.tsx';
 import { shape } from './numbers.ts';
@@ -10,6 +10,7 @@ import { shape } from './numbers.ts';
 export function DeployStep({ adding: { deployed, busy } }: { adding: Adding }): JSX.Element {
   const { t } = useTranslation();
   const textOf = useTextOf();
+  const boardName = useBoardName();
   const { session: { adder } } = useApp();
   return (
     <>
@@ -21,7 +22,7 @@ export function DeployStep({ adding: { deployed, busy } }: { adding: Adding }): 
         <div className="verdict agree" role="status" data-testid="deployed">
           <Icon name="check" size={20} />
           <div>
-            <strong>{t('addModel.deploy.done', { board: textOf('boards.name.virtual', deployed.board) })}</strong>
+            <strong>{t('addModel.deploy.done', { board: boardName(deployed.board) })}</strong>
             <p className="dim">{textOf(`boards.backends.${deployed.backend}`, deployed.backend)}</p>
             <p>{t('addModel.deploy.took', { ms: milliseconds(deployed.ms) })}</p>
             {deployed.outputs.map(({ name, datatype, shape: dims }) => <p key={name}><code>{t('addModel.deploy.output', { name, datatype, shape: shape(dims) })}</code></p>)}
