@@ -43,7 +43,7 @@ export async function startPynq(model = 'pneumonia'): Promise<PynqServer> {
     server, root, bundle, keyFile, address: `127.0.0.1:${server.port}`,
     launch: { args: [`--board-root=${root}`, `--board-agent-port=${agentPort}`, `--board-bundle=${bundle}`], env: { FABRICLENS_BOARDS: join(server.folder, 'boards.json'), SSH_AUTH_SOCK: '' } },
     stop: async () => {
-      endAgent(join(root, 'var/lib/fabriclens/agent.pid'));
+      endAgent(join(root, 'run/fabriclens-agent.pid'));
       await server.stop();
       rmSync(server.folder, { recursive: true, force: true });
     },

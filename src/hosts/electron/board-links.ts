@@ -1,5 +1,5 @@
 /** The review process's boards: the links that the main process asks for, beside the virtual board. */
-import { BoardPool, connectBoard, isUsable, readToken, sshBoardLink, type BoardLink, type KnownBoard, type OipClient } from '../../board/index.ts';
+import { addressOf, BoardPool, connectBoard, isUsable, readToken, sshBoardLink, type BoardLink, type KnownBoard, type OipClient } from '../../board/index.ts';
 import type { BoardStatus } from '../../contract/ipc.ts';
 import type { Credentials } from './boards-messages.ts';
 
@@ -24,7 +24,8 @@ export class BoardLinks {
   get statuses(): BoardStatus[] {
     return this.pool.statuses.map((status) => {
       const spec = this.#specs.get(status.id);
-      const address = spec ? (status.address || `${spec.host.includes(':') ? `[${spec.host}]` : spec.host}:${spec.port}`) : status.address;
+      // Of its SSH server, which is where the page connects to it again; the agent's port is on its loopback.
+      const address = spec ? addressOf(spec) : status.address;
       return spec?.link === 'ssh' ? { ...status, address, ssh: { user: spec.board.user, installed: spec.installed, previous: spec.previous } } : { ...status, address };
     });
   }
