@@ -14,8 +14,8 @@ await main(async () => {
   const [input, ...args] = process.argv.slice(2);
   await setUp('start');
   const file = `build/bundled/${basename(input, '.ts')}.js`;
-  // Packages stay outside: nothing is shipped here, and Playwright finds its own files.
-  await bundle({ input, file, format: 'esm', external: /^(?![./])/ });
+  // Packages stay outside: nothing is shipped here, and Playwright finds its own files. So does the builder of hls/, whose sources lie beside it.
+  await bundle({ input, file, format: 'esm', external: [/^(?![./])/, /\/hls\/build\.mjs$/] });
   const headless = process.platform === 'linux' && !process.env.DISPLAY && onPath('xvfb-run');
   const command = [...(headless ? ['xvfb-run', '-a', '-s', '-screen 0 1920x1200x24'] : []), process.execPath, inRoot(file), ...args];
   const child = spawn(command[0], command.slice(1), { stdio: 'inherit' });

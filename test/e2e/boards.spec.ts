@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Locator, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { build } from '../../hls/build.mjs';
 import { DoctorReport } from '../../src/contract/boards.ts';
 import { startPynq, STOCK, type PynqServer } from '../support/pynq-server.ts';
 import { launch, screenshot, type Launched } from './launch.ts';
@@ -61,7 +62,7 @@ async function inLanguage(name: string): Promise<void> {
 }
 
 beforeAll(async () => {
-  pynq = await startPynq();
+  pynq = await startPynq(await build('runtime'));
   launched = await launch(pynq.launch);
 });
 afterEach(async ({ task }) => {
@@ -257,7 +258,7 @@ describe('a board in the window', { timeout: 300_000 }, () => {
     await id('results').getByTestId('verdict').waitFor({ timeout: 120_000 });
     await id('running').waitFor({ state: 'detached', timeout: 120_000 });
     expect(['Normal', 'Pneumonia']).toContain((await id('decision-board').innerText()).split('\n')[0]);
-    await page().getByText(/desk/).first().waitFor();
+    await id('results').getByText(/board desk/).first().waitFor();
     await screenshot(page(), 'boards-review');
   });
 

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Locator, Page } from 'playwright';
 import { Locale } from '../../src/contract/ipc.ts';
+import { resolveResources } from '../../src/hosts/resources.ts';
 import { ROOT } from '../support/data.ts';
 import { compileDetectorPackage, rectanglesDicom, writeDetectorPackage, type Rectangle } from '../support/detector-package.ts';
 import { startPynq, STOCK, type PynqServer } from '../support/pynq-server.ts';
@@ -98,7 +99,7 @@ async function walkDetector(page: Page, shot: (name: string) => Promise<void>): 
 }
 
 /** A stock image's server, from the network to ready. */
-const walkBoard = ({ address }: PynqServer) => async (page: Page, shot: (name: string) => Promise<void>): Promise<void> => {
+const walkBoard = ({ address, server }: PynqServer) => async (page: Page, shot: (name: string) => Promise<void>): Promise<void> => {
   const id = (name: string): Locator => page.getByTestId(name);
   const next = async (step: string, there: string): Promise<void> => {
     await id('wizard-next').click();
@@ -125,9 +126,13 @@ const walkBoard = ({ address }: PynqServer) => async (page: Page, shot: (name: s
   await shot('board-check');
   await next('plan', 'plan');
   await shot('board-plan');
+  // The step that makes the service's user stands still for its picture.
+  const hold = join(server.folder, 'hold');
+  writeFileSync(hold, 'made-user');
   await next('install', 'install-steps');
-  await page.locator('[data-testid=install-step][data-id=unpack][data-state=done]').waitFor({ timeout: 120_000 });
+  await page.locator('[data-testid=install-step][data-id=user][data-state=running]').waitFor({ timeout: 120_000 });
   await shot('board-install');
+  rmSync(hold);
   await page.locator('[data-testid=wizard][data-step=test]').waitFor({ timeout: 240_000 });
   await shot('board-self-test');
   await next('ready', 'ready');
@@ -147,7 +152,7 @@ for (const locale of Locale.options) {
   writeFileSync(join(folder, 'things.dcm'), rectanglesDicom(THINGS, { rows: 480, columns: 640, patientName: 'Synthetic^Drawing' }));
   await inWindow(locale, walkDetector, { args: ['--models', models, join(folder, 'things.dcm')] });
   rmSync(folder, { recursive: true });
-  const pynq = await startPynq();
+  const pynq = await startPynq(resolveResources(ROOT).runtimeLibrary);
   try {
     await inWindow(locale, walkBoard(pynq), pynq.launch);
   } finally {

@@ -1,7 +1,6 @@
 /** What answers as a stock PYNQ image for the window: a real OpenSSH server that lets xilinx in by its public password, the image's files under a folder, and a bundle to install there. */
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { build } from '../../hls/build.mjs';
 import { boardBundle } from './board-bundle.ts';
 import { ROOT } from './data.ts';
 import { pynqRoot } from './pynq-root.ts';
@@ -24,8 +23,8 @@ export interface PynqServer {
   stop(): Promise<void>;
 }
 
-/** `model`: a package of models/ that comes with the bundle. */
-export async function startPynq(model = 'pneumonia'): Promise<PynqServer> {
+/** `runtimeLibrary`: for this computer's processor. The bundle brings the model pneumonia. */
+export async function startPynq(runtimeLibrary: string): Promise<PynqServer> {
   const server = await startSshd([], STOCK);
   const root = join(server.folder, 'board');
   for (const [name, text] of Object.entries(pynqRoot())) {
@@ -33,9 +32,9 @@ export async function startPynq(model = 'pneumonia'): Promise<PynqServer> {
     writeFileSync(join(root, name), text);
   }
   const modelsDir = join(server.folder, 'models');
-  cpSync(join(ROOT, 'models', model), join(modelsDir, model), { recursive: true });
+  cpSync(join(ROOT, 'models/pneumonia'), join(modelsDir, 'pneumonia'), { recursive: true });
   const bundle = join(server.folder, 'fabriclens-board-1.0.0-armhf.tar');
-  writeFileSync(bundle, boardBundle({ modelsDir, runtimeLibrary: await build('runtime'), agentDir: join(ROOT, 'agent') }, '1.0.0').bytes);
+  writeFileSync(bundle, boardBundle({ modelsDir, runtimeLibrary, agentDir: join(ROOT, 'agent') }, '1.0.0').bytes);
   const keyFile = join(server.folder, 'key');
   writeFileSync(keyFile, server.key, { mode: 0o600 });
   const agentPort = await freePort();
