@@ -52,5 +52,8 @@ describe('host keys', () => {
   test('the pinned kind is asked for first', () => {
     expect(algorithmsFor([])[0]).toBe('ssh-ed25519');
     expect(algorithmsFor([board('old', [{ algorithm: 'ssh-rsa', blob: 'AAAA' }])]).slice(0, 3)).toEqual(['rsa-sha2-512', 'rsa-sha2-256', 'ssh-ed25519']);
+    // As ssh-keygen -A leaves them on a board: what a person compares is ed25519's.
+    const all = ['ecdsa-sha2-nistp256', 'ssh-ed25519', 'ssh-rsa'].map((algorithm) => ({ algorithm, blob: 'AAAA' }));
+    expect(algorithmsFor([board('new', all)])[0]).toBe('ssh-ed25519');
   });
 });

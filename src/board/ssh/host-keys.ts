@@ -57,9 +57,9 @@ export function judgeHostKey(candidates: readonly KnownBoard[], shown: HostKey):
 const SIGNATURES: Record<string, readonly string[]> = { 'ssh-rsa': ['rsa-sha2-512', 'rsa-sha2-256'] };
 const PREFERRED = ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521', 'ssh-rsa'];
 
-/** What to ask the server for: kinds that are pinned first, so that a board with several keys shows the one we know. */
+/** What to ask the server for: kinds that are pinned first, so that a board with several keys shows one that we know; of those the one that people compare. */
 export function algorithmsFor(candidates: readonly KnownBoard[]): string[] {
-  const pinned = candidates.flatMap(({ hostKeys }) => hostKeys.map(({ algorithm }) => algorithm)).filter((algorithm) => PREFERRED.includes(algorithm));
+  const pinned = PREFERRED.filter((algorithm) => candidates.some(({ hostKeys }) => hostKeys.some((key) => key.algorithm === algorithm)));
   return [...new Set([...pinned, ...PREFERRED])].flatMap((algorithm) => SIGNATURES[algorithm] ?? [algorithm]);
 }
 
