@@ -1,6 +1,7 @@
 /** The review process's boards: the links that the main process asks for, beside the virtual board. */
-import { addressOf, BoardPool, connectBoard, isUsable, readToken, sshBoardLink, type BoardLink, type KnownBoard, type OipClient } from '../../board/index.ts';
+import { addressOf, BoardPool, connectBoard, isUsable, type BoardLink, type KnownBoard, type OipClient } from '../../board/index.ts';
 import type { BoardStatus } from '../../contract/ipc.ts';
+import { trustedBoardLink } from '../trusted-board.ts';
 import type { Credentials } from './boards-messages.ts';
 
 /** Secrets come with it, and stay in the review process's memory while the link lives. */
@@ -64,8 +65,7 @@ export class BoardLinks {
 const connectionOf = (spec: LinkSpec): string => JSON.stringify({ ...spec, use: true, installed: '', previous: '' });
 
 function linkOf(spec: LinkSpec): BoardLink {
-  const { id, name, host, port } = spec;
-  if (spec.link === 'direct') return connectBoard({ id, name, host, port, token: spec.token, certificateSha256: spec.certificateSha256 });
-  const { board, credentials, agentPort } = spec;
-  return sshBoardLink({ id, name, ssh: { host, port, login: { ...credentials, user: board.user }, candidates: [board] }, port: agentPort, readToken });
+  if (spec.link === 'ssh') return trustedBoardLink(spec.board, { ...spec.credentials, user: spec.board.user }, spec.agentPort);
+  const { id, name, host, port, token, certificateSha256 } = spec;
+  return connectBoard({ id, name, host, port, token, certificateSha256 });
 }

@@ -1,7 +1,7 @@
 /** What the window remembers of boards beside their pins (known-boards.ts) and secrets: one small JSON file in the user's data folder, replaced whole. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { replaceFile } from './small-file.ts';
 
 const Direct = z.object({ id: z.uuid(), name: z.string(), address: z.string(), certificateSha256: z.string().nullable() });
 export type Direct = z.infer<typeof Direct>;
@@ -31,9 +31,7 @@ export function openBoardState(file: string, warn: (message: string) => void): B
     set(change) {
       current = { ...current, ...change };
       try {
-        mkdirSync(dirname(file), { recursive: true });
-        writeFileSync(`${file}.new`, `${JSON.stringify(current, null, 2)}\n`, { mode: 0o600 });
-        renameSync(`${file}.new`, file);
+        replaceFile(file, `${JSON.stringify(current, null, 2)}\n`);
       } catch (error) {
         warn(`What was chosen of boards is kept for this run only: ${file} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)}).`);
       }

@@ -2,9 +2,9 @@
  * Secrets of boards: passwords, passphrases, and login keys that the app made. Where the operating system keeps a key for us (Electron's safeStorage) they may be
  * written to a file, encrypted; else they live until the app ends. They are handed to the processes that log in, when they do, and to nobody else.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { replaceFile } from './small-file.ts';
 
 /** Of Electron's safeStorage, what is needed here. */
 export interface Vault {
@@ -62,9 +62,7 @@ export function openSecrets(file: string, vault: Vault, warn: (message: string) 
   };
   const write = (): void => {
     try {
-      mkdirSync(dirname(file), { recursive: true });
-      writeFileSync(`${file}.new`, `${JSON.stringify({ format: 'fabriclens-secrets/1', boards: sealed }, null, 1)}\n`, { mode: 0o600 });
-      renameSync(`${file}.new`, file);
+      replaceFile(file, `${JSON.stringify({ format: 'fabriclens-secrets/1', boards: sealed }, null, 1)}\n`);
     } catch (error) {
       warn(`Secrets are kept for this run only: ${file} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)}).`);
     }

@@ -1,7 +1,7 @@
 /** The reader's settings: one small JSON file in the user's data folder, replaced whole. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { Settings } from '../../contract/ipc.ts';
+import { replaceFile } from './small-file.ts';
 
 export interface SettingsFile {
   get(): Settings;
@@ -25,10 +25,7 @@ export function openSettings(file: string, systemLocale: string, warn: (message:
     set(change) {
       current = Settings.parse({ ...current, ...change });
       try {
-        mkdirSync(dirname(file), { recursive: true });
-        const next = `${file}.new`;
-        writeFileSync(next, `${JSON.stringify(current, null, 2)}\n`, { mode: 0o600 });
-        renameSync(next, file);
+        replaceFile(file, `${JSON.stringify(current, null, 2)}\n`);
       } catch (error) {
         warn(`Settings are kept for this run only: ${file} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)}).`);
       }
