@@ -12,7 +12,7 @@ import { Models } from './screens/Models.tsx';
 import { Results } from './screens/Results.tsx';
 import { Settings } from './screens/Settings.tsx';
 import { Studies } from './screens/Studies.tsx';
-import { boardMarks, NAMED, takesRequests } from './state/boards.ts';
+import { boardMarks, NAMED, takesRequests, wordOf } from './state/boards.ts';
 import { shortcutText, useAction, useApp, useAppState, useTextOf } from './ui/app.ts';
 import { Icon } from './ui/icons.tsx';
 import { Palette } from './ui/Palette.tsx';
@@ -103,9 +103,9 @@ function StatusBar(): JSX.Element {
       {running > 0 && <span className="board-state" data-testid="running-count"><Icon name="clock" size={14} />{t('status.running', { count: running })}</span>}
       {marks.length > NAMED && <span className="board-state" data-testid="boards-summary"><Icon name="boards" size={14} />{t('status.boards', { ready: marks.filter(({ board }) => takesRequests(board)).length, all: marks.length })}</span>}
       {marks.length <= NAMED && marks.map(({ board, standsBy }) => (
-        <span key={board.id} className={`board-state state-${board.state}`} data-testid={`board-state-${board.id}`}>
-          <Icon name={STATE_ICONS[board.state]} size={14} />
-          <span className="ellipsis">{textOf(`boards.name.${board.id}`, board.name)}: {standsBy ? t('status.standsBy') : t(`boards.state.${board.state}`)}</span>
+        <span key={board.id} className={`board-state state-${wordOf(board)}`} data-testid={`board-state-${board.id}`}>
+          <Icon name={STATE_ICONS[wordOf(board)]} size={14} />
+          <span className="ellipsis">{textOf(`boards.name.${board.id}`, board.name)}: {standsBy ? t('status.standsBy') : t(`boards.state.${wordOf(board)}`)}</span>
         </span>
       ))}
       {version && <span className="dim">{t('status.version', { version })}</span>}

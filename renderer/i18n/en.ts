@@ -685,7 +685,7 @@ export const en = {
       forget: { title: 'Forget {{name}}?', text: 'Its pinned keys and every secret kept for it are deleted from this computer. Nothing is done to the board: what is installed there stays.', yes: 'Forget' },
     },
     name: { virtual: 'Virtual board' },
-    state: { starting: 'Starting', connecting: 'Connecting', ready: 'Ready', busy: 'Busy', degraded: 'Degraded', lost: 'Lost', absent: 'Absent' },
+    state: { starting: 'Starting', connecting: 'Connecting', ready: 'Ready', busy: 'Busy', degraded: 'Degraded', lost: 'Lost', absent: 'Absent', unfinished: 'Not set up yet' },
     unknown: 'not known yet',
     backends: {
       golden: 'Golden model (C++): the accelerator’s arithmetic, bit for bit, without its timing',

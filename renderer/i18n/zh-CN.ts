@@ -685,7 +685,7 @@ export const zhCN = {
       forget: { title: '忘记 {{name}}？', text: '将从本机删除其已固定的密钥以及为其保存的所有机密。不会对开发板做任何操作：已安装的内容仍在。', yes: '忘记' },
     },
     name: { virtual: '虚拟开发板' },
-    state: { starting: '启动中', connecting: '连接中', ready: '就绪', busy: '繁忙', degraded: '性能下降', lost: '连接丢失', absent: '不存在' },
+    state: { starting: '启动中', connecting: '连接中', ready: '就绪', busy: '繁忙', degraded: '性能下降', lost: '连接丢失', absent: '不存在', unfinished: '尚未设置' },
     unknown: '尚不清楚',
     backends: {
       golden: '黄金模型（C++）：与加速器算术逐位一致，不含其时序',

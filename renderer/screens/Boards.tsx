@@ -59,7 +59,7 @@ function Item({ board, current, onShow }: { board: BoardStatus; current: boolean
   return (
     <button type="button" className="list-item" aria-current={current} data-testid="board-item" data-state={board.state} onClick={onShow}>
       <strong className="ellipsis">{textOf(`boards.name.${board.id}`, board.name)}</strong>
-      <span className="list-line"><BoardState state={board.state} />{!board.use && <span className="unused">{t('boards.unused')}</span>}</span>
+      <span className="list-line"><BoardState board={board} />{!board.use && <span className="unused">{t('boards.unused')}</span>}</span>
       <span className="dim ellipsis">{t(`boards.link.${board.link}`)}{board.address !== '' && ` · ${board.address}`}</span>
     </button>
   );

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { BoardStatus } from '../../src/contract/ipc.ts';
-import { boardMarks } from './boards.ts';
+import { boardMarks, wordOf } from './boards.ts';
 
 const board = (id: string, state: BoardStatus['state'], change: Partial<BoardStatus> = {}): BoardStatus =>
   ({ id, name: id, virtual: id === 'virtual', link: 'ssh', use: true, address: '', state, message: '', backend: '', models: [], ...change }) as BoardStatus;
@@ -10,6 +10,14 @@ test('the virtual board stands by while a real one takes requests, and answers a
   expect(told(board('virtual', 'ready'))).toEqual(['virtual']);
   for (const state of ['ready', 'busy', 'degraded'] as const) expect(told(board('virtual', 'ready'), board('desk', state))).toEqual(['virtual stands by', 'desk']);
   for (const state of ['lost', 'connecting', 'absent'] as const) expect(told(board('virtual', 'ready'), board('desk', state))).toEqual(['virtual', 'desk']);
+});
+
+test('a board without an agent of ours waits to be set up; one that had one and is gone is absent', () => {
+  const ssh = { user: 'xilinx', installed: '', previous: '' };
+  expect(wordOf(board('desk', 'absent', { ssh }))).toBe('unfinished');
+  expect(wordOf(board('desk', 'absent', { ssh: { ...ssh, installed: '1.0.0-a' } }))).toBe('absent');
+  expect(wordOf(board('desk', 'connecting', { ssh }))).toBe('connecting');
+  expect(wordOf(board('desk', 'absent', { link: 'tcp' }))).toBe('absent');
 });
 
 test('a board that is not in use is not told, and lets the virtual one answer', () => {

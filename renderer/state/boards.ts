@@ -1,8 +1,11 @@
-/** What the status bar says of the boards in use. Pure. */
+/** What is said of boards. Pure. */
 import type { BoardStatus } from '../../src/contract/ipc.ts';
 
 /** So many are named one by one. */
 export const NAMED = 3;
+
+/** A board that was trusted and has no agent of ours yet is not absent: it waits to be set up. */
+export const wordOf = ({ state, ssh }: Pick<BoardStatus, 'state' | 'ssh'>): BoardStatus['state'] | 'unfinished' => (state === 'absent' && ssh?.installed === '' ? 'unfinished' : state);
 
 export const takesRequests = ({ state }: BoardStatus): boolean => state === 'ready' || state === 'busy' || state === 'degraded';
 

@@ -28,7 +28,7 @@ export function BoardPage({ board, onSetUp }: { board: BoardStatus; onSetUp: (()
           <Name board={board} name={name} />
           <p className="dim">{board.virtual ? t('boards.virtual') : t('boards.physical')}</p>
         </div>
-        <span role="status"><BoardState state={state} /></span>
+        <span role="status"><BoardState board={board} /></span>
       </header>
       {message !== '' && (state === 'ready' || state === 'busy' ? <p className="dim" lang="en">{message}</p> : <div className="callout warning"><Icon name="warning" size={18} /><p lang="en">{message}</p></div>)}
       {offerOf(board) === 'continue' && (

@@ -1,12 +1,14 @@
 import type { JSX } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { BoardStatus } from '../../../src/contract/ipc.ts';
+import { wordOf } from '../../state/boards.ts';
 import { Icon, type IconName } from '../../ui/icons.tsx';
 
-export const STATE_ICONS: Record<BoardStatus['state'], IconName> = { starting: 'clock', connecting: 'clock', ready: 'check', busy: 'run', degraded: 'warning', lost: 'warning', absent: 'error' };
+export const STATE_ICONS: Record<ReturnType<typeof wordOf>, IconName> = { starting: 'clock', connecting: 'clock', ready: 'check', busy: 'run', degraded: 'warning', lost: 'warning', absent: 'error', unfinished: 'clock' };
 
 /** Icon and word: colour alone says nothing. */
-export function BoardState({ state }: { state: BoardStatus['state'] }): JSX.Element {
+export function BoardState({ board }: { board: BoardStatus }): JSX.Element {
   const { t } = useTranslation();
-  return <span className={`state state-${state}`}><Icon name={STATE_ICONS[state]} size={16} />{t(`boards.state.${state}`)}</span>;
+  const word = wordOf(board);
+  return <span className={`state state-${word}`}><Icon name={STATE_ICONS[word]} size={16} />{t(`boards.state.${word}`)}</span>;
 }

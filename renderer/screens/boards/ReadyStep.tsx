@@ -29,7 +29,7 @@ export function ReadyStep({ now: { board } }: { now: Provisioning }): JSX.Elemen
         <Icon name="check" size={20} />
         <div className="grow">
           <strong>{t('setup.ready.done', { name: board.name })}</strong>
-          {status && <p><BoardState state={status.state} /></p>}
+          {status && <p><BoardState board={status} /></p>}
           {status?.message && <p className="dim" lang="en">{status.message}</p>}
         </div>
         {status && <Switch className="verdict-switch" size="sm" label={t('boards.use')} checked={status.use} onChange={(event) => void session.keeper.use(board.id, event.currentTarget.checked)} />}
