@@ -85,9 +85,9 @@ async function makeDebian(folder: string): Promise<void> {
 async function makeRoot(folder: string, debian: string): Promise<void> {
   const root = join(folder, 'root');
   await run('cp', ['-a', debian, root], { timeoutMs: 20 * 60_000 });
-  writeFileSync(join(root, 'root/image.sh'), recipe('image.sh'));
-  await inWorldOf(root, ['chroot', root, 'sh', '/root/image.sh']);
-  rmSync(join(root, 'root/image.sh'));
+  writeFileSync(join(root, 'image.sh'), recipe('image.sh'));
+  await inWorldOf(root, ['chroot', root, 'sh', '/image.sh']);
+  rmSync(join(root, 'image.sh'));
   for (const [name, text] of Object.entries(pynqRoot())) {
     // /proc and /sys are the emulator's, but for what the world of the root lays over them.
     const file = /^(proc|sys)\//.test(name) ? join(`${root}.proc`, name.replace(/^(proc|sys)\//, '')) : join(root, name);
