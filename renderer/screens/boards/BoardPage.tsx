@@ -3,6 +3,7 @@ import { useState, type FormEvent, type JSX } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { BoardStatus } from '../../../src/contract/ipc.ts';
 import { NO_CARE, type Care } from '../../state/boardKeeper.ts';
+import { wordOf } from '../../state/boards.ts';
 import { offerOf } from '../../state/provisioning.ts';
 import { useApp, useAppState, useTextOf } from '../../ui/app.ts';
 import { Confirm } from '../../ui/Confirm.tsx';
@@ -30,7 +31,7 @@ export function BoardPage({ board, onSetUp }: { board: BoardStatus; onSetUp: (()
         </div>
         <span role="status"><BoardState board={board} /></span>
       </header>
-      {message !== '' && (state === 'ready' || state === 'busy' ? <p className="dim" lang="en">{message}</p> : <div className="callout warning"><Icon name="warning" size={18} /><p lang="en">{message}</p></div>)}
+      {message !== '' && wordOf(board) !== 'unfinished' && (state === 'ready' || state === 'busy' ? <p className="dim" lang="en">{message}</p> : <div className="callout warning"><Icon name="warning" size={18} /><p lang="en">{message}</p></div>)}
       {offerOf(board) === 'continue' && (
         <div className="callout info" data-testid="unfinished">
           <Icon name="info" size={18} />

@@ -25,6 +25,12 @@ export function SetUpBoard({ now }: { now: Provisioning }): JSX.Element {
   const { step, busy, board, failure, locked } = now;
   useEffect(() => setName(board?.name ?? ''), [board?.name]);
   const leave = (): void => (provisioner.dirty ? setAsking(true) : provisioner.leave());
+  const trouble = (
+    <>
+      {failure && <BoardFailure failure={failure} onRetry={busy === null && locked === null ? () => void provisioner.retry() : null} />}
+      {locked && <UnlockForm locked={locked} user={now.user} busy={busy !== null} onUnlock={(password, remember) => void provisioner.unlock(password, remember)} />}
+    </>
+  );
   return (
     <WizardFrame title={board ? t('setup.titleOf', { name: board.name }) : t('setup.title')} steps={SETUP_STEPS} step={step} phase={busy ?? now.connected?.state ?? ''} labelOf={(one) => t(`setup.step.${one}`)} asked={asking} onLeave={leave}>
       <div className="wizard-body">
@@ -32,11 +38,11 @@ export function SetUpBoard({ now }: { now: Provisioning }): JSX.Element {
         {step === 'trust' && <TrustStep now={now} name={name} onName={setName} />}
         {step === 'check' && <CheckStep now={now} />}
         {step === 'plan' && <PlanStep now={now} />}
-        {step === 'install' && <InstallStep now={now} />}
+        {/* Above the steps, which fill a small window. */}
+        {step === 'install' && <>{trouble}<InstallStep now={now} /></>}
         {step === 'test' && <TestStep now={now} />}
         {step === 'ready' && <ReadyStep now={now} />}
-        {failure && <BoardFailure failure={failure} onRetry={busy === null && locked === null ? () => void provisioner.retry() : null} />}
-        {locked && <UnlockForm locked={locked} user={now.user} busy={busy !== null} onUnlock={(password, remember) => void provisioner.unlock(password, remember)} />}
+        {step !== 'install' && trouble}
       </div>
       <Buttons now={now} name={name} />
       {asking && (
