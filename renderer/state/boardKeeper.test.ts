@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { failure, TestBridge, untilAborted, type Answers } from '../testing/bridge.ts';
-import { BoardKeeper, type Care } from './boardKeeper.ts';
+import { BoardKeeper, NO_CARE, type Care } from './boardKeeper.ts';
 import { INITIAL_STATE, Store, type AppState } from './store.ts';
 
 const ID = 'a'.repeat(32);
@@ -46,6 +46,25 @@ test('what failed can be tried again', async () => {
   there = true;
   await keeper.retry(ID);
   expect(care()).toMatchObject({ failure: null, done: { what: 'rollback', version: '1.0.0-abc' } });
+});
+
+test('asking sudo can be cancelled: the password is still wanted', async () => {
+  const { keeper, care } = setUp({ 'boards.logs': () => Promise.reject(failure('needs-password', '')), 'boards.unlock': (_request, signal) => untilAborted(signal) });
+  await keeper.logs(ID);
+  const asking = keeper.unlock(ID, 'a word', false);
+  expect(care().busy).toBe('unlock');
+  keeper.cancel(ID);
+  await asking;
+  expect(care()).toMatchObject({ busy: null, locked: 'needed', failure: { code: 'cancelled' } });
+});
+
+test('nothing that a forgotten board said is left for when it is trusted again', async () => {
+  const { keeper, care } = setUp({ 'boards.logs': () => ({ text: 'all is well' }), 'boards.doctor': () => Promise.reject(failure('board-unreachable', 'No route.')), 'boards.forget': () => ({}) });
+  await keeper.logs(ID);
+  await keeper.doctor(ID);
+  expect(care()).toMatchObject({ log: 'all is well', failure: { code: 'board-unreachable' } });
+  await keeper.forget(ID);
+  expect(care()).toEqual(NO_CARE);
 });
 
 test('the keychain is asked once; a host that cannot say has none', async () => {

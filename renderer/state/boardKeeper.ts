@@ -43,7 +43,11 @@ export class BoardKeeper {
   }
 
   async forget(id: string): Promise<void> {
-    await this.work(id, 'forget', async () => void (await this.bridge.call('boards.forget', { id })));
+    // The board keeps its id: trusted again, it begins anew.
+    await this.work(id, 'forget', async (change) => {
+      await this.bridge.call('boards.forget', { id });
+      change(NO_CARE);
+    });
   }
 
   /** Whether secrets can be kept: once, for whoever asks for a password. */
@@ -80,8 +84,8 @@ export class BoardKeeper {
   /** The login's password for sudo; what wanted it goes on. */
   async unlock(id: string, password: string, remember: boolean): Promise<void> {
     const again = this.again.get(id);
-    await this.work(id, 'unlock', async (change) => {
-      await this.bridge.call('boards.unlock', { id, password, remember });
+    await this.work(id, 'unlock', async (change, signal) => {
+      await this.bridge.call('boards.unlock', { id, password, remember }, signal);
       change({ locked: null });
     });
     const { locked, failure } = this.of(id);

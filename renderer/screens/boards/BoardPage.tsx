@@ -128,7 +128,8 @@ function Overview({ board, care: { busy }, onSetUp }: { board: BoardStatus; care
     </div>
   );
 }
-const WORKING: ReadonlySet<Care['busy']> = new Set(['rollback', 'uninstall', 'forget', 'unlock']);
+/** What takes time and can be cancelled. */
+const WORKING: ReadonlySet<Care['busy']> = new Set(['rollback', 'uninstall', 'unlock']);
 
 function Working({ label, onCancel }: { label: string; onCancel: () => void }): JSX.Element {
   const { t } = useTranslation();
