@@ -46,7 +46,7 @@ export function Boards(): JSX.Element {
         {boards.length === 0 && <p className="dim">{t('boards.none')}</p>}
         {boards.map((one) => <Item key={one.id} board={one} current={!wizard && !direct && one.id === board?.id} onShow={() => show(one.id)} />)}
       </div>
-      {wizard && <div className="screen-body"><SetUpBoard key={provisioning.address === '' ? 'new' : provisioning.board?.id ?? 'new'} now={provisioning} /></div>}
+      {wizard && <div className="screen-body"><SetUpBoard now={provisioning} /></div>}
       {direct && <div className="screen-body"><DirectForm onDone={(id) => (id === null ? setBeside(null) : show(id))} /></div>}
       {!wizard && !direct && board && <div className="screen-body" tabIndex={0} role="region" aria-label={t('boards.about')}><BoardPage key={board.id} board={board} onSetUp={provisioning === null ? () => setUp(board) : null} /></div>}
     </main>

@@ -67,6 +67,16 @@ test('from the network to ready, a step at a time; nothing goes on without a com
   expect(JSON.stringify(now())).not.toContain('secret');
 });
 
+test('back to the search from a trusted board, the wizard is no longer about that board', async () => {
+  const { provisioner, now } = setUp({ 'boards.connect': () => trusted });
+  provisioner.begin();
+  await provisioner.find(null);
+  await provisioner.next();
+  expect(now().board).toEqual({ id: ID, name: '10.0.0.7:22' });
+  provisioner.back();
+  expect(now()).toMatchObject({ step: 'find', connected: null, board: null, address: '10.0.0.7:22' });
+});
+
 test('a changed key goes nowhere by “next”', async () => {
   const { provisioner, bridge, now } = setUp({ 'boards.connect': ({ accept }) => (accept === null ? { ...KEY, state: 'changed', pinned: [] } : trusted) });
   provisioner.begin();

@@ -1,7 +1,7 @@
 /** Setting a board up, step by step: the calls that it takes. It goes on while another board or workspace is shown; where a board stands, the host knows. */
 import type { Connected, Login, SecureChoices } from '../../src/contract/boards.ts';
 import type { BoardStatus, HostBridge } from '../../src/contract/ipc.ts';
-import { NEW_BOARD, SETUP_STEPS, type Provisioning } from './provisioning.ts';
+import { mayGoOn, NEW_BOARD, SETUP_STEPS, STOPPABLE, type Provisioning } from './provisioning.ts';
 import type { AppState, Store } from './store.ts';
 
 type Change = (change: Partial<Provisioning>) => void;
@@ -99,29 +99,29 @@ export class BoardProvisioner {
   /** Goes on, when what this step asks for is there. `name`: of the board, once it is trusted. */
   async next(name = ''): Promise<void> {
     const { now } = this;
-    if (now === null || (now.busy !== null && now.busy !== 'pick')) return;
-    if (now.step === 'find' && now.address !== '') {
+    if (now === null || !mayGoOn(now)) return;
+    if (now.step === 'find') {
       this.change({ step: 'trust', connected: null, board: null, secured: null, report: null, plan: null });
       await this.connect(null, null);
-    } else if (now.step === 'trust' && now.connected?.state === 'unknown' && now.compared) await this.connect(null, now.connected.fingerprint);
-    else if (now.step === 'trust' && now.connected?.state === 'trusted') await this.named(name.trim());
-    else if (now.step === 'check' && now.report) await this.makePlan();
-    else if (now.step === 'plan' && now.plan?.obstacles.length === 0) await this.install();
-    else if (now.step === 'test') this.change({ step: 'ready' });
+    } else if (now.step === 'trust' && now.connected?.state === 'unknown') await this.connect(null, now.connected.fingerprint);
+    else if (now.step === 'trust') await this.named(name.trim());
+    else if (now.step === 'check') await this.makePlan();
+    else if (now.step === 'plan') await this.install();
+    else this.change({ step: 'ready' });
   }
 
   back(): void {
     const { now } = this;
     if (now === null || now.busy !== null || now.installed) return;
     const to = SETUP_STEPS[SETUP_STEPS.indexOf(now.step) - 1];
-    if (to) this.change({ step: to, failure: null, locked: null, ...(to === 'find' ? { connected: null } : {}) });
+    if (to) this.change({ step: to, failure: null, locked: null, ...(to === 'find' ? { connected: null, board: null } : {}) });
   }
 
   /** Stops what can be stopped; the reader stays at the step. */
   cancel(): void {
     const busy = this.now?.busy;
     if (busy === 'install') this.change({ busy: 'cancel' });
-    if (busy === 'find' || busy === 'connect' || busy === 'check' || busy === 'plan' || busy === 'install') this.abort.abort();
+    if (STOPPABLE.has(busy ?? null)) this.abort.abort();
   }
 
   async retry(): Promise<void> {

@@ -50,6 +50,9 @@ export const NEW_BOARD: Provisioning = {
   report: null, overlay: null, plan: null, events: [], installed: null, startedAt: null, endedAt: null, busy: null, locked: null, failure: null,
 };
 
+/** What the reader may stop. */
+export const STOPPABLE: ReadonlySet<Provisioning['busy']> = new Set(['find', 'connect', 'check', 'plan', 'install']);
+
 /** What the list can offer for a board: `continue` where its installation was left, `update` where it is through. */
 export function offerOf({ ssh }: BoardStatus): 'continue' | 'update' | null {
   if (ssh === undefined) return null;

@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core';
 import { useEffect, useState, type JSX } from 'react';
 import { useTranslation } from 'react-i18next';
-import { mayGoOn, SETUP_STEPS, type Provisioning } from '../../state/provisioning.ts';
+import { mayGoOn, SETUP_STEPS, STOPPABLE, type Provisioning } from '../../state/provisioning.ts';
 import { useApp } from '../../ui/app.ts';
 import { Confirm } from '../../ui/Confirm.tsx';
 import { Icon } from '../../ui/icons.tsx';
@@ -54,8 +54,6 @@ export function SetUpBoard({ now }: { now: Provisioning }): JSX.Element {
     </WizardFrame>
   );
 }
-
-const STOPPABLE: ReadonlySet<Provisioning['busy']> = new Set(['find', 'connect', 'check', 'plan', 'install']);
 
 function Buttons({ now, name }: { now: Provisioning; name: string }): JSX.Element {
   const { t } = useTranslation();
