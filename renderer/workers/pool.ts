@@ -72,15 +72,6 @@ export class DecodePool {
     });
   }
 
-  dispose(): void {
-    for (const slot of this.slots) {
-      clearTimeout(slot.deadline);
-      slot.port?.terminate();
-    }
-    for (const task of this.queue) task.reject(aborted());
-    this.queue = [];
-  }
-
   private start(slot: Slot): WorkerPort {
     const port = this.create();
     port.onmessage = ({ data }) => {

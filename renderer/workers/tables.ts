@@ -58,17 +58,13 @@ export class TableMaker {
     this.pump();
   }
 
-  dispose(): void {
-    this.port?.terminate();
-  }
-
   private pump(): void {
     const next = this.waiting.entries().next();
     if (this.running || next.done) return;
     const [asker, wish] = next.value;
     this.waiting.delete(asker);
     this.running = wish;
-    const { header, voi, invert } = this.running;
+    const { header, voi, invert } = wish;
     this.port ??= this.start();
     this.port.postMessage({ id: this.nextId++, kind: 'table', header, voi, invert });
   }
