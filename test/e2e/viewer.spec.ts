@@ -215,7 +215,6 @@ describe('panes together', () => {
     await page.mouse.move(box.x + 100, box.y + 40, { steps: 3 });
     await page.mouse.up();
     await expect.poll(async () => { const all = await zooms(); return new Set(all).size === 1 && all[0] !== before[0]; }).toBe(true);
-    await expect.poll(async () => (await zooms())[0]).not.toBe(before[0]);
     await page.keyboard.press('w');
     const level = await said(page, 0, 'window-level');
     await page.mouse.move(box.x + 100, box.y + 100);
@@ -275,12 +274,10 @@ describe('a prior, and playing', () => {
     await page.getByTestId('cine-rate').getByText('13 pictures/s').waitFor();
     await page.keyboard.press('PageDown');
     await page.getByTestId('cine-rate').waitFor({ state: 'detached' });
-    const place = await said(page, 0, 'stack-position');
     await page.keyboard.press(' ');
     await page.getByTestId('cine-rate').waitFor();
     await page.keyboard.press(' ');
     await page.getByTestId('cine-rate').waitFor({ state: 'detached' });
-    expect(place).toContain('/10');
     expect(await axe(page)).toEqual([]);
   });
 });
