@@ -52,7 +52,6 @@ const hasGrey = (now: Situation): boolean => hasImage(now) && now.view.facts?.ki
 const hasStack = ({ app }: Situation): boolean => app.workspace === 'review' && (shownNow(app)?.count ?? 0) > 1;
 const hasMeasurements = (now: Situation): boolean => hasImage(now) && (now.measure.all[sliceKey(now.view.drawn!)] ?? []).length > 0;
 const entryNow = ({ app }: Situation): ReturnType<typeof entryOf> => entryOf(app, shownNow(app));
-
 const hasStudies = (now: Situation): boolean => inReview(now) && now.app.library.studies.length > 0;
 
 const tool = <N extends Tool>(name: N, icon: IconName, shortcut: string): Action<`tool.${N}`> => ({
@@ -87,7 +86,6 @@ const stack = <I extends string>(id: I, shortcuts: string[], run: (session: Sess
   possible: hasStack,
   perform: ({ session }) => run(session),
 });
-
 
 const LAYOUT_KEYS = { '1x1': '1', '1x2': '2', '1x3': '3', '2x2': '4', '2x1': '5', '2x3': '6', '3x1': '7', '3x2': '8', '3x3': '9' } as const;
 type LayoutName = keyof typeof LAYOUT_KEYS;
@@ -187,7 +185,7 @@ export const ACTIONS = [
   together('window', 'Shift+W'),
   { id: 'together.lines', icon: 'lines', shortcuts: ['Shift+R'], possible: severalPanes, pressed: ({ app }) => app.lines, tick: true, perform: ({ session }) => session.store.set(({ lines }) => ({ lines: !lines })) },
   { id: 'prior.show', icon: 'prior', shortcuts: ['Shift+P'], possible: (now) => inReview(now) && priorOf(now.app.library, shownNow(now.app)) !== null, perform: ({ session }) => session.showPrior() },
-  { id: 'cine.toggle', icon: 'run', shortcuts: [' '], possible: (now) => hasImage(now) && hasStack(now), pressed: ({ app }) => app.cine !== null, perform: ({ cine }) => cine.toggle() },
+  { id: 'cine.toggle', icon: 'run', shortcuts: [' '], possible: (now) => hasImage(now) && hasStack(now), pressed: isPlaying, perform: ({ cine }) => cine.toggle() },
   { id: 'cine.faster', icon: null, shortcuts: ['>'], possible: isPlaying, perform: ({ cine }) => cine.pace(1.25) },
   { id: 'cine.slower', icon: null, shortcuts: ['<'], possible: isPlaying, perform: ({ cine }) => cine.pace(0.8) },
   { id: 'key.toggle', icon: 'star', shortcuts: ['j'], possible: hasImage, pressed: ({ app, view: { drawn } }) => drawn !== null && isKeyImage(app.keyImages, drawn), tick: true, perform: ({ session }) => session.toggleKeyImage() },

@@ -121,7 +121,7 @@ export class BoardProvisioner {
   cancel(): void {
     const busy = this.now?.busy;
     if (busy === 'install') this.change({ busy: 'cancel' });
-    if (STOPPABLE.has(busy ?? null)) this.abort.abort();
+    if (busy && STOPPABLE.has(busy)) this.abort.abort();
   }
 
   async retry(): Promise<void> {

@@ -12,14 +12,12 @@ import { BoardProvisioner } from './provisioner.ts';
 import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns, positionOf, slicesOf, type Slice } from './selectors.ts';
 import { besideKey, keySlices, withMark } from './keyImages.ts';
 import { withPrior } from './prior.ts';
-import { Studies } from './studies.ts';
+import { messageOf, Studies } from './studies.ts';
 import { joined, scrolled } from './together.ts';
 import { beside, reselectPanes, selectionOf, shownNow, withLayout, withSelection, type Layout } from './panes.ts';
 
 /** Comparisons kept in the window; the oldest go first. */
 const MAX_COMPARISONS = 200;
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 export class Session {
   readonly store = new Store<AppState>(INITIAL_STATE);
@@ -290,7 +288,6 @@ export class Session {
     if (shown && model) this.running.get(comparisonKey(shown, model.id))?.abort();
   }
 
-  /** `done` is called with whether a file was written. */
   async exportComparison(savedText: string): Promise<void> {
     const state = this.store.get();
     const comparison = entryOf(state, shownNow(state))?.comparison;

@@ -30,7 +30,7 @@ export const MOST_STUDIES = 500;
 export const INITIAL_STUDIES: StudiesView = { query: { text: '', sort: 'date', descending: true, limit: STEP }, page: null, error: '', opening: null, imported: null };
 export const INITIAL_RESULTS: ResultsView = { all: false, flipsOnly: false, rows: null, error: '' };
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** What `Studies` needs of the window. */
 export interface StudiesWindow {
