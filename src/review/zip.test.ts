@@ -75,6 +75,7 @@ describe('budgets and damage', () => {
     await expect(readMember(path, member!, 2 ** 20)).rejects.toBeInstanceOf(TooLargeError);
     // One that lies about its size is inflated no further than that.
     await expect(readMember(path, { ...member!, size: 1000 }, 2 ** 30)).rejects.toThrow(/inflated to the size/);
+    await expect(readMember(path, { ...member!, size: 1000, packed: 2 ** 20 + 1 }, 2 ** 20)).rejects.toBeInstanceOf(TooLargeError);
   });
 
   test('encrypted members and other methods are named', async () => {

@@ -126,13 +126,15 @@ function memberAt(entry: Buffer, nameLength: number, extraLength: number): ZipMe
 
 const inflate = promisify(inflateRaw);
 
-/** A member's bytes, its size held against `limit` before anything is allocated. @throws TooLargeError, ZipError, Node's errors */
+/** A member's bytes, its size and what it takes in the archive held against `limit` before anything is allocated. @throws TooLargeError, ZipError, Node's errors */
 export function readMember(path: string, member: ZipMember, limit: number): Promise<Uint8Array<ArrayBuffer>> {
   const { method, encrypted, packed, size, crc } = member;
   return withArchive(path, async (file, fileSize) => {
     if (encrypted) throw new ZipError('it is encrypted; unpack it and open the folder');
     if (method !== 0 && method !== 8) throw new ZipError(`it is packed by method ${method}, which this version cannot unpack (0 and 8 it can); unpack it and open the folder`);
-    if (size > limit) throw new TooLargeError(`it has ${Math.ceil(size / 2 ** 20)} MiB, more than the ${Math.floor(limit / 2 ** 20)} MiB that are read`);
+    // Both are the archive's word, and both are allocated.
+    const most = Math.max(size, packed);
+    if (most > limit) throw new TooLargeError(`it has ${Math.ceil(most / 2 ** 20)} MiB, more than the ${Math.floor(limit / 2 ** 20)} MiB that are read`);
     if (size > RATIO_FROM && size > packed * RATIO) throw new TooLargeError(`it unpacks to ${Math.floor(size / packed)} times its size, more than the ${RATIO} that are read; it is made to exhaust memory`);
     const header = await readAt(file, member.at, 30, fileSize);
     if (header.readUInt32LE(0) !== LOCAL) throw damaged('a member is not where its directory says');
