@@ -254,6 +254,24 @@ describe('a list that meets trouble', () => {
     expect(search(list).total).toBe(1);
   });
 
+  test('a row that is damaged, or that another version wrote otherwise, hides no other and keeps nothing out', async () => {
+    const before = opened();
+    await add(before, put('a', { studyUid: '1.1' }), put('b', { studyUid: '1.2' }), put('c', { studyUid: '1.3', patientName: 'Other^Body' }));
+    before.close();
+    const { DatabaseSync } = await import('@photostructure/sqlite');
+    const db = new DatabaseSync(database);
+    db.exec(`UPDATE studies SET info = '{"patientName":' WHERE uid = '1.1'; UPDATE studies SET info = '[]' WHERE uid = '1.2'`);
+    db.close();
+    const list = opened();
+    const page = search(list, { sort: 'name', descending: false });
+    expect([...uids(page)].sort()).toEqual(['1.1', '1.2', '1.3']);
+    expect(page.rows.find(({ uid }) => uid === '1.1')).toMatchObject({ patientName: { alphabetic: '' }, images: 1 });
+    expect(page.rows.find(({ uid }) => uid === '1.3')).toMatchObject({ patientName: { alphabetic: 'Other^Body' } });
+    // Another file of the damaged study, and one of a new study, in one batch.
+    await add(list, put('d', { studyUid: '1.1' }), put('e', { studyUid: '1.4' }));
+    expect(search(list)).toMatchObject({ state: 'kept', total: 4 });
+  });
+
   test('a write that fails costs the list and not the import, and is said', async () => {
     const list = opened();
     const { DatabaseSync } = await import('@photostructure/sqlite');

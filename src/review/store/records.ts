@@ -5,6 +5,7 @@ import type { ModelMetadata } from '../../contract/model.ts';
 import { ResultRow, type KeptResult, type ResultQuery, type ResultRun } from '../../contract/studies.ts';
 import type { Entry } from '../library.ts';
 import type { Database } from './database.ts';
+import { readStored, studyOf } from './stored.ts';
 import { listKeyOf } from './study-index.ts';
 
 /** All that makes a model's numbers what they are: files, preprocessing, classes, threshold, version. */
@@ -66,10 +67,9 @@ export class Records {
       `SELECT records.id, studies.uid AS study, studies.info, at, model, model_hash, line FROM records JOIN studies ON studies.id = records.study ${tests.length === 0 ? '' : `WHERE ${tests.join(' AND ')}`}`,
       ...(studyUid === null ? [] : [studyUid]));
     const lines = rows.flatMap((row): ResultRow[] => {
-      const line = Line.safeParse(JSON.parse(row.line));
-      if (!line.success) return [];
-      const { patientName } = JSON.parse(row.info) as Pick<ResultRow, 'patientName'>;
-      return [{ ...line.data, id: row.id, studyUid: row.study, patientName, at: new Date(row.at).toISOString(), current: hashes.get(row.model) === row.model_hash }];
+      const line = readStored(Line, row.line);
+      if (!line) return [];
+      return [{ ...line, id: row.id, studyUid: row.study, patientName: studyOf(row.info).patientName, at: new Date(row.at).toISOString(), current: hashes.get(row.model) === row.model_hash }];
     });
     const number = (value: number | null): number => value ?? Number.MAX_SAFE_INTEGER;
     const text = (row: ResultRow): string => `${row.patientName.alphabetic}\n${row.studyUid}`;

@@ -1,11 +1,11 @@
 /** Studies and their files in the database: what was read of each file, where it lies, and the words by which a study is found. Paths and text, never pixels. */
-import { InstanceInfo, SeriesInfo, StudyInfo, type PersonName } from '../../contract/dicom.ts';
+import { InstanceInfo, SeriesInfo } from '../../contract/dicom.ts';
 import type { StudyQuery, StudyRow, StudySort } from '../../contract/studies.ts';
 import { z } from 'zod';
 import { placeOf, type Entry } from '../library.ts';
 import type { Database } from './database.ts';
+import { readStored, StoredStudy, studyOf } from './stored.ts';
 
-const StoredStudy = StudyInfo.omit({ series: true });
 const StoredFile = z.object({ series: SeriesInfo.omit({ instances: true }), instance: InstanceInfo });
 
 /** An object without a Study Instance UID is a study of its own. */
@@ -82,10 +82,9 @@ export class StudyIndex {
     const row = this.#db.get<{ sha256: string; size: number; modified: number; missing: number; study: string; info: string }>(
       'SELECT sha256, size, modified, files.missing, studies.info AS study, files.info FROM files JOIN studies ON studies.id = files.study WHERE path = ?', placeOf(source));
     if (!row || row.missing !== 0 || row.size !== size || row.modified !== modified) return null;
-    const study = StoredStudy.safeParse(JSON.parse(row.study));
-    const file = StoredFile.safeParse(JSON.parse(row.info));
-    if (!study.success || !file.success) return null;
-    return { source, sha256: row.sha256, size, modified, study: study.data, ...file.data };
+    const study = readStored(StoredStudy, row.study);
+    const file = readStored(StoredFile, row.info);
+    return study && file && { source, sha256: row.sha256, size, modified, study, ...file };
   }
 
   search({ text, sort, descending, limit }: StudyQuery): { rows: StudyRow[]; total: number } {
@@ -167,7 +166,7 @@ export class StudyIndex {
     const series = db.all<{ modality: string; description: string }>('SELECT DISTINCT modality, description FROM files WHERE study = ? ORDER BY modality, description', id);
     const modalities = [...new Set(series.map(({ modality }) => modality))].filter(Boolean).join(' ');
     db.run('UPDATE studies SET modalities = ?, series = ?, images = ?, copies = ?, missing = ? WHERE id = ?', modalities, counts.series, counts.images, counts.files - counts.images, counts.missing, id);
-    const study = StoredStudy.parse(JSON.parse(db.get<{ info: string }>('SELECT info FROM studies WHERE id = ?', id)!.info));
+    const study = studyOf(db.get<{ info: string }>('SELECT info FROM studies WHERE id = ?', id)!.info);
     const date = study.date.replaceAll('.', '');
     const names = Object.values<string>(study.patientName);
     const words = [...names, ...names.map((name) => name.replaceAll('^', '')), study.patientId, date, date.replace(/^(\d{4})(\d{2})(\d{2})$/, '$1-$2-$3'), study.description, study.accessionNumber, modalities, ...series.map(({ description }) => description)];
@@ -176,7 +175,6 @@ export class StudyIndex {
 }
 
 function studyRow({ uid, info, modalities, series, images, copies, missing, results }: StudyRecord): StudyRow {
-  const study = JSON.parse(info) as z.infer<typeof StoredStudy> & { patientName: PersonName };
-  const { patientName, patientId, patientBirthDate, date, description, accessionNumber } = study;
+  const { patientName, patientId, patientBirthDate, date, description, accessionNumber } = studyOf(info);
   return { uid, patientName, patientId, patientBirthDate, date, description, accessionNumber, modalities: modalities.split(' ').filter(Boolean), series, images, copies, missing, results };
 }
