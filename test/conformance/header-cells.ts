@@ -7,7 +7,8 @@ import { T, tagText } from '../../src/dicom/tags.ts';
 import type { PeerElement } from './dcmtk-peer.ts';
 import type { Cell } from './row.ts';
 
-const NOTHING: Cell = { text: '—', ok: true };
+/** Nothing to compare: no such thing in the file, or no peer for it. */
+export const NOTHING: Cell = { text: '—', ok: true };
 const TEXT = new Set(['PN', 'LO', 'SH', 'ST', 'LT', 'UC', 'UT']);
 const SOURCES = { PixelSpacing: T.PixelSpacing.id, ImagerPixelSpacing: T.ImagerPixelSpacing.id, NominalScannedPixelSpacing: T.NominalScannedPixelSpacing.id } as const;
 /** Sequences in which an attribute is still the image's own. */

@@ -8,7 +8,7 @@ import { decodeFrame, DicomError, parseDicom, renderGrey, summarise } from '../.
 import { transferSyntaxName } from '../../src/dicom/uids.ts';
 import { dcmtkElements, dcmtkRendered, decompressed, dumpedPixels, dumpPixels, storedOf, windowOptions } from './dcmtk-peer.ts';
 import type { PydicomAnswer } from './pydicom-peer.ts';
-import { spacingCell, textCell } from './header-cells.ts';
+import { NOTHING, spacingCell, textCell } from './header-cells.ts';
 
 /** Why a file may differ, or be refused: the only way for a row not to be equal. */
 export interface Reason {
@@ -38,10 +38,6 @@ export interface Cell {
 
 export const COLUMNS = ['decode', 'stored', 'rendering', 'spacing', 'text'] as const;
 export type Row = { file: string; transferSyntax: string; why: string } & Record<(typeof COLUMNS)[number], Cell>;
-
-/** Nothing to compare: no such thing in the file, or no peer for it. */
-export const NOTHING: Cell = { text: '—', ok: true };
-export const equal = (peer: string): Cell => ({ text: `equal (${peer})`, ok: true });
 
 interface Read {
   subject: Subject;
