@@ -5,16 +5,14 @@ import { describe, expect, test } from 'vitest';
 import { ModelMetadata } from '../src/contract/model.ts';
 import { AddModelReport } from '../src/contract/report.ts';
 import { dataPath, hasData } from '../test/support/data.ts';
-import { readEvaluation } from './eval/card.ts';
+import { readEvaluation, type Seeds } from './eval/card.ts';
+import { MEASURES } from './eval/figures.ts';
+import type { Training } from './eval/prose.ts';
 import { filmList, small, smallList, type Film } from './eval/sets.ts';
 
 const here = (path: string): URL => new URL(path, import.meta.url);
 const text = (path: string): string => readFileSync(here(path), 'utf8');
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
-interface Seeds { seeds: (Record<Measure, number> & { seed: number })[]; mean: Record<Measure, number>; sd: Record<Measure, number> }
-const MEASURES = ['auc', 'accuracy', 'sensitivity', 'specificity'] as const;
-type Measure = (typeof MEASURES)[number];
 
 const metadata = ModelMetadata.parse(JSON.parse(text('pneumonia/metadata.json')));
 const evaluation = readEvaluation('pneumonia');
@@ -28,15 +26,32 @@ describe('pneumonia package', () => {
     expect(report.totals).toMatchObject({ layers: { PS: 0 }, macsOnPl: report.totals.macs });
   });
 
-  test('five seeds, their mean and deviation those of the rows; the shipped one is among them', () => {
-    const { seeds, mean, sd } = JSON.parse(text('pneumonia/seeds.json')) as Seeds;
-    expect(seeds).toHaveLength(5);
+  const seeds = JSON.parse(text('pneumonia/seeds.json')) as Seeds;
+  const evaluated = { test: evaluation.test, testMedmnist: evaluation.testMedmnist! };
+
+  test.each(['test', 'testMedmnist'] as const)('five seeds on %s: their mean and deviation are those of the rows, each within its interval', (set) => {
+    const { images, seeds: rows, mean, sd, interval95 } = seeds[set];
+    expect(images).toBe(evaluated[set].images);
+    expect(rows).toHaveLength(5);
     for (const m of MEASURES) {
-      const average = seeds.reduce((sum, row) => sum + row[m], 0) / seeds.length;
+      const average = rows.reduce((sum, row) => sum + row[m], 0) / rows.length;
       expect(mean[m]).toBeCloseTo(average, 3);
-      expect(sd[m]).toBeCloseTo(Math.sqrt(seeds.reduce((sum, row) => sum + (row[m] - average) ** 2, 0) / (seeds.length - 1)), 3);
+      expect(sd[m]).toBeCloseTo(Math.sqrt(rows.reduce((sum, row) => sum + (row[m] - average) ** 2, 0) / (rows.length - 1)), 3);
+      // A resampled ECE lies higher than the one of all images: noise only adds to it.
+      for (const { value, limits: [low, high] } of [{ value: mean[m], limits: interval95[m] }, ...rows.map((row) => ({ value: row[m], limits: row.interval95[m] }))]) {
+        expect(low).toBeLessThan(high);
+        if (m !== 'ece') expect(value >= low && value <= high, `${m} ${value} in ${low} to ${high}`).toBe(true);
+      }
     }
-    expect(seeds.map(({ auc }) => auc)).toContain(evaluation.test.rows[0]!.auc);
+  });
+
+  test('the shipped seed\'s figures are those of the package', () => {
+    const { seed } = (JSON.parse(text('pneumonia/training.json')) as Training).stages[0]!;
+    for (const set of ['test', 'testMedmnist'] as const) {
+      const row = seeds[set].seeds.find((one) => one.seed === seed)!;
+      // Python reads JPEG files and scales them with other libraries.
+      for (const m of MEASURES) expect(row[m], `${set} ${m}`).toBeCloseTo(evaluated[set].rows[0]![m], 2);
+    }
   });
 });
 

@@ -3,23 +3,28 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../../test/support/data.ts';
 import { inPackage, readMetadataOf, readText } from './package.ts';
+import { MEASURES, type Interval, type Measures } from './figures.ts';
 import { PROSE, type Training } from './prose.ts';
 import { comparedOf, fidelityTable, PAGE, resultTable, setsOf, type Evaluation } from './record.ts';
 import { reliabilitySvg } from './reliability.ts';
 import type { GuardFigures, Kind } from './guard.ts';
 
-interface Seeds { seeds: Seed[]; mean: Seed; sd: Seed }
-type Seed = { seed: number; auc: number; accuracy: number; sensitivity: number; specificity: number };
+interface SeedFigures { images: number; seeds: (Measures & { seed: number; interval95: Interval })[]; mean: Measures; sd: Measures; /** Of the mean. */ interval95: Interval }
+/** seeds.json, as models/train/seeds.py writes it. */
+export interface Seeds { test: SeedFigures; testMedmnist: SeedFigures }
 
 export const readEvaluation = (name: string): Evaluation => JSON.parse(readText(name, 'evaluation.json')) as Evaluation;
 const percent = (share: number, digits = 1): string => `${(100 * share).toFixed(digits)} %`;
 
-function seedTable({ seeds, mean, sd }: Seeds): string {
-  const measures = ['auc', 'accuracy', 'sensitivity', 'specificity'] as const;
+function seedTable({ test, testMedmnist }: Seeds): string {
+  const sets = [[`test, ${test.images} images`, test], [`the ${testMedmnist.images} of them`, testMedmnist]] as const;
+  const limits = ([low, high]: [number, number]): string => `(${low.toFixed(3)} to ${high.toFixed(3)})`;
   return [
-    '| seed | AUC | accuracy | sensitivity | specificity |', '|---|---|---|---|---|',
-    ...seeds.map((row) => `| ${row.seed} | ${measures.map((m) => row[m].toFixed(4)).join(' | ')} |`),
-    `| mean ± sd | ${measures.map((m) => `${mean[m].toFixed(4)} ± ${sd[m].toFixed(4)}`).join(' | ')} |`,
+    '| rows | seed | AUC | accuracy | sensitivity | specificity | ECE |', '|---|---|---|---|---|---|---|',
+    ...sets.flatMap(([name, { seeds, mean, sd, interval95 }]) => [
+      ...seeds.map((row) => `| ${name} | ${row.seed} | ${MEASURES.map((m) => `${row[m].toFixed(4)} ${limits(row.interval95[m])}`).join(' | ')} |`),
+      `| ${name} | mean ± sd | ${MEASURES.map((m) => `${mean[m].toFixed(4)} ± ${sd[m].toFixed(4)} ${limits(interval95[m])}`).join(' | ')} |`,
+    ]),
   ].join('\n');
 }
 
@@ -79,7 +84,7 @@ ${fidelityTable(comparedOf(evaluation))}
 ![Reliability diagram](reliability.svg)
 
 ${prose.calibration}
-${seeds === null ? '' : `\n### Seeds\nThe recipe with five seeds on the test images, in fp32, each at its own threshold, chosen on validation rows as above, calibrated as in version 1.1.0: the calibration since then orders images alike. Shipped is seed ${training.stages[0]!.seed}: the highest mean of the AUCs on validation rows as they are and under random changes (\`stress\` in \`models/train/augment.py\`).\n\n${seedTable(seeds)}\n`}
+${seeds === null ? '' : `\n### Seeds\nThe recipe with five seeds on the test images, in fp32, each calibrated and given its threshold on validation rows as above; 95 % bootstrap intervals in brackets, those of the means from the same draws for all five. Shipped is seed ${training.stages[0]!.seed}: the highest mean of the AUCs on validation rows as they are and under random changes (\`stress\` in \`models/train/augment.py\`).\n\n${seedTable(seeds)}\n`}
 ${evaluation.guard ? `${guardSection(evaluation.guard)}\n\n` : ''}## Limits
 ${[...fields.limits.map(({ en }) => en), ...prose.limits].map((limit) => `- ${limit}`).join('\n')}
 

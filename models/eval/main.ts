@@ -37,7 +37,7 @@ if (values.decide) {
   await decide(readEvaluated(name), say);
 } else {
   const result = rounded(await evaluate(readEvaluated(name), { engines, sample, say }));
-  process.stdout.write(values.json ? `${JSON.stringify(result, null, 1)}\n` : `${resultTable(setsOf(result))}\n\n${fidelityTable(comparedOf(result))}\n\n${JSON.stringify(result.guard ?? {}, null, 1)}\n`);
+  process.stdout.write(values.json ? `${JSON.stringify(result, null, 1)}\n` : `${resultTable(setsOf(result))}\n\n${fidelityTable(comparedOf(result))}\n${result.guard ? `\n${JSON.stringify(result.guard, null, 1)}\n` : ''}`);
   if (engines.has('rtl') && !result.sample.rtl.equal) {
     say('the simulated core and the golden model differ');
     process.exitCode = 1;
