@@ -90,6 +90,24 @@ test('the results of another version of the model, or of another file under the 
   expect(await third.review.kept({ instanceId: await third.open('b.dcm'), frame: 0, model: 'changing' })).toMatchObject({ comparison: null, outdated: 2 });
 });
 
+test('a comparison that is damaged on the disk is none, and its image can be compared anew', async () => {
+  write('f.dcm', { sopInstanceUid: '1.5.6' });
+  let session = await started('f.db');
+  await session.review.compare({ instanceId: await session.open('f.dcm'), frame: 0, model: 'tiny', engines: ENGINES, repeats: 1 });
+  const { DatabaseSync } = await import('@photostructure/sqlite');
+  for (const damaged of ['{"task":', 'null', '{"task":"classification"}']) {
+    const db = new DatabaseSync(join(folder, 'f.db'));
+    db.prepare('UPDATE records SET comparison = ?').run(damaged);
+    db.close();
+    session = await session.restart();
+    const id = await session.open('f.dcm');
+    expect(await session.review.kept({ instanceId: id, frame: 0, model: 'tiny' })).toMatchObject({ comparison: null });
+    expect(JSON.parse(await session.review.resultsText({ studyUid: null, flipsOnly: false }, 'json'))).toMatchObject({ results: [] });
+    await session.review.compare({ instanceId: id, frame: 0, model: 'tiny', engines: ENGINES, repeats: 1 });
+    expect(await session.review.kept({ instanceId: id, frame: 0, model: 'tiny' })).toMatchObject({ comparison: { model: 'tiny' } });
+  }
+});
+
 test('the last comparison of an image counts; one that was cancelled or that nobody answered is not kept', async () => {
   write('c.dcm', { sopInstanceUid: '1.5.3', frames: 2 });
   const { review, open } = await started('c.db');

@@ -1,5 +1,6 @@
 /** Comparisons that are kept: each under its image (SOP Instance UID, frame, SHA-256 of the file) and its model (hash of its whole description). The last of each is kept. */
 import { createHash } from 'node:crypto';
+import { z } from 'zod';
 import { Comparison, type ClassificationRun } from '../../contract/engine.ts';
 import type { ModelMetadata } from '../../contract/model.ts';
 import { ResultRow, type KeptResult, type ResultQuery, type ResultRun } from '../../contract/studies.ts';
@@ -85,12 +86,14 @@ export class Records {
 
 const natural = new Intl.Collator('en', { numeric: true });
 
-/** As it was, but for the image's id, which is another one in each session; null for what another version wrote otherwise. */
+/** As it was, but for the image's id, which is another one in each session; null for what is damaged or what another version wrote otherwise. */
 function readComparison(text: string, instanceId: string): Comparison | null {
-  const stored = JSON.parse(text) as Comparison;
-  const runs = stored.task !== 'classification' ? stored.runs : stored.runs.map((run) => (run.state === 'ok' && run.classMaps ? { ...run, classMaps: withFloats(run.classMaps) } : run));
-  const parsed = Comparison.safeParse({ ...stored, instanceId, runs });
-  return parsed.success ? parsed.data : null;
+  const asWritten = (value: unknown): unknown => {
+    const stored = value as Comparison;
+    const runs = stored.task !== 'classification' ? stored.runs : stored.runs.map((run) => (run.state === 'ok' && run.classMaps ? { ...run, classMaps: withFloats(run.classMaps) } : run));
+    return { ...stored, instanceId, runs };
+  };
+  return readStored(z.preprocess(asWritten, Comparison), text);
 }
 
 const withFloats = (maps: NonNullable<ClassificationRun['classMaps']>): NonNullable<ClassificationRun['classMaps']> => ({ ...maps, maps: maps.maps.map((map) => Float32Array.from(map)) });
