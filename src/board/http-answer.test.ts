@@ -77,6 +77,7 @@ describe('AnswerReader', () => {
     ['another version', Buffer.from('HTTP/2 200 OK\r\n\r\n')],
     ['a status of two digits', Buffer.from('HTTP/1.1 20 OK\r\n\r\n')],
     ['a head without end', Buffer.from(`HTTP/1.1 200 OK\r\nA: ${'b'.repeat(20_000)}`)],
+    ['interim answers without end', Buffer.from('HTTP/1.1 100 Continue\r\n\r\n'.repeat(20_000))],
     ['a chunk without a size', answer('Transfer-Encoding: chunked\r\n', 'hello\r\n')],
     ['a chunk longer than it says', answer('Transfer-Encoding: chunked\r\n', '2\r\nhello\r\n')],
     ['a chunk size without end', answer('Transfer-Encoding: chunked\r\n', `2;${'x'.repeat(2000)}`)],

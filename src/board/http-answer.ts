@@ -36,6 +36,8 @@ export class AnswerReader {
   /** Name of a header whose value is how many bytes come before what must lie aligned to 8 bytes. */
   readonly #aligned: string;
   #head: Buffer = Buffer.alloc(0);
+  /** Bytes of the heads so far: interim answers may come without end. */
+  #heads = 0;
   #body: Body | undefined;
 
   constructor(limit: number, aligned: string) {
@@ -78,12 +80,13 @@ export class AnswerReader {
     const start = this.#head.toString('latin1', 0, 5);
     if (start !== 'HTTP/'.slice(0, start.length)) throw new BadAnswer('not-http', 'it begins with other bytes');
     const end = this.#head.indexOf('\r\n\r\n');
-    if (end > HEAD_LIMIT || (end < 0 && this.#head.length > HEAD_LIMIT)) throw new BadAnswer('not-http', `its head has more than ${HEAD_LIMIT} bytes`);
+    if (this.#heads + (end < 0 ? this.#head.length : end) > HEAD_LIMIT) throw new BadAnswer('not-http', `its head has more than ${HEAD_LIMIT} bytes`);
     if (end < 0) {
       this.#head = Buffer.from(this.#head); // who gave the bytes may use their memory again
       return;
     }
     const rest = this.#head.subarray(end + 4);
+    this.#heads += end + 4;
     this.#parse(this.#head.toString('latin1', 0, end).split('\r\n'));
     this.#head = Buffer.alloc(0);
     this.take(rest);
