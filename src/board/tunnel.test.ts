@@ -2,14 +2,16 @@
 import { rmSync } from 'node:fs';
 import { createServer as createTcp } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import ssh2 from 'ssh2';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { agentFixture } from '../../test/support/agent.ts';
-import { cable, startSshd, type Cable, type TestServer } from '../../test/support/sshd.ts';
+import { cable, newKey, startSshd, type Cable, type TestServer } from '../../test/support/sshd.ts';
 import type { BoardStatus } from '../contract/ipc.ts';
 import { OipClient } from './client.ts';
 import { connectBoard, sshBoardLink, type BoardLink, type SshBoardOptions } from './link.ts';
 import type { Tensor } from './protocol.ts';
-import type { KnownBoard } from './ssh/host-keys.ts';
+import { fingerprintOf, readHostKey, type KnownBoard } from './ssh/host-keys.ts';
+import { SshTunnel } from './tunnel.ts';
 import { startVirtualBoard, type VirtualBoard } from './virtual.ts';
 
 let fixture: Awaited<ReturnType<typeof agentFixture>>;
@@ -108,6 +110,25 @@ describe('over SSH', () => {
     const wrong = overSsh({}, { readToken: () => Promise.resolve('another-token-than-the-board-has') });
     await expect(wrong.link.ready()).rejects.toMatchObject({ code: 'unauthorised' });
     await off.close();
+  });
+
+  test('closed between the login and its first command, it leaves no connection behind', async () => {
+    let ended: () => void = () => {};
+    const end = new Promise<void>((done) => { ended = done; });
+    const pair = newKey();
+    // Lets everybody in, and ends no command.
+    const peer = new ssh2.Server({ hostKeys: [pair.private] }, (client) => client.on('error', () => {}).on('authentication', (context) => context.accept()).on('ready', () => {
+      client.on('session', (accept) => accept().on('exec', (start) => {
+        start();
+        void tunnel.close();
+      }));
+    }).on('close', ended));
+    await new Promise<void>((done) => peer.listen(0, '127.0.0.1', done));
+    const accept = fingerprintOf(readHostKey(Buffer.from(pair.public.split(' ')[1]!, 'base64'))!);
+    const tunnel = new SshTunnel({ host: '127.0.0.1', port: (peer.address() as AddressInfo).port, login: { user: 'xilinx', password: 'xilinx' }, candidates: [], accept });
+    await expect(tunnel.connection()).rejects.toMatchObject({ code: 'cancelled' });
+    await end;
+    await new Promise<void>((done) => peer.close(() => done()));
   });
 
   test('an agent that is not there: connecting, with what to do', async () => {

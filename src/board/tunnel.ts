@@ -32,13 +32,15 @@ export class SshTunnel {
   }
 
   async #connect(): Promise<SshConnection> {
+    let ssh: SshConnection | undefined;
     try {
-      const ssh = await connectSsh({ ...this.#options, signal: this.#end.signal });
-      void ssh.closed.then(() => { this.#connection = undefined; });
+      ssh = await connectSsh({ ...this.#options, signal: this.#end.signal });
       // sshd keeps what is small back until the rest was acknowledged, which costs an answer 40 ms, as long as nothing was run on the connection (bench:link).
       await ssh.exec(':', { signal: this.#end.signal });
+      void ssh.closed.then(() => { this.#connection = undefined; });
       return ssh;
     } catch (error) {
+      ssh?.close();
       this.#connection = undefined;
       throw error;
     }
