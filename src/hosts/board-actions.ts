@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import {
   BoardError, fingerprintOf, install, installPlan, obstacles, OipClient, readBoardId, readToken, secure, status, withBoard,
-  type InstallEvent, type KnownBoard, type KnownBoards, type PlanInput, type SecureScripts, type Session, type SshConnection,
+  type HostKey, type InstallEvent, type KnownBoard, type KnownBoards, type PlanInput, type SecureScripts, type Session, type SshConnection,
 } from '../board/index.ts';
 import type { DoctorReport, Installed, Plan } from '../contract/boards.ts';
 import { goldenVectors } from './golden-vectors.ts';
@@ -42,8 +42,8 @@ export function mustBeItself(ssh: SshConnection, report: Pick<DoctorReport, 'boa
 export interface SecureCaller {
   /** Another connection to the same board, pinned by `candidates`; by that password alone (no key, no agent) where one is given. */
   login: (candidates: KnownBoard[], password?: string) => Promise<SshConnection>;
-  /** Writes the pins. */
-  write: (known: KnownBoards) => Promise<void>;
+  /** Remembers these host keys as the board's; what it resolves with is on the disk. */
+  pin: (hostKeys: HostKey[]) => Promise<void>;
   tell: (what: string) => void;
 }
 
@@ -51,11 +51,11 @@ export interface SecureCaller {
  * Does what is chosen, telling each when it is done; the login's password last, so that it is the new one exactly where this resolves (`session` has it then). `fingerprint`: of
  * the new host key that is shown and pinned now, null where there are no new ones.
  */
-export async function secureBoard(session: Session, known: KnownBoards, choices: SecureScripts, { login, write, tell }: SecureCaller): Promise<{ fingerprint: string | null }> {
+export async function secureBoard(session: Session, choices: SecureScripts, { login, pin, tell }: SecureCaller): Promise<{ fingerprint: string | null }> {
   const board = session.ssh.board!;
   const shown = await secure(session, choices, {
     login: (hostKeys, password) => login([{ ...board, hostKeys: [...hostKeys] }], password),
-    pin: (hostKeys) => write(withBoard(known, { ...board, hostKeys: [...hostKeys] })),
+    pin: (hostKeys) => pin([...hostKeys]),
     tell,
   });
   return { fingerprint: choices.hostKeys ? fingerprintOf(shown) : null };

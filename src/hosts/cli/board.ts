@@ -1,7 +1,7 @@
 /** `fabriclens board …`: from a board that was switched on to one that answers, and back. */
 import { readFile, writeFile } from 'node:fs/promises';
 import {
-  addressOf, BoardError, boardsAt, connectSsh, doctor, find, fingerprintOf, HostKeyError, LAYOUT, logs, obstacles, reportText, rollback, uninstall,
+  addressOf, BoardError, boardsAt, connectSsh, doctor, find, fingerprintOf, HostKeyError, LAYOUT, logs, obstacles, reportText, rollback, uninstall, withBoard,
   type InstallEvent, type KnownBoards, type Login, type Session, type SshConnection,
 } from '../../board/index.ts';
 import type { DoctorReport } from '../../contract/boards.ts';
@@ -106,10 +106,10 @@ async function harden(command: BoardCommand, session: Session, known: KnownBoard
   const { host, port, user } = command;
   const key = command.addKey === undefined ? undefined : await readFile(command.addKey, 'utf8');
   const passwords = command.newPasswords ? await newPasswords(user, secrets, terminal) : {};
-  const { fingerprint } = await secureBoard(session, known, { key, hostKeys: command.newHostKeys, services: command.servicesOff, ...passwords }, {
+  const { fingerprint } = await secureBoard(session, { key, hostKeys: command.newHostKeys, services: command.servicesOff, ...passwords }, {
     login: async (candidates, password) =>
       connectSsh({ host: host!, port, login: password === undefined ? await loginOf(command, secrets.password) : { user, password }, candidates, signal: session.signal }),
-    write: (changed) => writeKnownBoards(file, changed),
+    pin: (hostKeys) => writeKnownBoards(file, withBoard(known, { ...session.ssh.board!, hostKeys })),
     tell: (what) => say(`done     ${what}\n`),
   });
   if (fingerprint !== null) say(`${session.ssh.address} shows ${fingerprint} now, and is pinned by it\n`);

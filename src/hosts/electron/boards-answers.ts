@@ -31,6 +31,14 @@ export function boardsAnswers({ boardRoot, agentPort, resources }: Place, emit: 
     turn = mine.catch(() => {});
     return mine;
   };
+  /** As it is when its turn comes: it may have been renamed, or have new host keys, since a call began that takes a while. */
+  const changeBoard = async (id: string, change: Partial<Pick<KnownBoard, 'name' | 'hostKeys'>>): Promise<void> => {
+    await changeKnown((known) => {
+      const board = known.boards.find((one) => one.id === id);
+      if (!board) throw notTrusted();
+      return { known: withBoard(known, { ...board, ...change }) };
+    });
+  };
 
   const sessionOf = (ssh: SshConnection, { password }: Credentials, signal: AbortSignal): Session => {
     const layout = boardRoot === undefined ? LAYOUT : { ...LAYOUT, root: boardRoot, serviceUser: ssh.user };
@@ -39,7 +47,7 @@ export function boardsAnswers({ boardRoot, agentPort, resources }: Place, emit: 
   const boardOf = async (id: string): Promise<{ board: KnownBoard; where: { host: string; port: number } }> => {
     const board = (await readKnownBoards(file)).boards.find((one) => one.id === id);
     const [address] = board?.addresses ?? [];
-    if (!board || address === undefined) throw new BoardError('bad-request', 'This board is not trusted any more, or its address belongs to another: find it again, and connect.');
+    if (!board || address === undefined) throw notTrusted();
     return { board, where: parseBoardAddress(address) };
   };
   /** Logged in at a board that was trusted, for as long as `work` goes on. */
@@ -111,11 +119,9 @@ export function boardsAnswers({ boardRoot, agentPort, resources }: Place, emit: 
         await examined(session);
         const { user } = session.ssh;
         const done: string[] = [];
-        const { fingerprint } = await secureBoard(session, await readKnownBoards(file), choices, {
+        const { fingerprint } = await secureBoard(session, choices, {
           login: (candidates, password) => connectSsh({ ...where, login: password === undefined ? { ...request.credentials, user } : { user, password }, candidates, signal }),
-          write: async (changed) => {
-            await changeKnown((known) => ({ known: withBoard(known, changed.boards.find(({ id }) => id === request.id)!) }));
-          },
+          pin: (hostKeys) => changeBoard(request.id, { hostKeys }),
           tell: (what) => void done.push(what),
         });
         return { done, fingerprint };
@@ -134,8 +140,7 @@ export function boardsAnswers({ boardRoot, agentPort, resources }: Place, emit: 
     }),
     logs: (request, signal) => asRootAt(request, signal, async (session, report) => ({ text: await logs(session, report) })),
     rename: async ({ id, name }) => {
-      const { board } = await boardOf(id);
-      await changeKnown((known) => ({ known: withBoard(known, { ...board, name }) }));
+      await changeBoard(id, { name });
       return {};
     },
     forget: async ({ id }) => {
@@ -144,6 +149,8 @@ export function boardsAnswers({ boardRoot, agentPort, resources }: Place, emit: 
     },
   };
 }
+
+const notTrusted = (): BoardError => new BoardError('bad-request', 'This board is not trusted any more, or its address belongs to another: find it again, and connect.');
 
 /** Before anything is done: a password that is not known is asked for, unless sudo wants none. */
 async function mayBeRoot({ ssh, sudoPassword, signal }: Session): Promise<void> {
