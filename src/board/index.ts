@@ -12,7 +12,7 @@ export { obstacles, reportText } from './provision/doctor.ts';
 export { find } from './provision/find.ts';
 export { installPlan, type PlanInput, type PlannedOverlay } from './provision/plan.ts';
 export { LAYOUT } from './provision/probe.ts';
-export { doctor, install, logs, readBoardId, readToken, rollback, status, uninstall, type InstallEvent, type Session, type Vector } from './provision/runner.ts';
+export { agentClient, doctor, install, logs, readBoardId, readToken, rollback, status, uninstall, type InstallEvent, type Session, type Vector } from './provision/runner.ts';
 export { secure, type SecureScripts } from './provision/secure.ts';
 export { connectSsh, HostKeyError, LoginError, type Login, type SshConnection, type SshOptions } from './ssh/connection.ts';
 export { makeLoginKey, publicLineOf } from './ssh/login-key.ts';

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import {
-  BoardError, fingerprintOf, install, installPlan, obstacles, OipClient, readBoardId, readToken, secure, status, withBoard,
+  agentClient, BoardError, fingerprintOf, install, installPlan, obstacles, readBoardId, readToken, secure, status, withBoard,
   type HostKey, type InstallEvent, type KnownBoard, type KnownBoards, type PlanInput, type SecureScripts, type Session, type SshConnection,
 } from '../board/index.ts';
 import type { DoctorReport, Installed, Plan } from '../contract/boards.ts';
@@ -106,7 +106,7 @@ export async function boardState(session: Session, report: DoctorReport): Promis
   const { previous } = report;
   if (report.installed === '') return { active: 'not installed', version: '', previous, models: [], problem: '' };
   const service = await status(session, report);
-  const client = new OipClient({ host: ssh.address, port: layout.port, token: await readToken(ssh), connect: () => ssh.stream(layout.port) });
+  const client = agentClient(ssh, layout.port, await readToken(ssh));
   try {
     await client.ready({ signal });
     const models = ((await client.repositoryIndex({ signal })) ?? []).filter(({ state }) => state === 'READY').map((one) => one.name);

@@ -7,13 +7,12 @@ import { agentFixture } from '../../../test/support/agent.ts';
 import { boardBundle, goldenVectors, type Bundle } from '../../../test/support/board-bundle.ts';
 import { pynqRoot } from '../../../test/support/pynq-root.ts';
 import { cable, freePort, startSshd, SUDO_PASSWORD, type Cable, type TestServer } from '../../../test/support/sshd.ts';
-import { OipClient } from '../client.ts';
 import { connectSsh, type SshConnection } from '../ssh/connection.ts';
 import { deployPackage } from '../upload.ts';
 import { installPlan, type Step } from './plan.ts';
 import { unitText } from './service.ts';
 import { LAYOUT, type BoardLayout } from './probe.ts';
-import { compare, doctor, install, logs, readToken, rollback, status, uninstall, type Installation, type InstallEvent, type Session, type Vector } from './runner.ts';
+import { agentClient, compare, doctor, install, logs, readToken, rollback, status, uninstall, type Installation, type InstallEvent, type Session, type Vector } from './runner.ts';
 
 let fixture: Awaited<ReturnType<typeof agentFixture>>;
 let vectors: Vector[];
@@ -76,13 +75,13 @@ async function works(): Promise<void> {
 /** Over the link, as `fabriclens deploy` does: into the store, which no version owns. */
 async function deploy(): Promise<void> {
   const { ssh } = await connect(server.port);
-  const client = new OipClient({ host: ssh.address, port: layout.port, token: await readToken(ssh), connect: () => ssh.stream(layout.port) });
+  const client = agentClient(ssh, layout.port, await readToken(ssh));
   await deployPackage(client, join(fixture.modelsDir, 'tiny'));
   client.close();
 }
 async function deployed(): Promise<boolean> {
   const { ssh } = await connect(server.port);
-  const client = new OipClient({ host: ssh.address, port: layout.port, token: await readToken(ssh), connect: () => ssh.stream(layout.port) });
+  const client = agentClient(ssh, layout.port, await readToken(ssh));
   const store = await client.store();
   client.close();
   return store?.models.some(({ name }) => name === 'tiny') ?? false;

@@ -168,7 +168,7 @@ async function testPl(session: Session, input: Installation): Promise<{ told: Se
 }
 
 async function plRefusal(ssh: SshConnection, port: number, token: string, signal?: AbortSignal): Promise<string> {
-  const client = new OipClient({ host: ssh.address, port, token, connect: () => ssh.stream(port) });
+  const client = agentClient(ssh, port, token);
   try {
     return String((await client.serverMetadata({ signal })).parameters?.['pl_refusal'] ?? '');
   } finally {
@@ -200,7 +200,7 @@ async function selfTest({ ssh, signal }: Session, { layout, version, python, vec
 
 /** Every vector's outputs, bit for bit; what answered is told by what the agent says of each answer. */
 export async function compare(ssh: SshConnection, port: number, token: string | undefined, vectors: readonly Vector[], signal?: AbortSignal): Promise<SelfTest[]> {
-  const client = new OipClient({ host: ssh.address, port, token, connect: () => ssh.stream(port) });
+  const client = agentClient(ssh, port, token);
   try {
     for (const end = performance.now() + 180_000; ;) {
       try {
@@ -262,5 +262,9 @@ export async function readToken(ssh: SshConnection): Promise<string> {
   if (code !== 0 || !/^[\x21-\x7e]{16,256}\s*$/.test(stdout)) throw new BoardError('unauthorised', `Board ${ssh.address}: there is no agent of ours for '${ssh.user}'; install it: npx fabriclens board install.`);
   return stdout.trim();
 }
+
+/** Of an agent on the board's loopback, through that connection. */
+export const agentClient = (ssh: SshConnection, port: number, token: string | undefined): OipClient =>
+  new OipClient({ host: ssh.address.replace(/:\d+$/, ''), port, token, connect: () => ssh.stream(port) });
 
 const installed = ({ layout }: Session, { systemd, python, home }: DoctorReport): Installed => ({ layout, systemd, python, home });
