@@ -92,13 +92,15 @@ export function createBoardCalls({ dialogs, boards, review, secrets, state, know
         ({ id, name, use: use(id), ...parseBoardAddress(address), link: 'direct', token: secrets.of(id).token, certificateSha256: certificateSha256 ?? undefined })),
     ];
   };
-  const sync = async (): Promise<void> => {
+  let syncing = Promise.resolve();
+  /** One after the other: what was read first must not arrive last. */
+  const sync = (): Promise<void> => (syncing = syncing.then(async () => {
     try {
       await review.call('boards.set', { specs: await specs(), useVirtual: !state.get().unused.includes('virtual') });
     } catch (error) {
       log(`boards: ${(error as Error).message}`);
     }
-  };
+  }));
   /** One change of a board at a time; its link is made anew after it. */
   const changing = async <T>(id: string, work: () => Promise<T>): Promise<T> => {
     if (busy.has(id)) throw new CallFailure('busy', 'Something is being done to this board already; wait for it, or cancel it.');
