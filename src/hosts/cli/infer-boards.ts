@@ -19,12 +19,11 @@ export async function inferBoards(command: InferCommand, modelsDir: string, reso
   if (boardTokenFile !== undefined && direct.length === 0) throw new UsageError('--board-token-file belongs to --board HOST:PORT; a trusted board gives its token through SSH.');
   const token = direct.length === 0 ? undefined : await readBoardToken(process.env, boardTokenFile);
   const [password] = command.passwordStdin ? await linesOfStdin(1) : [];
-  const secrets = { password };
   const links: BoardLink[] = [];
   for (const { word, trusted } of named) {
     const [board, another] = trusted;
     if (another) throw new UsageError(`"${word}" may be ${trusted.map(({ name, id }) => `'${name}' (${id})`).join(' or ')}; name it by its id.`);
-    links.push(board ? trustedBoardLink(board, await loginFor(board, command, secrets, stderr, signal), command.agentPort) : connectBoard({ ...addressOf(word), token, certificateSha256: boardCertificate }));
+    links.push(board ? trustedBoardLink(board, await loginFor(board, command, password, stderr, signal), command.agentPort) : connectBoard({ ...addressOf(word), token, certificateSha256: boardCertificate }));
   }
   const boards = new BoardPool(links);
   if (links.length > 1) {
@@ -43,16 +42,16 @@ function addressOf(word: string): { host: string; port: number } {
   }
 }
 
-/** With a password where the board wants one and somebody is there to type it. Whatever else keeps it from answering is the link's to say. */
-async function loginFor(board: KnownBoard, { identity }: InferCommand, secrets: { password: string | undefined }, stderr: NodeJS.WriteStream, signal: AbortSignal): Promise<Login> {
+/** With the `password` that was given for all, else one where the board wants it and somebody is there to type it: what is typed for one board is offered to no other. Whatever else keeps it from answering is the link's to say. */
+async function loginFor(board: KnownBoard, { identity }: InferCommand, password: string | undefined, stderr: NodeJS.WriteStream, signal: AbortSignal): Promise<Login> {
   const key = identity === undefined ? undefined : { text: await readFile(identity, 'utf8') };
-  const login = (): Login => ({ user: board.user, key, agent: process.env['SSH_AUTH_SOCK'] || undefined, password: secrets.password });
-  if (secrets.password !== undefined || !process.stdin.isTTY) return login();
+  const login: Login = { user: board.user, key, agent: process.env['SSH_AUTH_SOCK'] || undefined, password };
+  if (password !== undefined || !process.stdin.isTTY) return login;
   try {
-    (await connectSsh({ ...sshOf(board, login()), signal })).close();
+    (await connectSsh({ ...sshOf(board, login), signal })).close();
   } catch (error) {
     if (!(error instanceof BoardError) || error.code === 'host-key') throw error;
-    if (error.code === 'unauthorised') secrets.password = await ask(`Password of ${board.user} on ${board.name}: `, true, stderr);
+    if (error.code === 'unauthorised') return { ...login, password: await ask(`Password of ${board.user} on ${board.name}: `, true, stderr) };
   }
-  return login();
+  return login;
 }
