@@ -4,7 +4,6 @@ import { z } from 'zod';
 import { replaceFile } from './small-file.ts';
 
 const Direct = z.object({ id: z.uuid(), name: z.string(), address: z.string(), certificateSha256: z.string().nullable() });
-export type Direct = z.infer<typeof Direct>;
 
 const BoardState = z.object({
   format: z.literal('fabriclens-window-boards/1'),
