@@ -30,19 +30,19 @@ export interface SecureHooks {
 
 const PUBLIC_KEY = /^(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-[\w@.-]+) [A-Za-z0-9+/]{20,}={0,2}(?: [^\n]*)?$/;
 
-export const addKeyScript = (key: string): string =>
+const addKeyScript = (key: string): string =>
   `set -eu; umask 077; mkdir -p "$HOME/.ssh"; f="$HOME/.ssh/authorized_keys"; touch "$f"; grep -qxF ${quote(key)} "$f" && exit 0
 cp "$f" "$f.new"; [ -z "$(tail -c1 "$f.new")" ] || echo >>"$f.new"; printf '%s\\n' ${quote(key)} >>"$f.new"; sync; mv -f "$f.new" "$f"`;
 
 /** Made aside and moved over the old ones: a power cut never leaves a board without host keys. Sessions that are open live on. */
-export const hostKeysScript = (root: string): string => {
+const hostKeysScript = (root: string): string => {
   const [folder, fresh] = [quote(`${root}/etc/ssh`), quote(`${root}/etc/ssh/fabriclens-new`)];
   return `set -eu; trap '' HUP PIPE; umask 022; rm -rf ${fresh}; mkdir -p ${fresh}/etc/ssh; ssh-keygen -A -f ${fresh} >/dev/null
 sync; mv -f ${fresh}/etc/ssh/ssh_host_* ${folder}/; rm -rf ${fresh}; sync
 if [ -d ${quote(`${root}/run/systemd/system`)} ]; then systemctl restart ssh; else kill -HUP "$(cat ${quote(`${root}/run/sshd.pid`)})"; fi`;
 };
 
-export const servicesScript = (root: string): string =>
+const servicesScript = (root: string): string =>
   `[ -d ${quote(`${root}/run/systemd/system`)} ] || { echo 'systemd does not run here' >&2; exit 1; }
 for s in jupyter smbd nmbd; do if systemctl cat $s >/dev/null 2>&1; then systemctl disable -q --now $s || exit 1; fi; done`;
 

@@ -71,7 +71,7 @@ WantedBy=multi-user.target
 }
 
 /** What `start` of a version runs where systemd does not. setpriv becomes the agent, where runuser would stand between it and its signals. The store changes hands with who runs it, as systemd's StateDirectory does. */
-export function startText(layout: BoardLayout, python: string, pl: boolean): string {
+function startText(layout: BoardLayout, python: string, pl: boolean): string {
   const user = quote(layout.serviceUser);
   const words = [python, ...agentArguments(layout, pl)].map(quote).join(' ');
   return pl ? `exec ${words}\n` : `[ "$(id -un)" = ${user} ] && exec ${words}\nchown -R ${user} ${quote(places(layout).data)}\nexec setpriv --reuid=${user} --regid="$(id -g ${user})" --clear-groups --no-new-privs -- ${words}\n`;
