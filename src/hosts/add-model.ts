@@ -2,7 +2,6 @@
  * A new model package: read, calibrate, quantise, compile, prove, write. For the command line and the window's wizard alike. Everything is written into a folder
  * beside the package's place and renamed at the end; a failure or cancellation leaves nothing.
  */
-import { createHash } from 'node:crypto';
 import { access, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { compileProgram, type CompileOptions } from '../compiler/compile.ts';
@@ -17,7 +16,7 @@ import { adviceOf, byCodes, coreOf, rooflineOf, rowsOf, totalsOf } from '../comp
 import { PACKAGE_FILES } from '../contract/model.ts';
 import { AddModelReport, type LayerRow, type Proof, type QuantisationSummary, type Witness } from '../contract/report.ts';
 import { EngineError } from '../engines/index.ts';
-import { createCodecThread, iouOf, loadPackage, probabilities, suppress, type InputBox } from '../review/index.ts';
+import { createCodecThread, iouOf, loadPackage, probabilities, sha256Of, suppress, type InputBox } from '../review/index.ts';
 import { readSamples, type SampleOptions } from './calibration-samples.ts';
 import { readGiven, readSource, type Source } from './model-source.ts';
 import { provePackage, type Proven } from './prove-package.ts';
@@ -75,7 +74,7 @@ export async function addModel(options: AddModelOptions, resources: Resources): 
 
   const heldOut = split(found.samples).heldOut.slice(0, preparation.task === 'detection' ? MAX_DETECTOR_SAMPLES : undefined);
   const measured = await measure(preparation, network, new Network(quantised.model, quantised.bytes), preparation.task === 'detection' ? heldOut : found.samples, signal);
-  const sha256 = { 'model.onnx': hash(source.package), 'model.int8.onnx': hash(quantised.bytes), 'program.bin': hash(program) };
+  const sha256 = { 'model.onnx': sha256Of(source.package), 'model.int8.onnx': sha256Of(quantised.bytes), 'program.bin': sha256Of(program) };
   const { metadata, unknown } = metadataOf({ ...facts, modalities: found.modalities }, preparation, {
     sha256, input: quantised.input, classes: measured.classes, maxDelta: measured.maxDelta, ...(preparation.task === 'detection' ? { detections: 'detections' } : {}),
   });
@@ -118,7 +117,6 @@ export async function addModel(options: AddModelOptions, resources: Resources): 
 }
 
 const exists = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
-const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 const largest = (a: readonly number[], b: readonly number[]): number => Math.max(...a.map((v, i) => Math.abs(v - (b[i] as number))));
 const highest = (values: Float32Array): number => values.indexOf(Math.max(...values));
 

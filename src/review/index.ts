@@ -6,7 +6,7 @@ export { boxesOf, suppress, type ImageFrame, type InputBox } from './detections.
 export { compareBoxes, groupBoxes, iouOf } from './match-boxes.ts';
 export { exportComparison, ExportedComparison, NOT_FOR_DIAGNOSIS } from './export.ts';
 export { type InstanceSource } from './instance-source.ts';
-export { LIBRARY_BUDGETS, type LibraryBudgets, type Opened, type OpenedFile, type OpenHooks } from './library.ts';
+export { LIBRARY_BUDGETS, sha256Of, type LibraryBudgets, type Opened, type OpenedFile, type OpenHooks } from './library.ts';
 export { loadPackage, loadPackages, readMetadata, type LoadedPackage, type PackageProblem, type Packages } from './packages.ts';
 export { deleteDatabase } from './store/database.ts';
 export { StudyList } from './study-list.ts';

@@ -1,12 +1,11 @@
 /** `fabriclens compile-program`: model.int8.onnx to program.bin, and its hash into metadata.json; each file is replaced whole or not at all. */
-import { createHash } from 'node:crypto';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { compileProgram, type CompileReport } from '../../compiler/compile.ts';
 import { CompileError } from '../../compiler/error.ts';
 import { PACKAGE_FILES } from '../../contract/model.ts';
 import { readVerified } from '../../engines/index.ts';
-import { readMetadata } from '../../review/index.ts';
+import { readMetadata, sha256Of } from '../../review/index.ts';
 import type { CompileCommand } from './options.ts';
 import { table } from './table.ts';
 import { EXIT, plain, type Terminal } from './terminal.ts';
@@ -27,7 +26,7 @@ export async function compile({ packageDir }: CompileCommand, { stdout, stderr }
   // The file as it is, with one value changed: keys that we do not know, and their order, stay.
   const path = join(dir, PACKAGE_FILES.metadata);
   const json = JSON.parse(await readFile(path, 'utf8')) as { fabriclens: { sha256: Record<string, string> } };
-  json.fabriclens.sha256[PACKAGE_FILES.program] = createHash('sha256').update(program).digest('hex');
+  json.fabriclens.sha256[PACKAGE_FILES.program] = sha256Of(program);
   await replaceAll([[join(dir, PACKAGE_FILES.program), program], [path, `${JSON.stringify(json, null, 1)}\n`]]);
   stdout.write(plain(`${layers(report).join('\n')}\n${summary(metadata.fabriclens.name, report)}\n`));
   for (const note of report.notes) stdout.write(plain(`note: ${note}\n`));
