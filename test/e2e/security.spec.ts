@@ -78,8 +78,20 @@ describe('the page is confined', () => {
 
   test('navigation, popups, frames and downloads are denied', async () => {
     const { app: electron, page } = app();
-    await page.evaluate(() => void (location.href = 'https://example.org/'));
-    await page.evaluate(() => void (location.href = 'app://instance/x'));
+    // Heard after the application's own listeners: what each came to.
+    await electron.evaluate(({ webContents }) => {
+      const [contents] = webContents.getAllWebContents();
+      const denied: Record<string, boolean> = {};
+      Object.assign(globalThis, { denied });
+      contents!.on('will-frame-navigate', (event) => void (denied[event.url] = event.defaultPrevented));
+      contents!.session.on('will-download', (event, item) => void (denied[item.getFilename()] = event.defaultPrevented));
+    });
+    const deniedOf = (): Promise<object> => electron.evaluate(() => (globalThis as unknown as { denied: object }).denied);
+    // One after another: a navigation that has not begun is given up for the next.
+    for (const url of ['https://example.org/', 'app://instance/x']) {
+      await page.evaluate((to) => void (location.href = to), url);
+      await expect.poll(deniedOf, { timeout: 20_000 }).toHaveProperty([url], true);
+    }
     expect(await page.evaluate(() => window.open('https://example.org/'))).toBeNull();
     expect(await page.evaluate(() => window.open('app://ui/'))).toBeNull();
     await page.evaluate(() => {
@@ -90,7 +102,7 @@ describe('the page is confined', () => {
       link.click();
       link.remove();
     });
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await expect.poll(deniedOf, { timeout: 20_000 }).toHaveProperty(['x.txt'], true);
     expect(page.url()).toBe('app://ui/');
     expect(await electron.evaluate(({ BrowserWindow, webContents }) => [BrowserWindow.getAllWindows().length, webContents.getAllWebContents().length])).toEqual([1, 1]);
     const framed = await page.evaluate(() => new Promise((resolve) => {
