@@ -59,6 +59,8 @@ const BINARY: Record<string, [number, (view: DataView, at: number, littleEndian:
 
 export class DataSet {
   readonly elements = new Map<number, Element>();
+  /** A part of it could not be read, and is not here: of an item, or of a sequence that was asked for. */
+  damaged = false;
 
   constructor(
     readonly source: Source,

@@ -17,3 +17,5 @@ export type { ElementList, ElementRow } from './elements.ts';
 export { overlaysOf } from './overlays.ts';
 export { applyModality, applyVoi, greyTable, greyUnit, luma, renderGrey } from './grey.ts';
 export type { GreyTable } from './grey.ts';
+export { anonymise } from './anonymise/anonymise.ts';
+export type { Anonymised, AnonymiseOptions, Pseudonyms } from './anonymise/anonymise.ts';

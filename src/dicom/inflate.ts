@@ -1,4 +1,4 @@
-import { Inflate } from 'pako';
+import { Deflate, Inflate } from 'pako';
 import { DicomError } from './errors.ts';
 
 /**
@@ -25,4 +25,15 @@ export function inflateRaw(deflated: Uint8Array, limit: number, what: string): {
     at += chunk.length;
   }
   return { bytes, complete: inflate.ended && inflate.err === 0 };
+}
+
+/** Pieces as one raw deflate stream, padded to an even length (PS3.5 A.5). */
+export function deflate(pieces: readonly Uint8Array[]): Uint8Array {
+  const deflater = new Deflate({ raw: true });
+  pieces.forEach((piece, i) => deflater.push(piece, i === pieces.length - 1));
+  const stream = deflater.result as Uint8Array;
+  if (stream.length % 2 === 0) return stream;
+  const even = new Uint8Array(stream.length + 1);
+  even.set(stream);
+  return even;
 }

@@ -3,6 +3,7 @@ import type { Budgets } from './budgets.ts';
 import { withDefaults } from './budgets.ts';
 import type { Element, Fragment, Source } from './dataset.ts';
 import { DataSet } from './dataset.ts';
+import { ITEM, ITEM_END, LONG, SEQUENCE_END, SHORT, UNDEFINED } from './encoding.ts';
 import { DicomError } from './errors.ts';
 import { inflateRaw } from './inflate.ts';
 import { T, tagText } from './tags.ts';
@@ -19,14 +20,6 @@ export interface DicomFile {
   problem: DicomError | null;
 }
 
-/** VRs with a 16-bit length in explicit encodings (PS3.5 table 7.1-2); all others, future ones included, have 32 bits. */
-const SHORT = new Set(['AE', 'AS', 'AT', 'CS', 'DA', 'DS', 'DT', 'FD', 'FL', 'IS', 'LO', 'LT', 'PN', 'SH', 'SL', 'SS', 'ST', 'TM', 'UI', 'UL', 'US']);
-const LONG = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', 'UN', 'UR', 'UT', 'UV']);
-
-const ITEM = 0xfffee000;
-const ITEM_END = 0xfffee00d;
-const SEQUENCE_END = 0xfffee0dd;
-const UNDEFINED = 0xffffffff;
 const PIXEL_DATA = T.PixelData.id;
 
 /** Ends the walk: the rest cannot be read, what was read stays. */
@@ -49,6 +42,7 @@ class Parser {
       this.readItems(source, element.offset, element.offset + element.length, parent, items, false);
     } catch (error) {
       if (!(error instanceof Stop)) throw error;
+      parent.damaged = true;
     }
     return items;
   };
@@ -172,6 +166,7 @@ class Parser {
         } catch (error) {
           // The item's own length says where to go on.
           if (!(error instanceof Stop)) throw error;
+          item.damaged = true;
         }
         at = itemEnd;
       }

@@ -1,4 +1,5 @@
 export { createReview, ReviewError, type CompareRequest, type Review, type ReviewErrorCode, type ReviewOptions } from './review.ts';
+export { anonymiseInto, createPseudonyms, FolderError, type Anonymisable, type AnonymiseHooks } from './anonymise.ts';
 export { probabilities } from './activation.ts';
 export { createCodecThread, type CodecThread } from './codec-thread.ts';
 export { type CompareHooks } from './compare.ts';
@@ -6,7 +7,7 @@ export { boxesOf, suppress, type ImageFrame, type InputBox } from './detections.
 export { compareBoxes, groupBoxes, iouOf } from './match-boxes.ts';
 export { exportComparison, ExportedComparison, NOT_FOR_DIAGNOSIS } from './export.ts';
 export { type InstanceSource } from './instance-source.ts';
-export { LIBRARY_BUDGETS, sha256Of, type LibraryBudgets, type Opened, type OpenedFile, type OpenHooks } from './library.ts';
+export { Library, LIBRARY_BUDGETS, sha256Of, type LibraryBudgets, type Opened, type OpenedFile, type OpenHooks } from './library.ts';
 export { loadPackage, loadPackages, readMetadata, type LoadedPackage, type PackageProblem, type Packages } from './packages.ts';
 export { deleteDatabase } from './store/database.ts';
 export { StudyList } from './study-list.ts';

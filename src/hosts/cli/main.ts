@@ -2,6 +2,7 @@
 import { BoardError } from '../../board/index.ts';
 import { EngineError } from '../../engines/index.ts';
 import { resolveResources, rootOf, type Resources } from '../resources.ts';
+import { anonymise } from './anonymise.ts';
 import { board } from './board.ts';
 import { compile } from './compile.ts';
 import { compileModel } from './compile-model.ts';
@@ -57,6 +58,8 @@ async function run(argv: readonly string[], resources: Resources, terminal: Term
         return EXIT.ok;
       case 'infer':
         return await infer(command, resources, terminal, signal);
+      case 'anonymise':
+        return await anonymise(command, resources, terminal, signal);
       case 'models':
         return await models(command, resources, terminal);
       case 'compile':

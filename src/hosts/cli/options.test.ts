@@ -14,6 +14,11 @@ describe('parseCommand', () => {
     expect(parseCommand(['infer', '--', '--odd-name.dcm'])).toMatchObject({ paths: ['--odd-name.dcm'] });
   });
 
+  test('anonymise', () => {
+    expect(parseCommand(['anonymise', 'a', 'b', '--out', 'o', '--keep-dates', '--json'])).toEqual({ command: 'anonymise', paths: ['a', 'b'], out: 'o', choices: { keepDates: true, keepPatient: false, includeHeld: false }, json: true, progress: undefined });
+    expect(parseCommand(['anonymise', 'a', '--out', 'o', '--keep-patient-characteristics', '--include-held'])).toMatchObject({ choices: { keepDates: false, keepPatient: true, includeHeld: true } });
+  });
+
   test('compile', () => {
     expect(parseCommand(['compile', 'm.onnx', '--calibrate', 'd', '--out', 'p', '--metadata', 'x.json', '--method', 'entropy', '--float', 'a,b', '--float', 'c', '--samples', '7', '--pin', '/a/b=PS,c=pl', '--pin', 'x=y=PS', '--ps-only', '--clock', '142.9', '--json'])).toEqual({
       command: 'compile', model: 'm.onnx', calibrate: 'd', out: 'p', metadata: 'x.json', method: 'entropy', float: ['a', 'b', 'c'], samples: 7, pin: { '/a/b': 'PS', c: 'PL', 'x=y': 'PS' }, psOnly: true, clockMHz: 142.9, json: true, progress: undefined,
@@ -42,6 +47,8 @@ describe('parseCommand', () => {
   });
 
   test.each([
+    [['anonymise', '--out', 'o'], 'at least one file'],
+    [['anonymise', 'a'], '--out FOLDER'],
     [['board'], 'board needs one of find, trust'],
     [['board', 'flash', 'x'], 'not "flash"'],
     [['board', 'secure', 'a'], 'at least one of --add-key'],
@@ -83,7 +90,7 @@ describe('parseCommand', () => {
   });
 
   test('the help names every command and option and fits a terminal', () => {
-    for (const word of [...SUBCOMMANDS, '--engine', '--board', '--board-token-file', '--model', '--models', '--repeat', '--frame', '--json', '--progress', '--calibrate', '--out', '--metadata', '--method', '--float', '--samples', '--pin', '--ps-only', '--clock', '--user', '--identity', '--password-stdin', '--fingerprint', '--name', '--add-key', '--new-host-keys', '--services-off', '--bundle', '--root', '--agent-port', '--plan', '--help', '--version']) expect(HELP).toContain(word);
+    for (const word of [...SUBCOMMANDS, '--engine', '--board', '--board-token-file', '--model', '--models', '--repeat', '--frame', '--keep-dates', '--keep-patient-characteristics', '--include-held', '--json', '--progress', '--calibrate', '--out', '--metadata', '--method', '--float', '--samples', '--pin', '--ps-only', '--clock', '--user', '--identity', '--password-stdin', '--fingerprint', '--name', '--add-key', '--new-host-keys', '--services-off', '--bundle', '--root', '--agent-port', '--plan', '--help', '--version']) expect(HELP).toContain(word);
     for (const line of HELP.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
     expect(parseCommand(['infer', '--help'])).toEqual({ command: 'help' });
     expect(parseCommand(['-V'])).toEqual({ command: 'version' });

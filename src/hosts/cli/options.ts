@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { parseBoardAddress } from '../../board/index.ts';
 import { METHODS, type Method } from '../../compiler/quantise/index.ts';
+import type { AnonymiseChoices } from '../../contract/anonymise.ts';
 import { EngineId, ENGINE_IDS } from '../../contract/engine.ts';
 
 /** Where an agent listens, and with TLS the certificate (SHA-256, hexadecimal) that it is known by. */
@@ -30,6 +31,16 @@ export interface InferCommand {
   repeat: number;
   /** From 0. */
   frame: number | 'all';
+  json: boolean;
+  /** Undefined: only on a terminal. */
+  progress: boolean | undefined;
+}
+export interface AnonymiseCommand {
+  command: 'anonymise';
+  paths: string[];
+  /** Folder, new or empty. */
+  out: string;
+  choices: AnonymiseChoices;
   json: boolean;
   /** Undefined: only on a terminal. */
   progress: boolean | undefined;
@@ -115,7 +126,7 @@ export interface BoardCommand {
   out: string | undefined;
   json: boolean;
 }
-export type Command = BoardCommand | InferCommand | ModelsCommand | CompileCommand | CompileModelCommand | DeployCommand | ExportHlsCommand | ExportOrtCommand | { command: 'help' } | { command: 'version' };
+export type Command = AnonymiseCommand | BoardCommand | InferCommand | ModelsCommand | CompileCommand | CompileModelCommand | DeployCommand | ExportHlsCommand | ExportOrtCommand | { command: 'help' } | { command: 'version' };
 
 /** The command line does not make sense; exit code 2. */
 export class UsageError extends Error {
@@ -123,7 +134,7 @@ export class UsageError extends Error {
 }
 
 /** Subcommands, for hosts that must tell them from files to open. */
-export const SUBCOMMANDS: readonly string[] = ['infer', 'models', 'compile', 'compile-program', 'deploy', 'export-hls', 'export-ort', 'board'];
+export const SUBCOMMANDS: readonly string[] = ['infer', 'anonymise', 'models', 'compile', 'compile-program', 'deploy', 'export-hls', 'export-ort', 'board'];
 
 const MAX_REPEATS = 200;
 const MAX_SAMPLES = 10_000;
@@ -136,7 +147,7 @@ export function parseCommand(argv: readonly string[]): Command {
   const [command, ...rest] = positionals;
   switch (command) {
     case undefined:
-      throw new UsageError('Say what to do: infer, models, compile, compile-program, deploy, export-hls, export-ort or board.');
+      throw new UsageError('Say what to do: infer, anonymise, models, compile, compile-program, deploy, export-hls, export-ort or board.');
     case 'infer':
       if (rest.length === 0) throw new UsageError('infer needs at least one file, folder, DICOMDIR or ZIP.');
       if (values['board-certificate'] !== undefined && values.board === undefined) throw new UsageError('--board-certificate belongs to --board HOST:PORT; the virtual board is on this computer.');
@@ -147,6 +158,13 @@ export function parseCommand(argv: readonly string[]): Command {
         repeat: count('--repeat', values.repeat ?? '1', MAX_REPEATS),
         frame: values.frame === 'all' ? 'all' : count('--frame', values.frame ?? '1', Number.MAX_SAFE_INTEGER) - 1,
         json: values.json ?? false, progress: values.progress,
+      };
+    case 'anonymise':
+      if (rest.length === 0) throw new UsageError('anonymise needs at least one file, folder, DICOMDIR or ZIP.');
+      if (values.out === undefined) throw new UsageError('anonymise needs a new or empty folder for the files: --out FOLDER.');
+      return {
+        command, paths: rest, out: values.out, json: values.json ?? false, progress: values.progress,
+        choices: { keepDates: values['keep-dates'] ?? false, keepPatient: values['keep-patient-characteristics'] ?? false, includeHeld: values['include-held'] ?? false },
       };
     case 'models':
       if (rest.length > 0) throw new UsageError('models takes no paths; name another folder with --models DIR.');
@@ -178,7 +196,7 @@ export function parseCommand(argv: readonly string[]): Command {
     case 'board':
       return boardCommand(rest, values);
     default:
-      throw new UsageError(`There is no command "${command}". There are infer, models, compile, compile-program, deploy, export-hls, export-ort and board.`);
+      throw new UsageError(`There is no command "${command}". There are infer, anonymise, models, compile, compile-program, deploy, export-hls, export-ort and board.`);
   }
 }
 
@@ -196,6 +214,9 @@ function parse(argv: readonly string[]) {
         models: { type: 'string' },
         repeat: { type: 'string' },
         frame: { type: 'string' },
+        'keep-dates': { type: 'boolean' },
+        'keep-patient-characteristics': { type: 'boolean' },
+        'include-held': { type: 'boolean' },
         calibrate: { type: 'string' },
         out: { type: 'string' },
         metadata: { type: 'string' },
@@ -317,6 +338,8 @@ export const HELP = `fabriclens: run an image classifier on DICOM files, on this
 Not for diagnostic use.
 
   npx fabriclens infer PATH… [options]       files, folders, DICOMDIRs and ZIPs; one result an image
+  npx fabriclens anonymise PATH… --out FOLDER [options]
+                                             the images without whom they are of, as DICOM files
   npx fabriclens models [--models DIR]       the model packages there are
   npx fabriclens compile MODEL.onnx --calibrate DIR --out PKG [options]
                                              an ONNX model, fp32 or quantised, to a model package
@@ -350,6 +373,15 @@ Options of infer
   --frame N|all     of a multi-frame image, from 1 (1)
   --json            JSON Lines on stdout: docs/cli.md describes them
   --progress        progress on stderr even when that is no terminal
+
+Options of anonymise (DICOM PS3.15, Basic Profile: docs/cli.md)
+  --out FOLDER      where to; new or empty, nothing is written over
+  --keep-dates      dates and times stay (Full Dates Option)
+  --keep-patient-characteristics
+                    sex, age, size, weight stay
+  --include-held    also images whose pixels may show who they are of; look at them first
+  --json            JSON Lines on stdout
+  --progress        as above
 
 Options of compile
   --calibrate DIR   images as the model will see them: DICOM, .npy, PNG, JPEG; 100 are plenty
@@ -393,6 +425,7 @@ Options of board
 Exit codes
   0  every image was read and every engine answered; the package is written, or served
   1  some file could not be read or some engine failed; all other results are printed;
+     or some image was held back; all others are written;
      or the model could not be compiled: nothing is written;
      or the board does not take it: it serves what it served
   2  the command line makes no sense, or nothing to do (no image, no usable model)
