@@ -12,6 +12,10 @@ declare module '@cornerstonejs/codec-openjpeg/decodewasmjs' {
   const factory: import('./wasm.ts').WasmFactory<'J2KDecoder'>;
   export default factory;
 }
+declare module '@cornerstonejs/codec-libjxl/decodewasmjs' {
+  const factory: import('./wasm.ts').WasmFactory<'JpegXLDecoder'>;
+  export default factory;
+}
 declare module '@cornerstonejs/codec-openjph/wasmjs' {
   const factory: import('./wasm.ts').WasmFactory<'HTJ2KDecoder'>;
   export default factory;

@@ -6,6 +6,7 @@ import type { Picture } from '../../test/support/encoders.ts';
 import { encode, encodeLossless, picture } from '../../test/support/encoders.ts';
 import { decodeFrame, DicomError, parseDicom } from './index.ts';
 import { decodeJpeg } from './jpeg/decode.ts';
+import { readStreamInfo } from './jpeg/stream.ts';
 
 const codecs = nodeCodecs();
 
@@ -33,10 +34,12 @@ async function samplesOf(bytes: Uint8Array): Promise<number[]> {
 }
 
 const HTJ2K = '1.2.840.10008.1.2.4.201';
+const JPEG_XL = '1.2.840.10008.1.2.4.110';
 const LOSSLESS: [string, (picture: Picture) => Promise<Uint8Array>, string][] = [
   ['JPEG-LS, by sample', (p) => encode('charls', p, (e) => e.setInterleaveMode?.(p.components === 3 ? 2 : 0)), TS.jpegLs],
   ['JPEG 2000', (p) => encode('openjpeg', p, (e) => e.setQuality?.(true, 0)), TS.jpeg2000],
   ['HTJ2K', (p) => encode('openjph', p, (e) => e.setQuality?.(true, 0)), HTJ2K],
+  ['JPEG XL', (p) => encode('libjxl', p, (e) => e.setLossless?.(true)), JPEG_XL],
   ['JPEG Lossless', async (p) => Promise.resolve(encodeLossless(p, p.bits, 1)), TS.jpegLossless],
 ];
 
@@ -83,6 +86,45 @@ describe('DCT', () => {
       const [r, g, b] = await samplesOf(fileOf(original, stream, TS.jpeg, photometric));
       expect([r! - 200, g! - 30, b! - 60].every((d) => Math.abs(d) <= 3)).toBe(true);
     }
+  });
+});
+
+describe('JPEG XL', () => {
+  const lossy: Parameters<typeof encode>[2] = (e) => {
+    e.setLossless?.(false);
+    e.setDistance?.(0.5);
+  };
+  test.each([[1, 64, 64], [3, 50, 100], [1, 30, 40], [3, 9, 16], [1, 512, 300], [1, 600, 520], [1, 1, 9000], [3, 8, 8]] as const)('its header as it is read before decoding: %i component(s), %i × %i', async (components, rows, columns) => {
+    for (const bits of [1, 8, 10, 16]) {
+      for (const lossless of [true, false]) {
+        const stream = await encode('libjxl', picture(components, bits, rows, columns), lossless ? (e) => e.setLossless?.(true) : lossy);
+        expect(readStreamInfo(stream)).toEqual({ kind: 'jpeg-xl', rows, columns, components, bits, colour: lossless || components === 1 ? 'unsaid' : 'rgb', offset: 0 });
+      }
+    }
+  });
+  test.each(['RGB', 'YBR_FULL', 'XYB'])('lossy colours are RGB whatever the file says: %s', async (photometric) => {
+    const original: Picture = { rows: 16, columns: 16, components: 3, bits: 8, samples: Uint8Array.from({ length: 768 }, (_, i) => [200, 30, 60][i % 3]!) };
+    const stream = await encode('libjxl', original, lossy);
+    const [r, g, b] = await samplesOf(fileOf(original, stream, '1.2.840.10008.1.2.4.112', photometric));
+    expect([r! - 200, g! - 30, b! - 60].every((d) => Math.abs(d) <= 4)).toBe(true);
+  });
+  test('lossless YBR stays what it is', async () => {
+    const original: Picture = { rows: 16, columns: 16, components: 3, bits: 8, samples: Uint8Array.from({ length: 768 }, (_, i) => [120, 128, 128][i % 3]!) };
+    const stream = await encode('libjxl', original, (e) => e.setLossless?.(true));
+    expect((await samplesOf(fileOf(original, stream, JPEG_XL, 'YBR_FULL'))).slice(0, 3)).toEqual([120, 120, 120]);
+  });
+  test('what a frame of DICOM does not have is refused by its name', () => {
+    // Bits as ISO/IEC 18181-1 D.2 and D.3 have them: 8 × 8, then what is asked.
+    const header = (...more: [value: number, bits: number][]): Uint8Array => {
+      const out = new Uint8Array(16);
+      let at = 0;
+      for (const [value, bits] of [[0x0aff, 16], [1, 1], [0, 5], [1, 3], ...more] as const) for (let i = 0; i < bits; i++, at++) out[at >> 3]! |= ((value >> i) & 1) << (at & 7);
+      return out;
+    };
+    for (const [bits, what] of [[[[0, 1], [1, 1], [5, 3]], 'a rotation'], [[[0, 1], [1, 1], [0, 3], [0, 1], [1, 1]], 'a preview'], [[[0, 1], [1, 1], [0, 3], [0, 1], [0, 1], [1, 1]], 'an animation'], [[[0, 1], [0, 1], [1, 1]], 'floating-point'], [[[0, 1], [0, 1], [0, 1], [0, 2], [0, 1], [1, 2]], 'channels']] as [[number, number][], string][]) {
+      expect(() => readStreamInfo(header(...bits))).toThrow(what);
+    }
+    expect(readStreamInfo(header([1, 1]))).toMatchObject({ rows: 8, columns: 8, components: 3, bits: 8 });
   });
 });
 

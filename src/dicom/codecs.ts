@@ -1,6 +1,7 @@
 /** Compressed frames to samples. The host supplies the wasm bytes, so that nothing here touches a file or the network. */
 import { DicomError } from './errors.ts';
 import { decodeJpeg } from './jpeg/decode.ts';
+import type { StreamInfo } from './jpeg/info.ts';
 import { hasEndMarker, readStreamInfo, withAdobeMarker } from './jpeg/stream.ts';
 import type { WasmName } from './wasm.ts';
 import { createWasmRunner } from './wasm.ts';
@@ -23,9 +24,12 @@ export interface Decoded {
   rgb: boolean;
 }
 
+/** Streams whose end says that they are whole; the decoders of the others see that for themselves. */
+const ENDED: ReadonlySet<StreamInfo['kind']> = new Set<StreamInfo['kind']>(['jpeg-8', 'jpeg-12', 'jpeg-lossless', 'jpeg-ls']);
+
 export interface Codecs {
   /**
-   * Decodes one JPEG, JPEG-LS, JPEG 2000 or HTJ2K code stream; its own markers say which it is.
+   * Decodes one JPEG, JPEG-LS, JPEG 2000, HTJ2K or JPEG XL code stream; its own markers say which it is.
    * @throws DicomError `corrupt`, `truncated`, `unsupported-transfer-syntax`.
    */
   decode(stream: Uint8Array, expected: Expected): Promise<Decoded>;
@@ -44,7 +48,7 @@ export function createCodecs(loadWasm: (name: WasmName) => Promise<Uint8Array>):
         throw new DicomError('corrupt', `the header says ${expected.columns} × ${expected.rows} × ${expected.samples}, the compressed frame is ${info.columns} × ${info.rows} × ${info.components}`);
       }
       if (info.bits > 16) throw new DicomError('unsupported-transfer-syntax', `compressed samples of ${info.bits} bits cannot be decoded; up to 16 can`);
-      if (info.offset === 0 && info.kind.startsWith('jpeg-') && info.kind !== 'jpeg-2000' && !hasEndMarker(stream)) {
+      if (ENDED.has(info.kind) && !hasEndMarker(stream)) {
         throw new DicomError('truncated', 'pixel data truncated: the compressed frame has no end; copy the file again from its source');
       }
       switch (info.kind) {
@@ -62,6 +66,11 @@ export function createCodecs(loadWasm: (name: WasmName) => Promise<Uint8Array>):
           const result = await run(info.kind, info.kind === 'htj2k' ? stream.subarray(info.offset) : stream);
           // YBR_ICT and YBR_RCT without a transform in the stream: the components are RGB all the same, there is nothing to undo.
           return shaped(result.bytes, info.bits, expected, { planar: false, rgb: info.colour === 'rgb' || /^YBR_(ICT|RCT)$/.test(expected.photometric) });
+        }
+        case 'jpeg-xl': {
+          const result = await run('jpeg-xl', stream);
+          // What is coded as it was given may be YBR by the header; all else libjxl has made RGB of, or it was RGB.
+          return shaped(result.bytes, info.bits, expected, { planar: false, rgb: info.colour === 'rgb' || expected.photometric !== 'YBR_FULL' });
         }
         case 'jpeg-12':
         case 'jpeg-lossless': {

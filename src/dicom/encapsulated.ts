@@ -30,10 +30,10 @@ export function nativeFrame(file: DicomFile, element: Element, header: PixelHead
   return { bytes: bytes.map((_, i) => all[(start + i) ^ 1] ?? 0), firstBit };
 }
 
-/** Whether a fragment begins an image of its own: JPEG family SOI, JPEG 2000 SOC, or a JP2 signature box. */
+/** Whether a fragment begins an image of its own: JPEG family SOI, JPEG 2000 SOC, JPEG XL, or the signature box of a JP2 or JPEG XL file. */
 function beginsImage(bytes: Uint8Array, { offset, length }: Fragment): boolean {
   const [a, b, c, d] = bytes.subarray(offset, offset + Math.min(length, 4));
-  return (a === 0xff && b === 0xd8 && c === 0xff) || (a === 0xff && b === 0x4f && c === 0xff && d === 0x51) || (a === 0 && b === 0 && c === 0 && d === 0x0c);
+  return (a === 0xff && b === 0xd8 && c === 0xff) || (a === 0xff && b === 0x4f && c === 0xff && d === 0x51) || (a === 0xff && b === 0x0a) || (a === 0 && b === 0 && c === 0 && d === 0x0c);
 }
 
 /** Index of the first fragment of each frame, by the basic offset table, else by what the fragments are. */

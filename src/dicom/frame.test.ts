@@ -233,6 +233,6 @@ describe('fragments and frames', () => {
     await expect(decode({ transferSyntax: TS.rle, pixels: { fragments: [short] } })).rejects.toMatchObject({ code: 'corrupt' });
   });
   test('a syntax that we cannot decode is named', async () => {
-    await expect(decode({ transferSyntax: '1.2.840.10008.1.2.4.110', pixels: { fragments: [new Uint8Array(8)] } })).rejects.toMatchObject({ code: 'unsupported-transfer-syntax', message: expect.stringContaining('JPEG XL Lossless') as string });
+    await expect(decode({ transferSyntax: '1.2.840.10008.1.2.4.107', pixels: { fragments: [new Uint8Array(8)] } })).rejects.toMatchObject({ code: 'unsupported-transfer-syntax', message: expect.stringContaining('HEVC/H.265 Main Profile') as string });
   });
 });

@@ -28,9 +28,9 @@ interface Samples {
 
 const NATIVE = new Set<string>([UID.ImplicitLittleEndian, UID.ExplicitLittleEndian, UID.DeflatedExplicitLittleEndian, UID.ExplicitBigEndian]);
 const ENCAPSULATED = new Set<string>([UID.RLE, UID.DeflatedImageFrame, UID.EncapsulatedUncompressed]);
-/** JPEG, JPEG-LS, JPEG 2000 and HTJ2K: the code stream itself says which (file headers are sometimes wrong). */
-const JPEG_FAMILY = /^1\.2\.840\.10008\.1\.2\.4\.(5[0-9]|6[0-6]|70|8[01]|9[0-3]|20[1-3])$/;
-const LOSSLESS = /\.4\.(57|70|80|90|92|201|202)$/;
+/** JPEG, JPEG-LS, JPEG 2000, HTJ2K and JPEG XL: the code stream itself says which (file headers are sometimes wrong). */
+const JPEG_FAMILY = /^1\.2\.840\.10008\.1\.2\.4\.(5[0-9]|6[0-6]|70|8[01]|9[0-3]|11[0-2]|20[1-3])$/;
+const LOSSLESS = /\.4\.(57|70|80|90|92|110|201|202)$/;
 
 /** Two pixels share their chroma, in encodings that leave the frame as it is. */
 const isSubsampled = (header: PixelHeader): boolean => header.samples === 3 && /^YBR_(FULL|PARTIAL)_422$/.test(header.photometric) && header.bitsAllocated === 8;

@@ -1,7 +1,7 @@
 /** The Emscripten codecs: loading, and one decode. Types of what we call of them. */
 import { DicomError } from './errors.ts';
 
-export type WasmName = 'jpeg' | 'jpeg-ls' | 'jpeg-2000' | 'htj2k';
+export type WasmName = 'jpeg' | 'jpeg-ls' | 'jpeg-2000' | 'htj2k' | 'jpeg-xl';
 
 /** Module path of each wasm file: Node resolves it with `createRequire(...).resolve`, Vite imports it with `?url`. */
 export const WASM_FILES: Record<WasmName, string> = {
@@ -10,6 +10,7 @@ export const WASM_FILES: Record<WasmName, string> = {
   // Its default entry is asm.js, nine times slower.
   'jpeg-2000': '@cornerstonejs/codec-openjpeg/decodewasm',
   htj2k: '@cornerstonejs/codec-openjph/wasm',
+  'jpeg-xl': '@cornerstonejs/codec-libjxl/decodewasm',
 };
 
 interface FrameInfo {
@@ -20,7 +21,7 @@ interface FrameInfo {
   isSigned?: boolean;
 }
 
-/** One decoder object of any of the four. Buffers are views of the module's memory. */
+/** One decoder object of any of them. Buffers are views of the module's memory. */
 interface WasmDecoder {
   getEncodedBuffer(size: number): Uint8Array;
   getDecodedBuffer(): Uint8Array;
@@ -32,7 +33,12 @@ interface WasmDecoder {
 }
 
 type WasmModule<Name extends string> = Record<Name, new () => WasmDecoder>;
-export type WasmFactory<Name extends string> = (options: { wasmBinary: Uint8Array; print: () => void; printErr: () => void }) => Promise<WasmModule<Name>>;
+export interface WasmOptions {
+  instantiateWasm(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void): object;
+  print(): void;
+  printErr(): void;
+}
+export type WasmFactory<Name extends string> = (options: WasmOptions) => Promise<WasmModule<Name>>;
 
 export interface WasmResult {
   info: FrameInfo;
@@ -43,23 +49,34 @@ export interface WasmResult {
 /** Bytes of an instance's memory up to which it is kept for the next frame: it never shrinks, and a large mammogram would hold on to what it once took. */
 const KEPT_MEMORY = 192 * 2 ** 20;
 
-const quiet = { print: () => {}, printErr: () => {} };
+/** Of a module compiled once: an instance is thrown away with every damaged frame, and compiling takes longer than most frames. */
+const optionsOf = (compiled: WebAssembly.Module): WasmOptions => ({
+  instantiateWasm: (imports, done) => {
+    void WebAssembly.instantiate(compiled, imports).then((instance) => done(instance, compiled));
+    return {};
+  },
+  print: () => {},
+  printErr: () => {},
+});
 
 /** Bundlers and Node disagree on where a CommonJS module's export lies. */
 function factoryOf<F>(module: { default: F | { default: F } }): F {
   return (typeof module.default === 'function' ? module.default : (module.default as { default: F }).default) as F;
 }
 
-async function instantiate(name: WasmName, wasmBinary: Uint8Array): Promise<new () => WasmDecoder> {
+async function instantiate(name: WasmName, compiled: WebAssembly.Module): Promise<new () => WasmDecoder> {
+  const options = optionsOf(compiled);
   switch (name) {
     case 'jpeg':
-      return (await factoryOf(await import('@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs'))({ wasmBinary, ...quiet })).JPEGDecoder;
+      return (await factoryOf(await import('@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs'))(options)).JPEGDecoder;
     case 'jpeg-ls':
-      return (await factoryOf(await import('@cornerstonejs/codec-charls/decodewasmjs'))({ wasmBinary, ...quiet })).JpegLSDecoder;
+      return (await factoryOf(await import('@cornerstonejs/codec-charls/decodewasmjs'))(options)).JpegLSDecoder;
     case 'jpeg-2000':
-      return (await factoryOf(await import('@cornerstonejs/codec-openjpeg/decodewasmjs'))({ wasmBinary, ...quiet })).J2KDecoder;
+      return (await factoryOf(await import('@cornerstonejs/codec-openjpeg/decodewasmjs'))(options)).J2KDecoder;
     case 'htj2k':
-      return (await factoryOf(await import('@cornerstonejs/codec-openjph/wasmjs'))({ wasmBinary, ...quiet })).HTJ2KDecoder;
+      return (await factoryOf(await import('@cornerstonejs/codec-openjph/wasmjs'))(options)).HTJ2KDecoder;
+    case 'jpeg-xl':
+      return (await factoryOf(await import('@cornerstonejs/codec-libjxl/decodewasmjs'))(options)).JpegXLDecoder;
   }
 }
 
@@ -68,19 +85,19 @@ async function instantiate(name: WasmName, wasmBinary: Uint8Array): Promise<new 
  * a trap may leave its memory in any state, and that memory never shrinks.
  */
 export function createWasmRunner(loadWasm: (name: WasmName) => Promise<Uint8Array>): (name: WasmName, stream: Uint8Array) => Promise<WasmResult> {
-  const binaries = new Map<WasmName, Promise<Uint8Array>>();
+  const modules = new Map<WasmName, Promise<WebAssembly.Module>>();
   const instances = new Map<WasmName, Promise<new () => WasmDecoder>>();
 
   const load = (name: WasmName): Promise<new () => WasmDecoder> => {
     let instance = instances.get(name);
     if (!instance) {
-      let binary = binaries.get(name);
-      if (!binary) binaries.set(name, (binary = loadWasm(name)));
-      instance = binary.then((bytes) => instantiate(name, bytes));
+      let compiled = modules.get(name);
+      if (!compiled) modules.set(name, (compiled = loadWasm(name).then((bytes) => WebAssembly.compile(bytes as Uint8Array<ArrayBuffer>))));
+      instance = compiled.then((module) => instantiate(name, module));
       instances.set(name, instance);
       // A failed load is tried again at the next frame.
       instance.catch(() => {
-        binaries.delete(name);
+        modules.delete(name);
         instances.delete(name);
       });
     }

@@ -14,7 +14,7 @@ import { NOTHING, spacingCell, textCell } from './header-cells.ts';
 export interface Reason {
   /** The code of the refusal. */
   refused?: DicomError['code'];
-  /** Largest difference allowed of stored values, and of 8-bit display values. */
+  /** Largest difference allowed of stored values, and of 8-bit display values; Infinity: also that no peer is there to differ from. */
   stored?: number;
   rendering?: number;
   /** Text differs. */
@@ -137,7 +137,7 @@ function renderingJudges(read: Read, { plain, pydicom }: Peers): Judges {
 }
 
 function cellOf(verdict: Verdict, allowed: number, exact: number): Cell {
-  if (!verdict) return { text: 'no peer', ok: false };
+  if (!verdict) return { text: 'no peer', ok: allowed === Infinity };
   const { peer, worst } = verdict;
   return { text: worst === 0 ? `equal (${peer})` : `within ${worst} (${peer})`, ok: worst <= Math.max(allowed, exact) };
 }

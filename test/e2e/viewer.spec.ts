@@ -6,7 +6,8 @@ import { AxeBuilder } from '@axe-core/playwright';
 import type { Locator, Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ROOT } from '../support/data.ts';
-import { writeDicom, type Elements } from '../support/dicom-writer.ts';
+import { TS, writeDicom, type Elements } from '../support/dicom-writer.ts';
+import { encode, picture } from '../support/encoders.ts';
 import { withApp } from './app.ts';
 
 const SAMPLES = join(ROOT, 'models/samples');
@@ -407,6 +408,36 @@ describe('looking closer, marking, and taking along', () => {
     await expect.poll(full, { timeout: 20_000 }).toBe(true);
     await page.keyboard.press('F11');
     await expect.poll(full, { timeout: 20_000 }).toBe(false);
+    expect(app().pageErrors()).toEqual([]);
+  });
+});
+
+describe('every codec in the page', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'fabriclens-codecs-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const app = withApp();
+
+  test('decodes under the page’s policy', async () => {
+    const p = picture(1, 8, 64, 64);
+    const streams: [transferSyntax: string, stream: Uint8Array][] = [
+      [TS.jpeg, await encode('libjpeg-turbo-8bit', p)], [TS.jpegLs, await encode('charls', p)], [TS.jpeg2000, await encode('openjpeg', p, (e) => e.setQuality?.(true, 0))],
+      ['1.2.840.10008.1.2.4.201', await encode('openjph', p, (e) => e.setQuality?.(true, 0))], ['1.2.840.10008.1.2.4.110', await encode('libjxl', p, (e) => e.setLossless?.(true))],
+    ];
+    const bits: Elements = { '00280010': ['US', 64], '00280011': ['US', 64], '00280100': ['US', 8], '00280101': ['US', 8], '00280102': ['US', 7] };
+    streams.forEach(([transferSyntax, stream], i) => writeFileSync(join(folder, `${i}.dcm`), writeDicom({
+      transferSyntax, pixels: { fragments: [stream] },
+      elements: { ...bits, '00080018': ['UI', `1.2.77.${i}`], '0020000D': ['UI', '1.2.77'], '0020000E': ['UI', '1.2.77.9'], '00200013': ['IS', String(i + 1)] },
+    })));
+    await app().app.evaluate(({ dialog }, filePaths) => {
+      dialog.showOpenDialog = () => Promise.resolve({ canceled: false, filePaths });
+    }, [folder]);
+    const { page } = app();
+    await page.getByTestId('action-open.folder').click();
+    for (let i = 1; i <= streams.length; i++) {
+      await expect.poll(() => said(page, 0, 'stack-position')).toContain(`${i}/${streams.length}`);
+      await expect.poll(() => statuses(page)).toEqual(['shown']);
+      await page.keyboard.press('PageDown');
+    }
     expect(app().pageErrors()).toEqual([]);
   });
 });

@@ -35,19 +35,26 @@ interface Encoder {
   setInterleaveMode?(mode: number): void;
   setQuality?(...args: (number | boolean)[]): void;
   setProgressive?(on: boolean): void;
+  setLossless?(on: boolean): void;
+  setDistance?(distance: number): void;
 }
+
+export type EncoderFactory = (options: object) => Promise<Record<string, new () => Encoder>>;
 
 const CLASSES = {
   'libjpeg-turbo-8bit': 'JPEGEncoder',
   charls: 'JpegLSEncoder',
   openjpeg: 'J2KEncoder',
   openjph: 'HTJ2KEncoder',
+  libjxl: 'JpegXLEncoder',
 } as const;
 
 /** Encodes with a package's encoder; `set` sets its options. Lossless unless those say otherwise (JPEG: quality 100). */
 export async function encode(codec: keyof typeof CLASSES, picture: Picture, set: (encoder: Encoder) => void = () => {}): Promise<Uint8Array> {
-  const factory = require(`@cornerstonejs/codec-${codec}/wasmjs`) as (options: object) => Promise<Record<string, new () => Encoder>>;
-  const module = await factory({ wasmBinary: readFileSync(require.resolve(`@cornerstonejs/codec-${codec}/wasm`)), print: () => {}, printErr: () => {} });
+  // libjxl's is an ES module of its own; the others' encoders lie beside their decoders, in CommonJS.
+  const name = codec === 'libjxl' ? 'encodewasm' : 'wasm';
+  const factory = codec === 'libjxl' ? (await import('@cornerstonejs/codec-libjxl/encodewasmjs')).default : (require(`@cornerstonejs/codec-${codec}/wasmjs`) as EncoderFactory);
+  const module = await factory({ wasmBinary: readFileSync(require.resolve(`@cornerstonejs/codec-${codec}/${name}`)), print: () => {}, printErr: () => {} });
   const encoder = new module[CLASSES[codec]]!();
   const { rows, columns, components, bits, signed = false, samples } = picture;
   const info = { width: columns, height: rows, bitsPerSample: bits, componentCount: components, isSigned: signed, isUsingColorTransform: components === 3 };

@@ -1,29 +1,18 @@
 /** What a code stream says of itself, read before any decoder sees it: the family, the size, whether it is whole. */
 import { DicomError } from '../errors.ts';
-
-export interface StreamInfo {
-  kind: 'jpeg-8' | 'jpeg-12' | 'jpeg-lossless' | 'jpeg-ls' | 'jpeg-2000' | 'htj2k';
-  rows: number;
-  columns: number;
-  components: number;
-  bits: number;
-  /** JPEG: the components' colour as a JFIF or Adobe marker states it. JPEG 2000: `rgb` when a component transform is undone by decoding. */
-  colour: 'rgb' | 'ybr' | 'unsaid';
-  /** JPEG 2000: where the code stream begins within a JP2 file; 0 for all others. */
-  offset: number;
-}
+import type { StreamInfo } from './info.ts';
+import { corrupt, cut } from './info.ts';
+import { isJpegXl, jpegXlInfo } from './xl.ts';
 
 /** Tiles are numbered by 16 bits (A.4.2). */
 const MAX_TILES = 65535;
-
-const corrupt = (what: string): DicomError => new DicomError('corrupt', `the compressed frame is damaged: ${what}`);
-const cut = (): DicomError => new DicomError('truncated', 'pixel data truncated: the compressed frame ends early; copy the file again from its source');
 
 /** @throws DicomError `corrupt`, `truncated`, or `unsupported-transfer-syntax` (arithmetic and hierarchical JPEG). */
 export function readStreamInfo(stream: Uint8Array): StreamInfo {
   const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength);
   if (stream[0] === 0xff && stream[1] === 0xd8) return jpegInfo(stream, view);
   if (stream[0] === 0xff && stream[1] === 0x4f) return jpeg2000Info(stream, view, 0);
+  if (isJpegXl(stream)) return jpegXlInfo(stream, view);
   // A JP2 file: boxes, the code stream in `jp2c`. DICOM wants the bare stream, some writers put the file there.
   for (let at = 0; at + 8 <= stream.length; ) {
     const length = view.getUint32(at);
@@ -31,7 +20,7 @@ export function readStreamInfo(stream: Uint8Array): StreamInfo {
     if (length < 8) break;
     at += length;
   }
-  throw corrupt('it is no JPEG, JPEG-LS or JPEG 2000 code stream');
+  throw corrupt('it is no JPEG, JPEG-LS, JPEG 2000 or JPEG XL code stream');
 }
 
 function jpegInfo(stream: Uint8Array, view: DataView): StreamInfo {
