@@ -152,6 +152,22 @@ describe('what the reader set', () => {
     expect(again.presentation).toMatchObject({ zoom: 3, invert: true, fitted: false });
   });
 
+  test('a pane that comes back decodes its neighbours ahead again, a stack that begins to play the next ones; none twice', async () => {
+    const asked: string[] = [];
+    const viewer = new Viewer(new Frames({ run: ({ instanceId }) => new Promise(() => asked.push(instanceId)) }), { make: () => {} });
+    const show = (...ahead: number[]): void => viewer.show(at('s', 0), ahead.map((position) => at('s', position)));
+    viewer.attach(new Screen());
+    show(1);
+    show(1);
+    expect(asked).toEqual(['a', 'b']);
+    show(1, 2);
+    expect(asked).toEqual(['a', 'b', 'c']);
+    viewer.attach(null);
+    viewer.attach(new Screen());
+    show(1, 2);
+    expect(asked).toEqual(['a', 'b', 'c', 'a', 'b', 'c']);
+  });
+
   test('a damaged file says so, and trying again asks for it again', async () => {
     const { viewer, screen, decode } = setUp();
     viewer.show(at('s', 0), []);

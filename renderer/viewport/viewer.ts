@@ -48,6 +48,9 @@ export class Viewer {
   private readonly frames: Frames;
   private viewport: Viewport | null = null;
   private wanted: Shown | null = null;
+  private neighbours: readonly Slice[] = [];
+  /** Decoded ahead of the picture that is wanted now, or on their way. */
+  private ahead = new Set<string>();
   private loading: AbortController | null = null;
   private blank: ReturnType<typeof setTimeout> | undefined;
   /** What is put on the screen, while there is one: other panes may have pushed it out of the cache. */
@@ -81,22 +84,23 @@ export class Viewer {
         ...(!same && decoded && drawn ? { facts: factsOf(decoded, drawn.instance.modality), decodeMs: decoded.decodeMs } : {}),
       });
     };
-    const again = this.wanted;
-    this.wanted = null;
-    this.show(again, []);
+    this.retry();
   }
 
   /** `neighbours` are decoded ahead, nearest first. */
   show(wanted: Shown | null, neighbours: readonly Slice[]): void {
+    this.neighbours = neighbours;
     if (wanted && this.wanted && sliceKey(wanted) === sliceKey(this.wanted)) {
       // The same picture, though the library may say more of it now.
       this.wanted = wanted;
       if (this.view.get().status === 'shown') this.view.set({ drawn: wanted });
+      this.loadAhead();
       return;
     }
     this.loading?.abort();
     clearTimeout(this.blank);
     this.wanted = wanted;
+    this.ahead = new Set();
     if (!wanted) {
       this.viewport?.clear();
       this.view.set(EMPTY);
@@ -120,9 +124,7 @@ export class Viewer {
         },
       );
     }
-    for (const slice of neighbours.slice(0, AHEAD)) {
-      if (!this.frames.has(sliceKey(slice))) this.frames.load(slice, PRIORITY.ahead, loading.signal).catch(() => {});
-    }
+    this.loadAhead();
   }
 
   /** The pixels of an image, where they are held. */
@@ -138,7 +140,7 @@ export class Viewer {
   retry(): void {
     const again = this.wanted;
     this.wanted = null;
-    this.show(again, []);
+    this.show(again, this.neighbours);
   }
 
   change(by: (presentation: Presentation) => Presentation): void {
@@ -214,6 +216,16 @@ export class Viewer {
   }
   setOverlay(overlay: Overlay | null): void {
     this.viewport?.setOverlay(overlay);
+  }
+
+  /** Also for the same picture: a pane that comes back has its neighbours again, a stack that plays has others. */
+  private loadAhead(): void {
+    for (const slice of this.neighbours.slice(0, AHEAD)) {
+      const key = sliceKey(slice);
+      if (this.ahead.has(key) || this.frames.has(key)) continue;
+      this.ahead.add(key);
+      this.frames.load(slice, PRIORITY.ahead, this.loading!.signal).catch(() => {});
+    }
   }
 
   private decodedOf(key: string): DecodedFrame | undefined {
