@@ -135,7 +135,7 @@ export function readMember(path: string, member: ZipMember, limit: number): Prom
     // Both are the archive's word, and both are allocated.
     const most = Math.max(size, packed);
     if (most > limit) throw new TooLargeError(`it has ${Math.ceil(most / 2 ** 20)} MiB, more than the ${Math.floor(limit / 2 ** 20)} MiB that are read`);
-    if (size > RATIO_FROM && size > packed * RATIO) throw new TooLargeError(`it unpacks to ${Math.floor(size / packed)} times its size, more than the ${RATIO} that are read; it is made to exhaust memory`);
+    if (size > RATIO_FROM && size > packed * RATIO) throw new TooLargeError(`it unpacks ${packed === 0 ? 'from nothing' : `to ${Math.floor(size / packed)} times its size`}, more than the ${RATIO} that are read; it is made to exhaust memory`);
     const header = await readAt(file, member.at, 30, fileSize);
     if (header.readUInt32LE(0) !== LOCAL) throw damaged('a member is not where its directory says');
     const stored = await readAt(file, member.at + 30 + header.readUInt16LE(26) + header.readUInt16LE(28), packed, fileSize);
