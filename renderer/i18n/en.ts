@@ -185,6 +185,7 @@ export const en = {
     burned: 'The picture is as large as it is seen here. Text that is part of the image’s own pixels stays in it: look before you pass it on.',
     write: 'Write…',
     saved: 'The picture was written.',
+    gone: 'The pane is no longer on the screen, and nothing was written. Show it and export it again.',
   },
   tags: {
     title: 'DICOM elements of {{name}}',

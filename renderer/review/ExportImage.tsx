@@ -25,7 +25,12 @@ function Open(): JSX.Element {
     ref.current!.close();
     session.store.set((state) => ({ capture: { pane: activePane(state).id, marks, text } }));
     await drawn();
-    const pane = document.querySelector('.pane.captured')!;
+    const pane = document.querySelector('.pane.captured');
+    if (!pane) {
+      // The reader went elsewhere meanwhile.
+      session.store.set({ capture: null });
+      return session.notify('error', t('imageExport.gone'));
+    }
     const { x, y, width, height } = pane.getBoundingClientRect();
     await session.exportImage({ x, y, width, height }, format, t('imageExport.saved'));
   };

@@ -99,17 +99,14 @@ export class Studies {
     return result;
   }
 
+  /** The host says that the list has changed, and it is asked for again. */
   remove(uid: string): Promise<void> {
-    return this.window.attempt(async () => {
-      await this.bridge.call('studies.remove', { uid });
-      await this.search();
-    });
+    return this.window.attempt(() => this.bridge.call('studies.remove', { uid }));
   }
 
   clear(doneText: string, notify: (text: string) => void): Promise<void> {
     return this.window.attempt(async () => {
       await this.bridge.call('studies.clear', {});
-      await this.search();
       notify(doneText);
     });
   }

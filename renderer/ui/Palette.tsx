@@ -21,11 +21,13 @@ function Open(): JSX.Element {
   const [at, setAt] = useState(0);
   const now = useSituationOnce();
   const entries = useMemo((): Entry[] => {
+    // Nothing is said twice: Open files, not Open: Open files.
+    const labelOf = (group: string, name: string): string => (name.startsWith(group) ? name : t('palette.entry', { group, name }));
     const words = (['en', 'zh-CN'] as const).map((language) => i18n.getFixedT(language));
     const group = (action: ActionId): 'open' => action.split('.')[0] as 'open';
     return ACTIONS.filter((action) => action.id !== 'help.palette' && action.possible(now)).map((action) => ({
       id: action.id,
-      label: t('palette.entry', { group: t(`palette.group.${group(action.id)}`), name: t(`action.${action.id}`) }),
+      label: labelOf(t(`palette.group.${group(action.id)}`), t(`action.${action.id}`)),
       words: words.map((of) => `${of(`palette.group.${group(action.id)}`)} ${of(`action.${action.id}`)}`).join(' '),
       shortcut: action.shortcuts[0] ?? '',
     }));
