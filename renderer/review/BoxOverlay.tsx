@@ -7,6 +7,8 @@ import { probability } from '../ui/format.ts';
 import { sliceKey } from '../viewport/frames.ts';
 import { boundsOf, cornersOf, drawnBoxes, groupAt, type DrawnBox } from './boxes.ts';
 import { DASHES } from './EngineLine.tsx';
+import { roomOf } from './label.ts';
+import { usePaneSize } from './paneSize.ts';
 
 const TAG_HEIGHT = 18;
 /** More words than these cover the image and one another; of the rest it is said what it is when it is pointed at. */
@@ -24,6 +26,7 @@ export function BoxOverlay(): JSX.Element | null {
   const comparison = useAppState((s) => entryOf(s, drawn)?.comparison ?? null);
   const boxes = useMemo(() => (on && comparison?.task === 'detection' ? drawnBoxes(comparison, { engines, threshold }) : []), [on, comparison, engines, threshold]);
   const key = drawn && sliceKey(drawn);
+  const { width } = usePaneSize(ref, toPane, boxes.length > 0);
   const pointed = key !== null && highlighted?.key === key ? highlighted.group : null;
 
   // The picture under it takes the mouse: this only watches where it is.
@@ -59,7 +62,7 @@ export function BoxOverlay(): JSX.Element | null {
         const score = probability(outlines[0]!.box.score);
         const text = only ? t('boxes.only', { label: name, score, engines: only.map((engine) => t(`engine.${engine}`)).join(', ') }) : t('boxes.label', { label: name, score });
         const { left, top } = boundsOf(cornersOf(outlines[0]!.box, toPane));
-        return <g key={group} className={stateOf(group, pointed)}><Tag text={text} x={left} y={top - TAG_HEIGHT - 4} /></g>;
+        return <g key={group} className={stateOf(group, pointed)}><Tag text={text} x={left} y={top - TAG_HEIGHT - 4} pane={width} /></g>;
       })}
     </svg>
   );
@@ -85,10 +88,11 @@ const Outlines = memo(function Outlines({ boxes, pointed }: { boxes: readonly Dr
   );
 });
 
-/** Words on a dark ground, which takes their width; inside the box where there is no room above it, and never off the pane to the left. */
-function Tag({ text, x, y }: { text: string; x: number; y: number }): JSX.Element {
+/** Words on a dark ground, which takes their width; inside the box where there is no room above it, and never off the pane to a side. */
+function Tag({ text, x, y, pane }: { text: string; x: number; y: number; pane: number }): JSX.Element {
+  const { width } = roomOf([text]);
   return (
-    <foreignObject x={Math.max(2, x - 1)} y={y < 0 ? Math.max(2, y + TAG_HEIGHT + 7) : y} width={420} height={TAG_HEIGHT + 1}>
+    <foreignObject x={Math.max(2, Math.min(x - 1, pane - width))} y={y < 0 ? Math.max(2, y + TAG_HEIGHT + 7) : y} width={width} height={TAG_HEIGHT + 1}>
       <span className="box-tag">{text}</span>
     </foreignObject>
   );

@@ -4,16 +4,16 @@ import { useTranslation } from 'react-i18next';
 import { measure, POINTS, type Kind, type Measurement } from '../measure/measure.ts';
 import { linesOf } from '../measure/text.ts';
 import { useApp, useMeasure, useView, useViewer } from '../ui/app.ts';
-import { fromPane, onPane, type Point, type ToPane } from '../viewport/presentation.ts';
+import { fromPane, onPane, type Point, type Size, type ToPane } from '../viewport/presentation.ts';
 import { sliceKey } from '../viewport/frames.ts';
-import { boundsOf } from './boxes.ts';
+import { placeLabel, roomOf } from './label.ts';
+import { usePaneSize } from './paneSize.ts';
 
 const NONE: readonly Measurement[] = [];
 /** Client pixels. */
 const HANDLE = 5;
 const HEAD = 13;
-const LABEL_GAP = 9;
-const LINE_HEIGHT = 17;
+const NOTE: Size = { width: 210, height: 30 };
 /** Image pixels that an arrow key moves a point, and with Shift. */
 const STEP = 1;
 const LEAP = 10;
@@ -27,15 +27,17 @@ export function MeasureOverlay(): JSX.Element | null {
   const list = useMeasure((m) => m.all[key] ?? NONE);
   const drawing = useMeasure((m) => (m.drawing?.key === key ? m.drawing : null));
   const lines = useLines(drawing);
+  const ref = useRef<SVGSVGElement>(null);
+  const pane = usePaneSize(ref, toPane, list.length > 0 || drawing !== null);
   if (!toPane || (list.length === 0 && !drawing)) return null;
   const points = drawing?.points.map((point) => onPane(toPane, point)) ?? [];
   return (
-    <svg className="measures" aria-label={t('measure.over', { count: list.length })} role="group" data-testid="measures">
-      {list.map((m) => <Item key={m.id} image={key} m={m} toPane={toPane} />)}
+    <svg ref={ref} className="measures" aria-label={t('measure.over', { count: list.length })} role="group" data-testid="measures">
+      {list.map((m) => <Item key={m.id} image={key} m={m} toPane={toPane} pane={pane} />)}
       {drawing && (
         <g className="measure drawing">
           <Lines kind={drawing.kind} points={points} />
-          <Label kind={drawing.kind} points={points} lines={lines} />
+          <Label kind={drawing.kind} points={points} lines={lines} pane={pane} />
         </g>
       )}
     </svg>
@@ -51,7 +53,7 @@ function useLines(m: Pick<Measurement, 'kind' | 'points'> | null): string[] {
   return useMemo(() => (drawn && m && m.points.length === POINTS[m.kind] ? linesOf(t, measure(m, drawn.instance, viewer.held(sliceKey(drawn)))) : []), [t, viewer, drawn, m]);
 }
 
-function Item({ image, m, toPane }: { image: string; m: Measurement; toPane: ToPane }): JSX.Element {
+function Item({ image, m, toPane, pane }: { image: string; m: Measurement; toPane: ToPane; pane: Size }): JSX.Element {
   const { t } = useTranslation();
   const { measurer } = useApp();
   const selected = useMeasure((s) => s.selected?.key === image && s.selected.id === m.id);
@@ -65,7 +67,7 @@ function Item({ image, m, toPane }: { image: string; m: Measurement; toPane: ToP
         <Lines kind={m.kind} points={points} />
       </g>
       {selected && points.map((point, index) => <Handle key={index} label={t('measure.point', { number: index + 1, count: points.length, name })} at={point} move={{ image, id: m.id, point: index, toPane }} />)}
-      {selected && m.kind === 'arrow' ? <Note key={m.id} image={image} m={m} points={points} /> : <Label kind={m.kind} points={points} lines={lines} />}
+      {selected && m.kind === 'arrow' ? <Note key={m.id} image={image} m={m} points={points} pane={pane} /> : <Label kind={m.kind} points={points} lines={lines} pane={pane} />}
     </g>
   );
 }
@@ -110,33 +112,26 @@ function useMove(image: string, id: number, point: number | null, toPane: ToPane
 }
 
 /** What the reader writes at an arrow. */
-function Note({ image, m, points }: { image: string; m: Measurement; points: readonly Point[] }): JSX.Element {
+function Note({ image, m, points, pane }: { image: string; m: Measurement; points: readonly Point[]; pane: Size }): JSX.Element {
   const { t } = useTranslation();
   const { measurer } = useApp();
   const [text, setText] = useState(m.text);
-  const { x, y } = labelAt(m.kind, points);
+  const { x, y } = placeLabel(m.kind, points, NOTE, pane);
   return (
-    <foreignObject x={x} y={y} width={240} height={30}>
+    <foreignObject x={x} y={y} {...NOTE}>
       <input className="measure-note" aria-label={t('measure.note')} placeholder={t('measure.note')} maxLength={200} value={text} onChange={(event) => setText(event.target.value)}
         onBlur={() => text !== m.text && measurer.setText(image, m.id, text)} onKeyDown={(event) => event.key === 'Enter' && event.currentTarget.blur()} />
     </foreignObject>
   );
 }
 
-/** Beside the point furthest to the right; of an area beside its middle. */
-function labelAt(kind: Kind, points: readonly Point[]): Point {
-  const { right, top, bottom } = boundsOf(points);
-  const area = kind === 'rectangle' || kind === 'ellipse';
-  const y = area ? (top + bottom) / 2 : points.find(({ x }) => x === right)!.y;
-  return { x: right + LABEL_GAP, y: y - LINE_HEIGHT / 2 };
-}
-
 /** Words on a dark ground, which takes their width. */
-function Label({ kind, points, lines }: { kind: Kind; points: readonly Point[]; lines: readonly string[] }): JSX.Element | null {
+function Label({ kind, points, lines, pane }: { kind: Kind; points: readonly Point[]; lines: readonly string[]; pane: Size }): JSX.Element | null {
   if (lines.length === 0) return null;
-  const { x, y } = labelAt(kind, points);
+  const room = roomOf(lines);
+  const { x, y, before } = placeLabel(kind, points, room, pane);
   return (
-    <foreignObject x={x} y={y} width={260} height={lines.length * LINE_HEIGHT + 4}>
+    <foreignObject x={x} y={y} {...room} className={before ? 'measure-before' : undefined}>
       <span className="measure-label">{lines.map((line, index) => <span key={index}>{line}</span>)}</span>
     </foreignObject>
   );
