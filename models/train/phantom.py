@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter, zoom
 WIDTH, HEIGHT = 21.2, 17.4  # cm
 COLUMNS, ROWS = 896, 736
 PX = WIDTH / COLUMNS
+MIDDLES = np.arange(COLUMNS) + .5  # of pixels
 MU_WATER, MU_BONE = 0.20, 0.55  # 1/cm, about 70 kV
 
 
@@ -31,6 +32,11 @@ def fractal(g, shape, cell, octaves=4, fall=0.55):
         fine = zoom(grid, [(s + 1) / (m - 1) for s, m in zip(shape, n)], order=3 if max(n) < 80 else 1)
         total += fall ** k * fine[:shape[0], :shape[1]]
     return (total - total.mean()) / total.std()
+
+
+def fineness(a):
+    """Pixels of a map in a pixel of the whole film: what is given in pixels is for COLUMNS of them."""
+    return a.shape[1] / COLUMNS
 
 
 class Body:
@@ -144,8 +150,7 @@ class Canvas:
             x0, y0 = int(cx) - k, int(cy) - k
             if x0 < 0 or y0 < 0 or x0 + 2 * k + 1 >= COLUMNS or y0 + 2 * k + 1 >= ROWS:
                 continue
-            yy, xx = np.ogrid[y0:y0 + 2 * k + 1, x0:x0 + 2 * k + 1]
-            d2 = ((xx + .5 - cx) ** 2 + (yy + .5 - cy) ** 2) * PX * PX
+            d2 = ((MIDDLES[x0:x0 + 2 * k + 1] - cx) ** 2 + (MIDDLES[y0:y0 + 2 * k + 1, None] - cy) ** 2) * PX * PX
             blob = np.sqrt(np.clip(rad ** 2 - d2, 0, None)) / rad
             if shell:
                 blob = blob - shell * np.sqrt(np.clip((.78 * rad) ** 2 - d2, 0, None)) / rad
@@ -184,6 +189,9 @@ def shoulders(b, canvas):
 
 def spine(b, x, y, g):
     """Vertebral bodies with end plates, pedicles and spinous processes."""
+    whole = np.zeros(x.shape)
+    reached = (np.abs(x) < 4).any(0)
+    x, y = x[:, reached], y[:, reached]
     bone = np.zeros(x.shape)
     height = 1.38
     for i in range(-2, 16):
@@ -199,7 +207,8 @@ def spine(b, x, y, g):
             bone += .2 * np.exp(-((ring - 1) / .35) ** 2)
             bone += .3 * inside(capsule(x, y, cx + side * .6, cy - .1, cx + side * 1.6, cy - .4) - .17, .2)
         bone += .25 * inside(np.hypot((x - cx + b.turn * .5) / .15, (y - cy - .35) / .34) - 1, .5)
-    return bone
+    whole[:, reached] = bone
+    return whole
 
 
 def vessels(b, canvas, g, bronchial=0.0):
@@ -221,63 +230,97 @@ def vessels(b, canvas, g, bronchial=0.0):
             grow(side * 2.0, 8.9 + .5 * np.sin(angle), a if side > 0 else np.pi - a, g.uniform(.2, .29), 0)
 
 
-def opacities(g, x, y, patches):
-    """Share of the lung's air that is filled, [0,1]: soft patches with ragged, fractal edges. patches: (x, y, rx, ry, strength)."""
-    share = np.zeros(x.shape)
-    for cx, cy, rx, ry, strength in patches:
-        ragged = fractal(g, x.shape, 110, 5, .6)
-        d = np.hypot((x - cx) / rx, (y - cy) / ry) + .24 * ragged
-        share = 1 - (1 - share) * (1 - strength * smooth(-d, -1.25, -.35) * (1 + .12 * fractal(g, x.shape, 40, 4, .7)).clip(0, 1.2))
-    return share.clip(0, .97)
+def patch_of(g, x, y, patch):
+    """Share of the lung's air that a soft patch with ragged, fractal edges fills. patch: x, y, rx, ry in cm, strength."""
+    cx, cy, rx, ry, strength = patch
+    k = fineness(x)
+    d = np.hypot((x - cx) / rx, (y - cy) / ry) + .24 * fractal(g, x.shape, 110 * k, 5, .6)
+    return strength * smooth(-d, -1.25, -.35) * (1 + .12 * fractal(g, x.shape, 40 * k, 4, .7)).clip(0, 1.2)
+
+
+def nodule_of(x, y, nodule):
+    """Water, in cm, that a ball has instead of the lung's air. nodule: x, y, radius in cm, density (1: soft tissue, more: calcium)."""
+    cx, cy, radius, density = nodule
+    return 2 * .76 * density * np.sqrt(np.clip(radius ** 2 - (x - cx) ** 2 - (y - cy) ** 2, 0, None))
+
+
+class Chest:
+    """One child: what is in the way of the rays, in cm, as maps. `bronchial` as in vessels."""
+
+    def __init__(self, g, bronchial):
+        self.body = b = Body(g)
+        self.x, self.y = placed(b, *axes())
+        self.soft = torso(b, self.x, self.y) * (1 + .012 * fractal(g, self.x.shape, 160, 4))
+        sides = lungs(b, self.x, self.y)
+        self.air = sides[0] + sides[1]
+        self.tree = Canvas(b)
+        vessels(b, self.tree, g, bronchial)
+
+    def surround(self, g):
+        """`aerated`: what is missing of water where the lung is full of air; `water` of everything else, `bone`."""
+        b, x, y = self.body, self.x, self.y
+        texture = 1 + .035 * fractal(g, x.shape, 26, 4, .8)
+        # Aerated lung weighs a quarter of water; the tree adds its own water where there is air around it to show it.
+        self.aerated = .76 * self.air * texture - self.tree.map * smooth(self.air, .3, 3) * 1.8
+        windpipe = Canvas(b)
+        windpipe.tube([(.1, -1, 0), (.15, 4, 0), (-.05, 7.6, 0)], .5, weight=2.6)
+        windpipe.tube([(-.05, 7.5, 0), (-1.9, 9.0, 0)], .38, weight=2)
+        windpipe.tube([(-.05, 7.5, 0), (2.1, 9.2, 0)], .34, weight=2)
+        water = self.soft - .75 * gaussian_filter(windpipe.map, 2)
+        sx, sy, sa, sb = b.stomach
+        bubble = np.hypot((x - sx) / sa, (y - sy) / sb) + .1 * fractal(g, x.shape, 120)
+        water = water - 2.6 * np.sqrt(np.clip(1 - bubble ** 2, 0, None))
+        for _ in range(5):
+            gas = np.hypot((x - g.uniform(-6, 6)) / g.uniform(.5, 1.1), (y - g.uniform(19, 22)) / g.uniform(.4, .8)) + .15 * fractal(g, x.shape, 60)
+            water = water - 1.2 * np.sqrt(np.clip(1 - gas ** 2, 0, None))
+        self.water = water
+        bones = Canvas(b)
+        ribs(b, bones)
+        shoulders(b, bones)
+        self.bone = (bones.map + spine(b, x, y, g) * smooth(self.soft, 0, 2)) * (1 + .06 * fractal(g, x.shape, 8, 3, .9))
+
+    def halved(self):
+        """The same chest in half the pixels a side: many films of one body cost a quarter each."""
+        for name in ('x', 'y', 'soft', 'air', 'aerated', 'water', 'bone'):
+            setattr(self, name, getattr(self, name).reshape(ROWS // 2, 2, COLUMNS // 2, 2).mean((1, 3)))
+
+    def filled(self, g, shares, haze):
+        """Share of the air that is filled, of patches and of a `haze` all over."""
+        left = np.ones(self.x.shape)
+        for share in shares:
+            left = left * (1 - share)
+        return 1 - (1 - (1 - left).clip(0, .97)) * (1 - haze * (1 + .25 * fractal(g, self.x.shape, 130 * fineness(self.x))).clip(0, 2))
+
+    def film(self, g, filled, solid=0):
+        """`solid`: water of nodules, in cm."""
+        water = self.water - self.aerated * (1 - filled) + solid
+        return expose(g, MU_WATER * water.clip(0, None) + MU_BONE * self.bone * smooth(self.soft, 0, 1), self.soft)
 
 
 def render(seed, patches=(), haze=0.0, bronchial=0.0):
     """One film as presentation grey in [0,1], float64 [ROWS, COLUMNS]; bones bright. `haze` fills that share of all lung air."""
     g = np.random.default_rng(seed)
-    b = Body(g)
-    fx, fy = axes()
-    x, y = placed(b, fx, fy)
-    soft = torso(b, x, y) * (1 + .012 * fractal(g, x.shape, 160, 4))
-    sides = lungs(b, x, y)
-    air = sides[0] + sides[1]
-    tree = Canvas(b)
-    vessels(b, tree, g, bronchial)
-    filled = 1 - (1 - opacities(g, x, y, patches)) * (1 - haze * (1 + .25 * fractal(g, x.shape, 130)).clip(0, 2))
-    texture = 1 + .035 * fractal(g, x.shape, 26, 4, .8)
-    # Aerated lung weighs a quarter of water; the tree adds its own water where there is air around it to show it.
-    water = soft - .76 * air * texture * (1 - filled) + tree.map * smooth(air, .3, 3) * 1.8 * (1 - filled)
-    windpipe = Canvas(b)
-    windpipe.tube([(.1, -1, 0), (.15, 4, 0), (-.05, 7.6, 0)], .5, weight=2.6)
-    windpipe.tube([(-.05, 7.5, 0), (-1.9, 9.0, 0)], .38, weight=2)
-    windpipe.tube([(-.05, 7.5, 0), (2.1, 9.2, 0)], .34, weight=2)
-    water = water - .75 * gaussian_filter(windpipe.map, 2)
-    sx, sy, sa, sb = b.stomach
-    bubble = np.hypot((x - sx) / sa, (y - sy) / sb) + .1 * fractal(g, x.shape, 120)
-    water = water - 2.6 * np.sqrt(np.clip(1 - bubble ** 2, 0, None))
-    for _ in range(5):
-        gas = np.hypot((x - g.uniform(-6, 6)) / g.uniform(.5, 1.1), (y - g.uniform(19, 22)) / g.uniform(.4, .8)) + .15 * fractal(g, x.shape, 60)
-        water = water - 1.2 * np.sqrt(np.clip(1 - gas ** 2, 0, None))
-    bones = Canvas(b)
-    ribs(b, bones)
-    shoulders(b, bones)
-    bone = (bones.map + spine(b, x, y, g) * smooth(soft, 0, 2)) * (1 + .06 * fractal(g, x.shape, 8, 3, .9))
-    return expose(g, MU_WATER * water.clip(0, None) + MU_BONE * bone * smooth(soft, 0, 1), soft)
+    chest = Chest(g, bronchial)
+    filled = chest.filled(g, [patch_of(g, chest.x, chest.y, patch) for patch in patches], haze)
+    chest.surround(g)
+    return chest.film(g, filled)
 
 
 def expose(g, attenuation, soft):
     """Attenuation (natural logarithm) -> display: focal blur, scatter, quantum noise, processing, collimator, side marker."""
-    primary = np.exp(-gaussian_filter(attenuation, .8))
-    scatter = gaussian_filter(primary * smooth(soft, 0, 3), 70)
+    k = fineness(soft)
+    primary = np.exp(-gaussian_filter(attenuation, .8 * k))
+    scatter = gaussian_filter(primary * smooth(soft, 0, 3), 70 * k)
     signal = .78 * primary + .55 * scatter + .004
-    noise = gaussian_filter(g.standard_normal(signal.shape), .7)
+    noise = gaussian_filter(g.standard_normal(signal.shape), .7 * k)
     signal = signal * (1 + .014 * noise / noise.std() * np.sqrt(.12 / (signal + .02)))
     density = -np.log(signal.clip(1e-4, None))
     # As computed radiography does: the slow variation is compressed, edges lifted a little.
-    slow, middle, fast = (gaussian_filter(density, s) for s in (45, 14, 3))
+    slow, middle, fast = (gaussian_filter(density, s * k) for s in (45, 14, 3))
     density = .7 * slow + 1.15 * (density - slow) + .6 * (density - middle) + .35 * (density - fast)
     body = soft > 1.5
     low, high = np.percentile(density[body], [2, 99.3])
     grey = (density - low) / (high - low)
     grey = 1 / (1 + np.exp(-4.0 * (grey - .46)))
     grey = (grey - .1) / .82
-    return (grey + .35 * (grey - gaussian_filter(grey, 40))).clip(0, 1)
+    return (grey + .35 * (grey - gaussian_filter(grey, 40 * k))).clip(0, 1)

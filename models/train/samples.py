@@ -82,12 +82,14 @@ def pixels(ds, stored, bits):
 def marked(grey):
     """Collimator edges, a side letter and the word SYNTHETIC, as lead letters lie on a film."""
     rows, columns = grey.shape
+    k = phantom.fineness(grey)
+    px = lambda whole: round(whole * k)
     frame = np.zeros_like(grey)
-    frame[12:rows - 12, 16:columns - 16] = 1
+    frame[px(12):rows - px(12), px(16):columns - px(16)] = 1
     sheet = Image.new('L', (columns, rows))
     draw = ImageDraw.Draw(sheet)
-    draw.text((40, 26), 'R', 255, ImageFont.load_default(34))
-    draw.text((columns - 172, 26), 'SYNTHETIC', 255, ImageFont.load_default(22))
+    draw.text((px(40), px(26)), 'R', 255, ImageFont.load_default(34 * k))
+    draw.text((columns - px(172), px(26)), 'SYNTHETIC', 255, ImageFont.load_default(22 * k))
     letters = np.asarray(sheet) / 255
     return np.maximum(grey * frame, .93 * letters)
 
