@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState, type JSX } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ACTIONS, type ActionId } from './actions/actions.ts';
+import { Anonymise } from './review/Anonymise.tsx';
 import { ComparisonPanel } from './review/ComparisonPanel.tsx';
 import { ExportImage } from './review/ExportImage.tsx';
 import { StudyPanel } from './review/StudyPanel.tsx';
@@ -43,6 +44,7 @@ export function Window(): JSX.Element {
       <Shortcuts />
       <Palette />
       <ExportImage />
+      <Anonymise />
       <TagBrowser />
       <DropTarget />
     </div>

@@ -194,6 +194,7 @@ export const ACTIONS = [
   { id: 'key.export', icon: 'export', shortcuts: [], possible: hasKeyImages, perform: ({ session, say }) => void session.exportKeyImages(say('key.exported')) },
   { id: 'image.tags', icon: 'tags', shortcuts: ['Ctrl+I'], possible: (now) => inReview(now) && shownNow(now.app) !== null, perform: ({ session }) => session.store.set({ tagsOpen: true }) },
   { id: 'image.export', icon: 'export', shortcuts: ['Ctrl+Shift+E'], possible: hasImage, perform: ({ session }) => session.store.set({ exportOpen: true }) },
+  { id: 'study.anonymise', icon: 'export', shortcuts: ['Ctrl+Shift+A'], possible: (now) => inReview(now) && shownNow(now.app) !== null, perform: ({ session }) => session.anonymiser.begin() },
   { id: 'series.next', icon: null, shortcuts: [']'], possible: inReview, perform: ({ session }) => session.stepSeries(1) },
   { id: 'series.previous', icon: null, shortcuts: ['['], possible: inReview, perform: ({ session }) => session.stepSeries(-1) },
   {

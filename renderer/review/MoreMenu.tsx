@@ -15,6 +15,7 @@ export function MoreMenu(): JSX.Element {
       <ActionItem id="key.next" />
       <ActionItem id="image.tags" />
       <ActionItem id="image.export" />
+      <ActionItem id="study.anonymise" />
       <ActionItem id="window.fullScreen" />
       <Menu.Divider />
       <ActionItem id="cine.toggle" />

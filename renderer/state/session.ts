@@ -7,6 +7,7 @@ import { INITIAL_STATE, Store, type AppState, type ComparisonEntry, type Notice 
 import type { MeasurementRow } from '../../src/contract/measurement.ts';
 import type { AddModelReport } from '../../src/contract/report.ts';
 import { ModelAdder } from './adding.ts';
+import { Anonymiser } from './anonymiser.ts';
 import { BoardKeeper } from './boardKeeper.ts';
 import { BoardProvisioner } from './provisioner.ts';
 import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns, positionOf, slicesOf, type Slice } from './selectors.ts';
@@ -28,6 +29,7 @@ export class Session {
   /** Kept results that are being asked for, by comparison key. */
   private readonly recalling = new Map<string, Promise<void>>();
   readonly adder: ModelAdder;
+  readonly anonymiser: Anonymiser;
   readonly studies: Studies;
   readonly keeper: BoardKeeper;
   readonly provisioner: BoardProvisioner;
@@ -39,6 +41,7 @@ export class Session {
   constructor(bridge: HostBridge) {
     this.bridge = bridge;
     this.adder = new ModelAdder(bridge, this.store, () => this.refreshModels());
+    this.anonymiser = new Anonymiser(bridge, this.store);
     this.studies = new Studies(bridge, this.store, {
       select: (seriesUid, position) => this.select(seriesUid, position),
       attempt: (work) => this.attempt(work),

@@ -1,6 +1,7 @@
 /** One immutable state, replaced as a whole; React reads it by selectors. */
 import { useSyncExternalStore } from 'react';
 import type { Adding } from './adding.ts';
+import type { Anonymising } from './anonymiser.ts';
 import { INITIAL_RESULTS, INITIAL_STUDIES, type ResultsView, type StudiesView } from './studies.ts';
 import type { Care } from './boardKeeper.ts';
 import type { Provisioning } from './provisioning.ts';
@@ -89,6 +90,8 @@ export interface AppState extends Panes {
   /** The active pane is being made into a picture: with measurements and boxes, with the text of the corners. */
   capture: { pane: number; marks: boolean; text: boolean } | null;
   exportOpen: boolean;
+  /** The export without identity while its window is open. */
+  anonymising: Anonymising | null;
   paletteOpen: boolean;
   tagsOpen: boolean;
   models: readonly ModelInfo[];
@@ -135,6 +138,7 @@ export const INITIAL_STATE: AppState = {
   keyImages: [],
   capture: null,
   exportOpen: false,
+  anonymising: null,
   paletteOpen: false,
   tagsOpen: false,
   models: [],

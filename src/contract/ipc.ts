@@ -4,6 +4,7 @@
  * are resolved in the preload (`webUtils.getPathForFile`) and the host mints opaque ids.
  */
 import { z } from 'zod';
+import { AnonymiseChoices, AnonymiseReport } from './anonymise.ts';
 import { BoardId, Connected, DirectBoard, DoctorReport, Found, Installed, Login, Plan, SecureChoices, StepEvent, Where } from './boards.ts';
 import { Library } from './dicom.ts';
 import { Comparison, EngineId, Run } from './engine.ts';
@@ -249,6 +250,8 @@ export const CALLS = {
   'image.save': { request: z.object({ id: z.string() }), response: z.object({ saved: z.boolean() }) },
   /** Asks where to save, then writes them as CSV. */
   'keyImages.export': { request: z.object({ images: z.array(z.object({ instanceId: z.string(), frame: z.number().int().nonnegative() })).min(1).max(10_000) }), response: z.object({ saved: z.boolean() }) },
+  /** Asks for a folder, then writes DICOM files without whom they are of; `anonymise.progress` meanwhile. null: none was chosen. Cancelled by the call's id: what is written stays, and is told. */
+  'anonymise.run': { request: z.object({ instanceIds: z.array(z.string()).min(1).max(20_000), choices: AnonymiseChoices }), response: z.object({ report: AnonymiseReport.nullable() }) },
   /** Into full screen, or back. */
   'window.fullScreen': { request: Nothing, response: Done },
   /** Asks where to save, then writes them as CSV. */
@@ -271,6 +274,8 @@ export const EVENTS = {
   'boards.step': StepEvent,
   /** Of `models.add`: `step` is an English name of the work. */
   'models.progress': z.object({ step: z.string(), done: z.number().int(), total: z.number().int() }),
+  /** Of `anonymise.run`: images. */
+  'anonymise.progress': z.object({ done: z.number().int(), total: z.number().int() }),
   'compare.progress': z.object({ instanceId: z.string(), engine: EngineId, done: z.number().int(), total: z.number().int() }),
   'compare.run': z.object({ instanceId: z.string(), frame: z.number().int(), run: Run }),
   /** A menu item or shortcut handled by the page: the id of an Action. */

@@ -1,5 +1,6 @@
 /** The review service: opened studies, model packages, engines; comparisons in turns. Hosts only wire it to a window or a terminal. */
 import { dirname, resolve } from 'node:path';
+import type { AnonymiseChoices, AnonymiseReport } from '../contract/anonymise.ts';
 import type { Library as LibraryInfo } from '../contract/dicom.ts';
 import type { Comparison, EngineId } from '../contract/engine.ts';
 import type { ModelInfo } from '../contract/ipc.ts';
@@ -10,7 +11,8 @@ import { decodeFrame, DicomError, parseDicom, type Codecs } from '../dicom/index
 import { createBoardEngine, createCpuEngine, EngineError, readFailure, type Engine, type Inference, type InferOptions, type ModelPackage, type PartSample } from '../engines/index.ts';
 import { toTensor } from '../preprocess/index.ts';
 import { runEngines, type CompareHooks } from './compare.ts';
-import type { InstanceSource } from './instance-source.ts';
+import { anonymiseInto, type AnonymiseHooks } from './anonymise.ts';
+import { readInstance, type InstanceSource } from './instance-source.ts';
 import { Library, LIBRARY_BUDGETS, sha256Of, type LibraryBudgets, type Opened, type OpenHooks } from './library.ts';
 import { loadAllPackages, type LoadedPackage, type PackageProblem, type Packages } from './packages.ts';
 import { modelHashOf } from './store/records.ts';
@@ -66,6 +68,8 @@ export interface Review {
   closeStudy(studyUid: string): void;
   /** Where an instance's bytes lie, for hosts that hand them on; undefined for an unknown id. */
   source(instanceId: string): InstanceSource | undefined;
+  /** As `anonymiseInto`, of images that are open. Rejects with ReviewError `unknown-instance`, or FolderError; then nothing was written. */
+  anonymise(instanceIds: readonly string[], folder: string, choices: AnonymiseChoices, hooks?: AnonymiseHooks): Promise<AnonymiseReport>;
   models(): Promise<{ models: ModelInfo[]; problems: PackageProblem[] }>;
   /** Rejects with ReviewError when the image or model cannot be had; engines that fail are part of the answer. */
   compare(request: CompareRequest, hooks?: CompareHooks): Promise<Comparison>;
@@ -119,6 +123,16 @@ class ReviewService implements Review {
 
   source(instanceId: string): InstanceSource | undefined {
     return this.#library.source(instanceId);
+  }
+
+  async anonymise(instanceIds: readonly string[], folder: string, choices: AnonymiseChoices, hooks?: AnonymiseHooks): Promise<AnonymiseReport> {
+    const images = instanceIds.map((id) => {
+      const entry = this.#library.entry(id);
+      if (!entry) throw new ReviewError('unknown-instance', 'One of these images is not open any more: open the study again.');
+      // Held by its place: the study may be closed meanwhile.
+      return { fileName: entry.instance.fileName, read: () => readInstance(entry.source, this.#options.budgets?.fileBytes) };
+    });
+    return anonymiseInto(folder, images, choices, this.#options.software, hooks);
   }
 
   async models(): Promise<{ models: ModelInfo[]; problems: PackageProblem[] }> {

@@ -124,6 +124,11 @@ export function createHandlers({ window, settings, review, adder, boards, dialog
       const rows = images.flatMap(({ instanceId, frame }) => (sopInstanceUids.has(instanceId) ? [[sopInstanceUids.get(instanceId)!, frame + 1]] : []));
       return { saved: await save('key-images.csv', { name: 'CSV', extensions: ['csv'] }, csv(['sop_instance_uid', 'frame'], rows)) };
     },
+    'anonymise.run': async ({ instanceIds, choices }, signal) => {
+      const choice = await dialog.showOpenDialog(window, { properties: ['openDirectory', 'createDirectory', 'promptToCreate'] });
+      const [folder] = choice.filePaths;
+      return { report: choice.canceled || folder === undefined ? null : await review.call('anonymise.run', { folder, instanceIds, choices }, signal) };
+    },
     'window.fullScreen': async () => {
       const full = !window.isFullScreen();
       window.setFullScreen(full);

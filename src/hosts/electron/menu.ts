@@ -22,6 +22,7 @@ const MENU: ReadonlyArray<{ label: Labels; items: ReadonlyArray<Item | 'separato
       { action: 'compare.export', label: text('Export the comparison…', '导出对比结果…'), shortcut: 'CommandOrControl+E' },
       { action: 'image.tags', label: text('DICOM elements…', 'DICOM 元素…'), shortcut: 'CommandOrControl+I' },
       { action: 'image.export', label: text('Export the picture…', '导出画面…'), shortcut: 'CommandOrControl+Shift+E' },
+      { action: 'study.anonymise', label: text('Export without identity…', '去标识导出…'), shortcut: 'CommandOrControl+Shift+A' },
       { action: 'key.export', label: text('Export the list of key images…', '导出关键图像清单…') },
       { action: 'workspace.settings', label: text('Settings', '设置'), shortcut: 'CommandOrControl+,' },
       'separator',

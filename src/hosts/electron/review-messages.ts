@@ -1,4 +1,5 @@
 /** What the main process asks the review process (a utility process). */
+import type { AnonymiseReport } from '../../contract/anonymise.ts';
 import type { Request, Response } from '../../contract/ipc.ts';
 import type { Imported } from '../../contract/studies.ts';
 import type { InstanceSource } from '../../review/index.ts';
@@ -16,6 +17,8 @@ interface InternalCalls {
   /** Kept on disk from now on, or in memory: then what was kept is deleted. */
   'studies.remember': { request: { remember: boolean }; response: Record<string, never> };
   'results.text': { request: Request<'results.export'>; response: { text: string } };
+  /** The page's, with the folder that main asked for. */
+  'anonymise.run': { request: Request<'anonymise.run'> & { folder: string }; response: AnonymiseReport };
   /** The file, or member of a ZIP file, behind an instance's id, or null. */
   'instance.source': { request: { id: string }; response: { source: InstanceSource | null } };
   /** Which boards there are beside the virtual one; with their secrets. */

@@ -65,20 +65,25 @@ const tellLibrary = (): void => emit('library.changed', review.library());
 
 const imports = new Set<AbortController>();
 
+/** Not more often than a reader sees it, but the end always. */
+function paced<P extends { done: number; total: number }>(tell: (progress: P) => void): (progress: P) => void {
+  let told = 0;
+  return (progress) => {
+    const now = Date.now();
+    if (progress.done < progress.total && now - told < PROGRESS_EVERY) return;
+    told = now;
+    tell(progress);
+  };
+}
+
 async function reading<T extends Opened>(signal: AbortSignal, read: (hooks: OpenHooks) => Promise<T>): Promise<T> {
   const cancelled = new AbortController();
   imports.add(cancelled);
-  let told = 0;
   try {
     return await read({
       signal: AbortSignal.any([signal, cancelled.signal]),
       keepOpen: KEEP_OPEN,
-      onProgress: (progress) => {
-        const now = Date.now();
-        if (progress.done < progress.total && now - told < PROGRESS_EVERY) return;
-        told = now;
-        emit('library.progress', progress);
-      },
+      onProgress: paced((progress) => emit('library.progress', progress)),
     });
   } finally {
     imports.delete(cancelled);
@@ -142,6 +147,7 @@ answerCalls<ReviewCalls>(process.parentPort, {
   'results.of': (request) => review.kept(request),
   'results.list': async (query) => ({ rows: await review.results(query) }),
   'results.text': async ({ format, ...query }) => ({ text: await review.resultsText(query, format) }),
+  'anonymise.run': ({ instanceIds, folder, choices }, signal) => review.anonymise(instanceIds, folder, choices, { signal, onProgress: paced((progress) => emit('anonymise.progress', progress)) }),
   'instance.source': ({ id }) => ({ source: review.source(id) ?? null }),
   'models.list': () => review.models(),
   'models.deploy': ({ id }, signal) => deployTo(id, signal),
