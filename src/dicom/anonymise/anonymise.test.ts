@@ -89,6 +89,11 @@ describe('the file', () => {
     const removed = of({ elements: { '00081084': ['UN', item] } });
     expect([bytes.includes('SECRET'), removed.bytes.includes('SECRET')]).toEqual([true, false]);
   });
+  test('of a sequence that is replaced the structure stays, and nothing that it says', () => {
+    const { file, bytes } = of({ elements: { '0040A730': ['SQ', [{ '0040A30A': ['DS', '71.25'], '00280030': ['DS', '0.71\\0.25'], '00081150': ['UI', '1.2.840.10008.5.1.4.1.1.2'], '0040A168': ['SQ', [{ '00080104': ['LO', 'SECRET'] }]] }]] } });
+    const [item] = file.dataSet.items({ id: 0x0040a730, vr: 'SQ' });
+    expect([item!.string({ id: 0x0040a30a, vr: 'DS' }), item!.string({ id: 0x00081150, vr: 'UI' }), item!.items({ id: 0x0040a168, vr: 'SQ' })[0]!.string(T.CodeMeaning), bytes.includes('SECRET')]).toEqual(['0', '1.2.840.10008.5.1.4.1.1.2', 'REMOVED', false]);
+  });
   test('what a file says is a sequence, and is none, is not handed on', () => {
     const { bytes } = of({ elements: { '00281050': ['SQ', [{ '00080104': ['LO', 'SECRET'] }]], '00082218': ['LO', 'SECRET'] } });
     expect(bytes.includes('SECRET')).toBe(false);
