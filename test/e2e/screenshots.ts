@@ -1,6 +1,6 @@
 /**
  * `npm run screenshots`: every screen in both languages, from the real window, the shipped sample and a detector made for tests, into test-results/screens/ to be
- * looked at; the READMEs' pictures into docs/images/. scripts/run-bundled.mjs bundles and runs it.
+ * looked at; the READMEs' pictures into docs/images/. `-- reading` (or `window`, `detector`, `board`) takes those alone. scripts/run-bundled.mjs bundles and runs it.
  */
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { Locale } from '../../src/contract/ipc.ts';
 import { resolveResources } from '../../src/hosts/resources.ts';
 import { ROOT } from '../support/data.ts';
 import { compileDetectorPackage, rectanglesDicom, writeDetectorPackage, type Rectangle } from '../support/detector-package.ts';
+import { NODULE, PIXEL, writeThorax } from '../support/thorax.ts';
 import { startPynq, STOCK, type PynqServer } from '../support/pynq-server.ts';
 import { launch, type LaunchOptions } from './launch.ts';
 
@@ -18,6 +19,7 @@ const SIZE = { width: 1440, height: 900 };
 /** Screens that the READMEs show, by the names that they have in docs/images. */
 const README_PICTURES: Readonly<Record<string, string>> = {
   'review-heatmap': 'review', boxes: 'boxes', 'models-report': 'report',
+  'reading-list': 'reading-list', 'reading-layout': 'reading-layout', 'reading-measured': 'reading-measured', 'reading-results': 'reading-results',
   'board-list': 'board-list', 'board-trust': 'board-trust', 'board-check': 'board-check', 'board-install': 'board-install', 'board-ready': 'board-ready',
 };
 
@@ -142,16 +144,83 @@ const walkBoard = ({ address, server }: PynqServer) => async (page: Page, shot: 
   await shot('board-list');
 };
 
+/** From the list of studies to the table of results, as the READMEs tell it. */
+async function walkReading(page: Page, shot: (name: string) => Promise<void>): Promise<void> {
+  const id = (name: string): Locator => page.getByTestId(name);
+  const press = async (...keys: string[]): Promise<void> => {
+    for (const key of keys) await page.keyboard.press(key);
+  };
+  const pages = (count: number): string[] => Array.from({ length: count }, () => 'PageDown');
+  const at = (index: number, place: string): Promise<void> => id('pane').nth(index).getByTestId('stack-position').getByText(place).waitFor();
+  await page.locator('.pane[data-status=shown]').waitFor();
+  await id('rail-workspace.studies').click();
+  await id('study-row').nth(2).waitFor();
+  await shot('reading-list');
+  await id('rail-workspace.review').click();
+  await id('series').filter({ hasText: 'Axial' }).first().click();
+  await at(0, '1/24');
+  await press('k', 'Alt+4');
+  await id('series').filter({ hasText: 'Axial' }).nth(1).dragTo(id('pane').nth(3));
+  for (const [index, steps, place] of [[1, 4, '5/9'], [2, 9, '10/11'], [3, 14, '15/24'], [0, 14, '15/24']] as const) {
+    await id('pane').nth(index).getByTestId('viewport').focus();
+    await press(...pages(steps));
+    await at(index, place);
+  }
+  await shot('reading-layout');
+  const small = await id('zoom').first().innerText();
+  await press('Alt+1');
+  await id('pane').nth(1).waitFor({ state: 'detached' });
+  await id('zoom').filter({ hasNotText: small }).waitFor();
+  await press('+', '+', '+', 'j');
+  const box = (await id('viewport').boundingBox())!;
+  const zoom = Number.parseFloat(/([\d.]+) ?%/.exec(await id('zoom').innerText())![1]!) / 100;
+  const [x, y] = [box.x + box.width / 2 + (NODULE[0] / PIXEL) * zoom, box.y + box.height / 2 + (NODULE[1] / PIXEL) * zoom];
+  const radius = (11 / PIXEL) * zoom;
+  for (const [key, from, to] of [['l', [-radius, -radius * 2], [radius, -radius * 2]], ['e', [-radius * 0.7, -radius * 0.7], [radius * 0.7, radius * 0.7]]] as const) {
+    await id('viewport').focus();
+    await press(key);
+    await page.mouse.move(x + from[0], y + from[1]);
+    await page.mouse.down();
+    await page.mouse.move(x + to[0], y + to[1], { steps: 3 });
+    await page.mouse.up();
+  }
+  await id('viewport').focus();
+  await press('Escape', 'w');
+  await shot('reading-measured');
+  await press('Control+Shift+E');
+  await id('export-image').waitFor();
+  await shot('reading-export');
+  await press('Escape', 'k');
+  for (const kind of ['clear', 'opacit']) {
+    await id('series').filter({ hasText: kind }).first().click();
+    await id('run-series').click();
+    await id('results').getByTestId('verdict').waitFor({ timeout: 120_000 });
+    await id('running').waitFor({ state: 'detached', timeout: 120_000 });
+  }
+  await id('rail-workspace.results').click();
+  await id('result-row').nth(3).waitFor({ timeout: 120_000 });
+  await shot('reading-results');
+}
+
+const only = process.argv.slice(2);
+const wanted = (name: 'window' | 'reading' | 'detector' | 'board'): boolean => only.length === 0 || only.includes(name);
 mkdirSync(SCREENS, { recursive: true });
 mkdirSync(join(ROOT, 'docs/images'), { recursive: true });
 for (const locale of Locale.options) {
-  await inWindow(locale, walk);
   const folder = mkdtempSync(join(tmpdir(), 'fabriclens-screens-'));
-  const models = join(folder, 'models');
-  compileDetectorPackage(writeDetectorPackage(models));
-  writeFileSync(join(folder, 'things.dcm'), rectanglesDicom(THINGS, { rows: 480, columns: 640, patientName: 'Synthetic^Drawing' }));
-  await inWindow(locale, walkDetector, { args: ['--models', models, join(folder, 'things.dcm')] });
+  if (wanted('window')) await inWindow(locale, walk);
+  if (wanted('reading')) {
+    const { now, before } = writeThorax(folder);
+    await inWindow(locale, walkReading, { args: [now, before, join(ROOT, 'models/samples/chest-synthetic')] });
+  }
+  if (wanted('detector')) {
+    const models = join(folder, 'models');
+    compileDetectorPackage(writeDetectorPackage(models));
+    writeFileSync(join(folder, 'things.dcm'), rectanglesDicom(THINGS, { rows: 480, columns: 640, patientName: 'Synthetic^Drawing' }));
+    await inWindow(locale, walkDetector, { args: ['--models', models, join(folder, 'things.dcm')] });
+  }
   rmSync(folder, { recursive: true });
+  if (!wanted('board')) continue;
   const pynq = await startPynq(resolveResources(ROOT).runtimeLibrary);
   try {
     await inWindow(locale, walkBoard(pynq), pynq.launch);

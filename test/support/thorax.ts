@@ -9,12 +9,13 @@ import { writeDicom, type Elements } from './dicom-writer.ts';
 type Vector = readonly [x: number, y: number, z: number];
 type Nodule = { radius: number };
 
-export const ROOT_UID = '1.2.826.0.1.3680043.10.70';
+const ROOT_UID = '1.2.826.0.1.3680043.10.70';
 /** The nodule's middle, and its radius now and before. */
 export const NODULE: Vector = [78, 6, 120];
 const NOW: Nodule = { radius: 11 };
 const BEFORE: Nodule = { radius: 6 };
-const PIXEL = 1.4;
+/** Millimetres of a pixel. */
+export const PIXEL = 1.4;
 const SIZE = 256;
 
 const within = (p: Vector, centre: Vector, semi: Vector): boolean => ((p[0] - centre[0]) / semi[0]) ** 2 + ((p[1] - centre[1]) / semi[1]) ** 2 + ((p[2] - centre[2]) / semi[2]) ** 2 < 1;
