@@ -192,7 +192,7 @@ export const ACTIONS = [
   { id: 'key.next', icon: null, shortcuts: ['Shift+J'], possible: hasKeyImages, perform: ({ session }) => session.stepKeyImage(1) },
   { id: 'key.previous', icon: null, shortcuts: ['Shift+K'], possible: hasKeyImages, perform: ({ session }) => session.stepKeyImage(-1) },
   { id: 'key.export', icon: 'export', shortcuts: [], possible: hasKeyImages, perform: ({ session, say }) => void session.exportKeyImages(say('key.exported')) },
-  { id: 'image.tags', icon: 'tags', shortcuts: ['Ctrl+I'], possible: (now) => inReview(now) && shownNow(now.app) !== null, perform: ({ session }) => session.store.set({ tagsOpen: true }) },
+  { id: 'image.tags', icon: 'tags', shortcuts: ['Ctrl+I'], possible: (now) => inReview(now) && shownNow(now.app) !== null, perform: ({ session }) => session.showTags(shownNow(session.store.get())?.instance ?? null) },
   { id: 'image.export', icon: 'export', shortcuts: ['Ctrl+Shift+E'], possible: hasImage, perform: ({ session }) => session.store.set({ exportOpen: true }) },
   { id: 'study.anonymise', icon: 'export', shortcuts: ['Ctrl+Shift+A'], possible: (now) => inReview(now) && shownNow(now.app) !== null, perform: ({ session }) => session.anonymiser.begin() },
   { id: 'series.next', icon: null, shortcuts: [']'], possible: inReview, perform: ({ session }) => session.stepSeries(1) },

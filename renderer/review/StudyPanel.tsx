@@ -1,6 +1,6 @@
 import { Fragment, useEffect, useRef, useState, type JSX } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { FileProblem, SeriesInfo, StudyInfo } from '../../src/contract/dicom.ts';
+import type { FileProblem, ObjectInfo, SeriesInfo, StudyInfo } from '../../src/contract/dicom.ts';
 import { ImportLine } from '../screens/Studies.tsx';
 import { ToolButton } from '../ui/ActionButton.tsx';
 import { useApp, useAppState, useTextOf } from '../ui/app.ts';
@@ -53,6 +53,7 @@ function Study({ study }: { study: StudyInfo }): JSX.Element {
         </button>
       </header>
       {study.series.map((series) => <Series key={series.uid} series={series} />)}
+      {study.objects.map((object) => <Other key={object.id} object={object} />)}
     </section>
   );
 }
@@ -83,6 +84,22 @@ function Series({ series }: { series: SeriesInfo }): JSX.Element | null {
         <span className="series-title">{title}</span>
         <span className="dim">{[series.modality, t('studies.images', { count })].filter(Boolean).join(' · ')}</span>
         {middle.instance.qualityControl && <span className="synthetic-mark">{t('viewer.synthetic')}</span>}
+      </span>
+    </button>
+  );
+}
+
+/** What has no image: its kind, and its elements to read. */
+function Other({ object }: { object: ObjectInfo }): JSX.Element {
+  const { t } = useTranslation();
+  const { session } = useApp();
+  const kind = [object.modality, t('studies.noImage')].filter(Boolean).join(' · ');
+  return (
+    <button type="button" className="series" data-testid="object" title={t('studies.elements', { name: object.fileName })} onClick={() => session.showTags({ id: object.id, fileName: object.fileName })}>
+      <span className="object-mark"><Icon name="file" size={22} /></span>
+      <span className="series-text">
+        <span className="series-title"><span lang="en">{object.name}</span>{object.description && ` · ${object.description}`}</span>
+        <span className="dim">{kind}</span>
       </span>
     </button>
   );

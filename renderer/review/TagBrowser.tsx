@@ -1,10 +1,10 @@
-/** The shown file's elements, to search and read. Only the lines in sight are in the page: a file may have tens of thousands. */
+/** A file's elements, to search and read. Only the lines in sight are in the page: a file may have tens of thousands. */
 import { Loader } from '@mantine/core';
 import { useEffect, useMemo, useRef, useState, type JSX } from 'react';
 import { useTranslation } from 'react-i18next';
-import { shownNow } from '../state/panes.ts';
 import { useApp, useAppState } from '../ui/app.ts';
 import { Icon } from '../ui/icons.tsx';
+import type { AppState } from '../state/store.ts';
 import { PRIORITY } from '../workers/pool.ts';
 import type { ElementList, ElementRow } from '../workers/protocol.ts';
 
@@ -13,16 +13,15 @@ const LINE = 24;
 const SPARE = 12;
 
 export function TagBrowser(): JSX.Element | null {
-  const open = useAppState((s) => s.tagsOpen);
-  return open ? <Open /> : null;
+  const file = useAppState((s) => s.tags);
+  return file && <Open key={file.id} file={file} />;
 }
 
-function Open(): JSX.Element {
+function Open({ file }: { file: NonNullable<AppState['tags']> }): JSX.Element {
   const { t } = useTranslation();
   const { session, pool } = useApp();
   const ref = useRef<HTMLDialogElement>(null);
   const search = useRef<HTMLInputElement>(null);
-  const [instance] = useState(() => shownNow(session.store.get())!.instance);
   const [list, setList] = useState<ElementList | null>(null);
   const [error, setError] = useState('');
   const [query, setQuery] = useState('');
@@ -32,16 +31,16 @@ function Open(): JSX.Element {
   }, []);
   useEffect(() => {
     const abort = new AbortController();
-    pool.run({ kind: 'elements', instanceId: instance.id }, PRIORITY.shown, abort.signal).then(setList, (failure: unknown) => {
+    pool.run({ kind: 'elements', instanceId: file.id }, PRIORITY.shown, abort.signal).then(setList, (failure: unknown) => {
       if (!abort.signal.aborted) setError(failure instanceof Error ? failure.message : String(failure));
     });
     return () => abort.abort();
-  }, [pool, instance]);
+  }, [pool, file]);
   const found = useMemo(() => matching(list?.rows ?? [], query), [list, query]);
   return (
-    <dialog ref={ref} className="tags" aria-labelledby="tags-title" data-testid="tags" onClose={() => session.store.set({ tagsOpen: false })}>
+    <dialog ref={ref} className="tags" aria-labelledby="tags-title" data-testid="tags" onClose={() => session.showTags(null)}>
       <header>
-        <h2 id="tags-title" className="grow ellipsis">{t('tags.title', { name: instance.fileName })}</h2>
+        <h2 id="tags-title" className="grow ellipsis">{t('tags.title', { name: file.fileName })}</h2>
         <button type="button" className="icon-button" aria-label={t('common.close')} onClick={() => ref.current!.close()}><Icon name="close" /></button>
       </header>
       <div className="tags-search">

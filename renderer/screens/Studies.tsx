@@ -86,6 +86,7 @@ function Row({ row, name, onRemove }: { row: StudyRow; name: string; onRemove: (
         <button type="button" className="link" disabled={opening} onClick={() => void open()}>{name}</button>
         {isOpen && <span className="mark">{t('list.open')}</span>}
         {row.missing > 0 && <span className="mark warn" title={t('list.missingHint')} data-testid="missing"><Icon name="warning" size={12} />{t('list.missing', { count: row.missing })}</span>}
+        {row.objects > 0 && <span className="mark" data-testid="objects">{t('list.objects', { count: row.objects })}</span>}
         {row.copies > 0 && <span className="mark">{t('list.copies', { count: row.copies })}</span>}
       </th>
       <td>{row.patientId}</td>

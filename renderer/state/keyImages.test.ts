@@ -1,10 +1,15 @@
 import { expect, test } from 'vitest';
+import type { KeyImage } from '../../src/contract/studies.ts';
 import { instance, library, series, study } from '../testing/samples.ts';
-import { besideKey, isKeyImage, keySlices, withMark, type KeyImage } from './keyImages.ts';
+import { besideKey, isKeyImage, keySlices, withKept, withMark } from './keyImages.ts';
 
 const [a, b] = [instance('a'), instance('b', { frames: 3 })];
 const lib = library(study('1', [series('s', [a, b])]));
 const marked: KeyImage[] = [{ instanceId: 'b', frame: 2 }, { instanceId: 'gone', frame: 0 }, { instanceId: 'a', frame: 0 }];
+
+test('what was kept comes behind what is marked, once', () => {
+  expect(withKept([marked[2]!], marked)).toEqual([marked[2], marked[0], marked[1]]);
+});
 
 test('marked and unmarked, by instance and frame', () => {
   const once = withMark([], { instance: b, frame: 2 });

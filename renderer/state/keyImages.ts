@@ -1,12 +1,7 @@
 /** Images that the reader marked, in the order of marking. Pure. */
 import type { Library, SeriesInfo, StudyInfo } from '../../src/contract/dicom.ts';
+import type { KeyImage } from '../../src/contract/studies.ts';
 import type { Slice } from './selectors.ts';
-
-export interface KeyImage {
-  instanceId: string;
-  /** From 0. */
-  frame: number;
-}
 
 const same = (a: KeyImage, { instance, frame }: Slice): boolean => a.instanceId === instance.id && a.frame === frame;
 export const isKeyImage = (marked: readonly KeyImage[], slice: Slice): boolean => marked.some((each) => same(each, slice));
@@ -14,6 +9,10 @@ export const isKeyImage = (marked: readonly KeyImage[], slice: Slice): boolean =
 /** Marks it, or takes the mark away. */
 export const withMark = (marked: readonly KeyImage[], slice: Slice): KeyImage[] =>
   isKeyImage(marked, slice) ? marked.filter((each) => !same(each, slice)) : [...marked, { instanceId: slice.instance.id, frame: slice.frame }];
+
+/** With those that were kept from another time; what is marked already stays where it is. */
+export const withKept = (marked: readonly KeyImage[], kept: readonly KeyImage[]): KeyImage[] =>
+  [...marked, ...kept.filter((each) => !marked.some(({ instanceId, frame }) => each.instanceId === instanceId && each.frame === frame))];
 
 export interface KeySlice extends Slice {
   study: StudyInfo;

@@ -68,7 +68,7 @@ export function reselect(before: Library, after: Library, selection: Selection |
     const position = positionOf(now.series, shown.instance.id, shown.frame);
     return { seriesUid: now.series.uid, position: Math.max(0, position) };
   }
-  const first = after.studies[0]?.series[0];
+  const first = after.studies.flatMap((study) => study.series)[0];
   return first ? { seriesUid: first.uid, position: 0 } : null;
 }
 

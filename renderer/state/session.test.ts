@@ -12,7 +12,7 @@ const settings = { locale: 'en' as const, runOnOpen: false, engines: ['cpu-fp32'
 const bridgeOf = (answers: Answers): TestBridge => new TestBridge({
   'app.info': () => ({ version: '1', electron: '1', endOfLifeRuntime: false, sandboxOff: false, settings }),
   'library.get': () => library(), 'models.list': () => ({ models: [model], problems: [] }), 'boards.list': () => ({ boards: [] }),
-  'studies.search': () => ({ rows: [], total: 0, all: 0, state: 'kept', detail: '' }), 'results.of': () => ({ comparison: null, at: '', outdated: 0 }), ...answers,
+  'studies.search': () => ({ rows: [], total: 0, all: 0, state: 'kept', detail: '' }), 'results.of': () => ({ comparison: null, at: '', outdated: 0 }), 'keyImages.get': () => ({ images: [] }), ...answers,
 });
 
 const lib = library(study('1', [series('s', [instance('a')]), series('ct', [instance('b', { modality: 'CT' })])]));

@@ -11,11 +11,13 @@ import { Anonymiser } from './anonymiser.ts';
 import { BoardKeeper } from './boardKeeper.ts';
 import { BoardProvisioner } from './provisioner.ts';
 import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns, positionOf, slicesOf, type Slice } from './selectors.ts';
-import { besideKey, keySlices, withMark } from './keyImages.ts';
+import { besideKey, isKeyImage, keySlices, withKept, withMark } from './keyImages.ts';
 import { withPrior } from './prior.ts';
 import { messageOf, Studies } from './studies.ts';
 import { joined, scrolled } from './together.ts';
 import { beside, reselectPanes, selectionOf, shownNow, withLayout, withSelection, type Layout } from './panes.ts';
+
+const idsOf = ({ studies }: AppState['library']): Set<string> => new Set(studies.flatMap(({ series }) => series.flatMap(({ instances }) => instances.map(({ id }) => id))));
 
 /** Comparisons kept in the window; the oldest go first. */
 const MAX_COMPARISONS = 200;
@@ -308,12 +310,18 @@ export class Session {
     });
   }
 
+  /** Of an image or of an object without one. */
+  showTags(tags: AppState['tags']): void {
+    this.store.set({ tags });
+  }
+
   /** Marks the shown image as a key image, or takes the mark away. */
   toggleKeyImage(): void {
-    this.store.set((state) => {
-      const shown = shownNow(state);
-      return shown ? { keyImages: withMark(state.keyImages, shown) } : {};
-    });
+    const { keyImages } = this.store.get();
+    const shown = shownNow(this.store.get());
+    if (!shown) return;
+    this.store.set({ keyImages: withMark(keyImages, shown) });
+    void this.attempt(() => this.bridge.call('keyImages.mark', { instanceId: shown.instance.id, frame: shown.frame, on: !isKeyImage(keyImages, shown) }));
   }
 
   stepKeyImage(step: 1 | -1): void {
@@ -399,8 +407,18 @@ export class Session {
   }
 
   private setLibrary(library: AppState['library']): void {
+    const before = idsOf(this.store.get().library);
+    const fresh = new Set([...idsOf(library)].filter((id) => !before.has(id)));
+    // Of images that are open already the window knows best: a mark that was just taken away would come again.
+    if (fresh.size > 0) void this.attempt(() => this.recallKeyImages(fresh));
     this.store.set((state) => ({ library, panes: reselectPanes(state.library, library, state) }));
     void this.runOnOpen();
+  }
+
+  /** Marks of another time, on images that were not open before. */
+  private async recallKeyImages(fresh: ReadonlySet<string>): Promise<void> {
+    const { images } = await this.bridge.call('keyImages.get', {});
+    this.store.set(({ keyImages }) => ({ keyImages: withKept(keyImages, images.filter(({ instanceId }) => fresh.has(instanceId))) }));
   }
 
   /** After an import the first new image is shown. */

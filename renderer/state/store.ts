@@ -7,10 +7,10 @@ import type { Care } from './boardKeeper.ts';
 import type { Provisioning } from './provisioning.ts';
 import type { Comparison, EngineId, Run } from '../../src/contract/engine.ts';
 import type { AppInfo, BoardStatus, EventPayload, ModelInfo } from '../../src/contract/ipc.ts';
-import type { Library } from '../../src/contract/dicom.ts';
+import type { Library, ObjectInfo } from '../../src/contract/dicom.ts';
 import type { Kind } from '../measure/measure.ts';
 import { INITIAL_PANES, type Panes } from './panes.ts';
-import type { KeyImage } from './keyImages.ts';
+import type { KeyImage } from '../../src/contract/studies.ts';
 import type { Together } from './together.ts';
 
 export type Workspace = 'review' | 'studies' | 'results' | 'models' | 'boards' | 'settings';
@@ -93,7 +93,8 @@ export interface AppState extends Panes {
   /** The export without identity while its window is open. */
   anonymising: Anonymising | null;
   paletteOpen: boolean;
-  tagsOpen: boolean;
+  /** The file whose elements are shown. */
+  tags: Pick<ObjectInfo, 'id' | 'fileName'> | null;
   models: readonly ModelInfo[];
   modelProblems: ReadonlyArray<{ name: string; message: string }>;
   modelId: string | null;
@@ -140,7 +141,7 @@ export const INITIAL_STATE: AppState = {
   exportOpen: false,
   anonymising: null,
   paletteOpen: false,
-  tagsOpen: false,
+  tags: null,
   models: [],
   modelProblems: [],
   modelId: null,

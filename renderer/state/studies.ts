@@ -90,9 +90,10 @@ export class Studies {
       const studies = (): AppState['library']['studies'] => this.store.get().library.studies;
       const found = (): StudyInfo | undefined => studies().find((study) => study.uid === uid);
       // The event that tells of it may come after the answer.
-      if (!found() && result.opened > 0) await this.window.refresh();
+      if (!found()) await this.window.refresh();
       const [series] = (found() ?? (result.opened > 0 ? studies().at(-1) : undefined))?.series ?? [];
       if (series) this.window.select(series.uid, 0);
+      else if (found()) this.store.set({ workspace: 'review' });
     });
     this.patch({ opening: null });
     this.store.set({ scan: null });

@@ -10,7 +10,7 @@ export const instance = (id: string, change: Partial<InstanceInfo> = {}): Instan
 });
 export const series = (uid: string, instances: InstanceInfo[]): SeriesInfo => ({ uid, number: 1, description: uid, modality: instances[0]?.modality ?? '', instances });
 export const study = (uid: string, list: SeriesInfo[]): StudyInfo => ({
-  uid, patientName: { alphabetic: uid, ideographic: '', phonetic: '' }, patientId: '', patientBirthDate: '', patientSex: '', date: '', time: '', description: '', accessionNumber: '', institution: '', series: list,
+  uid, patientName: { alphabetic: uid, ideographic: '', phonetic: '' }, patientId: '', patientBirthDate: '', patientSex: '', date: '', time: '', description: '', accessionNumber: '', institution: '', series: list, objects: [],
 });
 export const library = (...studies: StudyInfo[]): Library => ({ studies, problems: [] });
 

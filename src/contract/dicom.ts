@@ -85,6 +85,19 @@ export const SeriesInfo = z.object({
 });
 export type SeriesInfo = z.infer<typeof SeriesInfo>;
 
+/** An object without an image, as a report or a plan: listed by what it is, and its elements can be read. */
+export const ObjectInfo = z.object({
+  /** Opaque; minted by the host, never a path. */
+  id: z.string(),
+  /** Of its SOP class, by PS3.6: English. */
+  name: z.string(),
+  fileName: z.string(),
+  modality: z.string(),
+  /** Series Description. */
+  description: z.string(),
+});
+export type ObjectInfo = z.infer<typeof ObjectInfo>;
+
 export const StudyInfo = z.object({
   uid: z.string(),
   patientName: PersonName,
@@ -98,6 +111,8 @@ export const StudyInfo = z.object({
   accessionNumber: z.string(),
   institution: z.string(),
   series: z.array(SeriesInfo),
+  /** Without an image, by their files' names. */
+  objects: z.array(ObjectInfo),
 });
 export type StudyInfo = z.infer<typeof StudyInfo>;
 

@@ -11,7 +11,7 @@ import { Comparison, EngineId, Run } from './engine.ts';
 import { MeasurementRow } from './measurement.ts';
 import { ModelMetadata, Preprocessing } from './model.ts';
 import { AddModelReport } from './report.ts';
-import { Imported, KeptResult, ResultQuery, ResultRow, StudyPage, StudyQuery } from './studies.ts';
+import { Imported, KeptResult, KeyImage, ResultQuery, ResultRow, StudyPage, StudyQuery } from './studies.ts';
 
 export const Locale = z.enum(['en', 'zh-CN']);
 export type Locale = z.infer<typeof Locale>;
@@ -248,8 +248,12 @@ export const CALLS = {
   },
   /** Asks where to save, then writes the captured picture. */
   'image.save': { request: z.object({ id: z.string() }), response: z.object({ saved: z.boolean() }) },
+  /** Of an open image: kept with the list of studies. */
+  'keyImages.mark': { request: KeyImage.extend({ on: z.boolean() }), response: Done },
+  /** Of the open images: those that are marked, in the order of marking. */
+  'keyImages.get': { request: Nothing, response: z.object({ images: z.array(KeyImage) }) },
   /** Asks where to save, then writes them as CSV. */
-  'keyImages.export': { request: z.object({ images: z.array(z.object({ instanceId: z.string(), frame: z.number().int().nonnegative() })).min(1).max(10_000) }), response: z.object({ saved: z.boolean() }) },
+  'keyImages.export': { request: z.object({ images: z.array(KeyImage).min(1).max(10_000) }), response: z.object({ saved: z.boolean() }) },
   /** Asks for a folder, then writes DICOM files without whom they are of; `anonymise.progress` meanwhile. null: none was chosen. Cancelled by the call's id: what is written stays, and is told. */
   'anonymise.run': { request: z.object({ instanceIds: z.array(z.string()).min(1).max(20_000), choices: AnonymiseChoices }), response: z.object({ report: AnonymiseReport.nullable() }) },
   /** Into full screen, or back. */

@@ -23,6 +23,8 @@ export const StudyRow = z.object({
   modalities: z.array(z.string()),
   series: z.number().int(),
   images: z.number().int(),
+  /** Without an image. */
+  objects: z.number().int(),
   /** Files that hold an image once more. */
   copies: z.number().int(),
   /** Files that were not there when last looked for. */
@@ -120,6 +122,10 @@ export const ResultQuery = z.object({
   flipsOnly: z.boolean(),
 });
 export type ResultQuery = z.infer<typeof ResultQuery>;
+
+/** An image that the reader marked. */
+export const KeyImage = z.object({ instanceId: z.string(), /** From 0. */ frame: z.number().int().nonnegative() });
+export type KeyImage = z.infer<typeof KeyImage>;
 
 /** What is kept of one frame by one model. `outdated` results are of another version of the model or of the file: they are never shown as this one's. */
 export const KeptResult = z.object({ comparison: Comparison.nullable(), at: z.string(), outdated: z.number().int() });

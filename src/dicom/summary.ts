@@ -1,5 +1,5 @@
 /** What lists and messages say of a file, without decoding a pixel. */
-import type { InstanceInfo, PersonName, SeriesInfo, StudyInfo } from '../contract/dicom.ts';
+import type { InstanceInfo, ObjectInfo, PersonName, SeriesInfo, StudyInfo } from '../contract/dicom.ts';
 import { patientOrientation, pixelHeader, slicePosition, windowsOf, group } from './attributes.ts';
 import { stripped } from './charset.ts';
 import type { DataSet } from './dataset.ts';
@@ -10,10 +10,17 @@ import { pixelAspectOf, regionsOf, spacingOf } from './spacing.ts';
 import { T } from './tags.ts';
 import { isWithoutImage, sopClassName, UID } from './uids.ts';
 
-export interface Summary {
-  study: Omit<StudyInfo, 'series'>;
+interface Owners {
+  study: Omit<StudyInfo, 'series' | 'objects'>;
   series: Omit<SeriesInfo, 'instances'>;
+}
+export interface Summary extends Owners {
   instance: InstanceInfo;
+}
+export interface ObjectSummary extends Owners {
+  object: ObjectInfo;
+  /** '' for an object without one. */
+  sopInstanceUid: string;
 }
 
 /** Component groups of a person name (PS3.5 6.2.1): alphabetic=ideographic=phonetic; components stay parted by `^`, trailing ones dropped. */
@@ -27,6 +34,25 @@ function integer(set: DataSet, tag: (typeof T)['SeriesNumber']): number | null {
   const value = set.number(tag);
   return value === undefined ? null : Math.trunc(value);
 }
+
+const ownersOf = (set: DataSet): Owners => ({
+  study: {
+    uid: set.string(T.StudyInstanceUID),
+    patientName: personName(set),
+    patientId: set.text(T.PatientID),
+    patientBirthDate: set.string(T.PatientBirthDate),
+    patientSex: set.string(T.PatientSex),
+    date: set.string(T.StudyDate),
+    time: set.string(T.StudyTime),
+    description: set.text(T.StudyDescription),
+    accessionNumber: set.text(T.AccessionNumber),
+    institution: set.text(T.InstitutionName),
+  },
+  series: { uid: set.string(T.SeriesInstanceUID), number: integer(set, T.SeriesNumber), description: set.text(T.SeriesDescription), modality: set.string(T.Modality) },
+});
+
+const sopClassOf = ({ dataSet, meta }: DicomFile): string => dataSet.string(T.SOPClassUID) || (meta?.string(T.MediaStorageSOPClassUID) ?? '');
+const isDirectory = (file: DicomFile): boolean => sopClassOf(file) === UID.Dicomdir || file.dataSet.has(T.DirectoryRecordSequence);
 
 /** Milliseconds between frames; null for a still image. */
 function frameTime(set: DataSet, frames: number): number | null {
@@ -48,10 +74,10 @@ const ALWAYS_LOSSY = new Set(['1.2.840.10008.1.2.4.50', '1.2.840.10008.1.2.4.51'
  */
 export function summarise(file: DicomFile, origin: { id: string; fileName: string }): Summary {
   const { dataSet } = file;
-  const sopClassUid = dataSet.string(T.SOPClassUID) || (file.meta?.string(T.MediaStorageSOPClassUID) ?? '');
+  const sopClassUid = sopClassOf(file);
   const hasPixels = dataSet.has(T.PixelData) || dataSet.has(T.FloatPixelData) || dataSet.has(T.DoubleFloatPixelData);
   if (!hasPixels) {
-    const directory = sopClassUid === UID.Dicomdir || dataSet.has(T.DirectoryRecordSequence);
+    const directory = isDirectory(file);
     // A file cut or damaged before its pixels is that, not an object without an image; a report stays a report.
     if (file.problem && !directory && !isWithoutImage(sopClassUid)) throw file.problem;
     const name = directory ? sopClassName(UID.Dicomdir) : sopClassName(sopClassUid);
@@ -61,26 +87,8 @@ export function summarise(file: DicomFile, origin: { id: string; fileName: strin
   const header = pixelHeader(file);
   const modality = dataSet.string(T.Modality);
   const anatomy = group(file, 0, T.FrameAnatomySequence);
-  const shared = {
-    uid: dataSet.string(T.SeriesInstanceUID),
-    number: integer(dataSet, T.SeriesNumber),
-    description: dataSet.text(T.SeriesDescription),
-    modality,
-  };
   return {
-    study: {
-      uid: dataSet.string(T.StudyInstanceUID),
-      patientName: personName(dataSet),
-      patientId: dataSet.text(T.PatientID),
-      patientBirthDate: dataSet.string(T.PatientBirthDate),
-      patientSex: dataSet.string(T.PatientSex),
-      date: dataSet.string(T.StudyDate),
-      time: dataSet.string(T.StudyTime),
-      description: dataSet.text(T.StudyDescription),
-      accessionNumber: dataSet.text(T.AccessionNumber),
-      institution: dataSet.text(T.InstitutionName),
-    },
-    series: shared,
+    ...ownersOf(dataSet),
     instance: {
       id: origin.id,
       sopInstanceUid: dataSet.string(T.SOPInstanceUID) || origin.id,
@@ -109,6 +117,14 @@ export function summarise(file: DicomFile, origin: { id: string; fileName: strin
       lossy: dataSet.string(T.LossyImageCompression) === '01' || ALWAYS_LOSSY.has(file.transferSyntax),
     },
   };
+}
+
+/** Study, series and what it is, of an object for which `summarise` has said `no-image`; null for a directory, whose files are opened instead. */
+export function summariseObject(file: DicomFile, origin: { id: string; fileName: string }): ObjectSummary | null {
+  if (isDirectory(file)) return null;
+  const owners = ownersOf(file.dataSet);
+  const { modality, description } = owners.series;
+  return { ...owners, sopInstanceUid: file.dataSet.string(T.SOPInstanceUID), object: { ...origin, name: sopClassName(sopClassOf(file)), modality, description } };
 }
 
 /**

@@ -3,7 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, isAbsolute, sep } from 'node:path';
 import type { FileProblem, InstanceInfo, Library as LibraryInfo, SeriesInfo, StudyInfo } from '../contract/dicom.ts';
-import { DicomError, parseDicom, readDicomDir, summarise, type DicomFile } from '../dicom/index.ts';
+import { DicomError, parseDicom, readDicomDir, summarise, summariseObject, type DicomFile, type ObjectSummary } from '../dicom/index.ts';
 import { readFailure, TooLargeError } from '../engines/index.ts';
 import { INSTANCE_BYTES, readInstance, type InstanceSource } from './instance-source.ts';
 import { walkPaths, type FoundFile, type PathProblem } from './walk.ts';
@@ -25,6 +25,8 @@ export interface OpenHooks {
   known?: (source: InstanceSource, size: number, modified: number) => Entry | null;
   /** Each image as it is read; not those that were known. */
   onRead?: (entry: Entry) => void;
+  /** Each object without an image. */
+  onObject?: (entry: ObjectEntry) => void;
   /** Studies are opened until this many images are open; what the others hold is read, but not opened. */
   keepOpen?: number;
 }
@@ -51,10 +53,13 @@ export interface Entry {
   /** Of the file on the disk, and the time of its last change (ms). */
   size: number;
   modified: number;
-  study: Omit<StudyInfo, 'series'>;
+  study: Omit<StudyInfo, 'series' | 'objects'>;
   series: Omit<SeriesInfo, 'instances'>;
   instance: InstanceInfo;
 }
+
+/** The same of an object without an image. */
+export type ObjectEntry = ObjectSummary & Pick<Entry, 'source' | 'sha256' | 'size' | 'modified'>;
 
 /** A file to read, and what came of it; the files of a DICOMDIR or a ZIP file are its children. */
 interface Job {
@@ -63,12 +68,15 @@ interface Job {
   /** Children are not expanded again. */
   listed: boolean;
   entry: Entry | null;
+  object: ObjectEntry | null;
   problems: Opened['problems'];
   children: Job[];
 }
 
 export class Library {
   readonly #entries = new Map<string, Entry>();
+  /** By their place. */
+  readonly #objects = new Map<string, ObjectEntry>();
   readonly #byFile = new Map<string, string>();
   readonly #bySopInstanceUid = new Map<string, string[]>();
   #problems = new Map<string, FileProblem>();
@@ -120,6 +128,8 @@ export class Library {
     const opened: Opened = { files: [], problems: pathProblems.map((p) => ({ ...p, fileName: basename(p.path) })), images: 0 };
     const ids = new Set<string>();
     const studies = new Set<string>();
+    /** What is listed as an object of its study is no problem of the list. */
+    const listed = new Set<string>();
     const collect = (current: Job): void => {
       const { entry } = current;
       if (entry) opened.images++;
@@ -130,15 +140,21 @@ export class Library {
         ids.add(id);
         if (problem !== '') current.problems.push({ path: current.file.path, fileName: entry.instance.fileName, code: 'same-uid', message: problem });
       }
+      const { object } = current;
+      if (object && (studies.has(objectKey(object)) || ids.size < keepOpen)) {
+        studies.add(objectKey(object));
+        this.#addObject(object);
+        listed.add(current.file.path);
+      }
       opened.problems.push(...current.problems);
       current.children.forEach(collect);
     };
     jobs.forEach(collect);
-    for (const { path, fileName, code, message } of opened.problems) this.#problems.set(path, { fileName, code, message });
+    for (const { path, fileName, code, message } of opened.problems) if (!listed.has(path)) this.#problems.set(path, { fileName, code, message });
     return opened;
   }
 
-  async #read(current: Job, admit: (file: FoundFile) => boolean, { signal, known, onRead }: OpenHooks): Promise<void> {
+  async #read(current: Job, admit: (file: FoundFile) => boolean, { signal, known, onRead, onObject }: OpenHooks): Promise<void> {
     const { path } = current.file;
     const fileName = basename(path);
     const id = randomUUID();
@@ -167,7 +183,14 @@ export class Library {
         return;
       }
       this.#problems.delete(path);
-      current.entry = { source: current.source, sha256: sha256Of(bytes), size, modified, ...summarise(parsed, { id, fileName }) };
+      const read = { source: current.source, sha256: sha256Of(bytes), size, modified };
+      try {
+        current.entry = { ...read, ...summarise(parsed, { id, fileName }) };
+      } catch (error) {
+        const object = error instanceof DicomError && error.code === 'no-image' ? summariseObject(parsed, { id, fileName }) : null;
+        if (object) onObject?.((current.object = { ...read, ...object }));
+        throw error;
+      }
       onRead?.(current.entry);
     } catch (error) {
       if (signal?.aborted) throw error;
@@ -223,12 +246,24 @@ export class Library {
     return { id, problem: first === undefined ? '' : `${fileName}: its SOP Instance UID is also that of ${this.#entries.get(first)!.instance.fileName}, but the files differ; both are shown.` };
   }
 
+  /** The same file is one object, however often it is opened. */
+  #addObject(entry: ObjectEntry): void {
+    const place = placeOf(entry.source);
+    const id = this.#objects.get(place)?.object.id ?? entry.object.id;
+    this.#objects.set(place, { ...entry, object: { ...entry.object, id } });
+  }
+
   entry(id: string): Entry | undefined {
     return this.#entries.get(id);
   }
 
+  /** Of the open images of a SOP Instance UID. */
+  idsOf(sopInstanceUid: string): readonly string[] {
+    return this.#bySopInstanceUid.get(sopInstanceUid) ?? [];
+  }
+
   source(id: string): InstanceSource | undefined {
-    return this.#entries.get(id)?.source;
+    return (this.#entries.get(id) ?? [...this.#objects.values()].find(({ object }) => object.id === id))?.source;
   }
 
   /** As `readInstance`. */
@@ -245,8 +280,9 @@ export class Library {
       if (others.length > 0) this.#bySopInstanceUid.set(sopInstanceUid, others);
       else this.#bySopInstanceUid.delete(sopInstanceUid);
     }
+    for (const [place, entry] of this.#objects) if (objectKey(entry) === uid) this.#objects.delete(place);
     for (const [key, id] of this.#byFile) if (!this.#entries.has(id)) this.#byFile.delete(key);
-    if (this.#entries.size === 0) this.#problems.clear();
+    if (this.#entries.size === 0 && this.#objects.size === 0) this.#problems.clear();
   }
 
   /** Study → series → instances; studies as opened, series and instances by number, then position, then name. */
@@ -254,14 +290,21 @@ export class Library {
     const studies = new Map<string, StudyInfo>();
     for (const entry of this.#entries.values()) {
       const uid = studyKey(entry);
-      const study = studies.get(uid) ?? { ...entry.study, uid, series: [] };
+      const study = studies.get(uid) ?? { ...entry.study, uid, series: [], objects: [] };
       studies.set(uid, study);
       const seriesUid = entry.series.uid || entry.instance.id;
       let series = study.series.find((s) => s.uid === seriesUid);
       if (!series) study.series.push((series = { ...entry.series, uid: seriesUid, instances: [] }));
       series.instances.push(entry.instance);
     }
+    for (const entry of this.#objects.values()) {
+      const uid = objectKey(entry);
+      const study = studies.get(uid) ?? { ...entry.study, uid, series: [], objects: [] };
+      studies.set(uid, study);
+      study.objects.push(entry.object);
+    }
     for (const study of studies.values()) {
+      study.objects.sort((a, b) => natural.compare(a.fileName, b.fileName));
       study.series.sort((a, b) => byNumber(a.number, b.number) || natural.compare(a.uid, b.uid));
       for (const { instances } of study.series) {
         instances.sort((a, b) => byNumber(a.instanceNumber, b.instanceNumber) || byNumber(a.slicePosition, b.slicePosition) || natural.compare(a.fileName, b.fileName));
@@ -275,6 +318,7 @@ const natural = new Intl.Collator('en', { numeric: true });
 
 /** An object without a Study Instance UID is a study of its own. */
 const studyKey = ({ study, instance }: Entry): string => study.uid || instance.id;
+const objectKey = ({ study, object }: ObjectEntry): string => study.uid || object.id;
 
 /** One text for a file or a member of one. */
 export const placeOf = ({ path, member }: InstanceSource): string => (member ? `${path}\u0001${member.at}` : path);
@@ -291,7 +335,7 @@ function renamed(entry: Entry, id: string, fileName: string): Entry {
 
 const byNumber = (a: number | null, b: number | null): number => (a === b ? 0 : a === null ? 1 : b === null ? -1 : a - b);
 
-const job = (file: FoundFile, listed: boolean, member: ZipMember | null = null): Job => ({ file, source: { path: member ? file.realPath.split('\0')[0]! : file.realPath, member }, listed, entry: null, problems: [], children: [] });
+const job = (file: FoundFile, listed: boolean, member: ZipMember | null = null): Job => ({ file, source: { path: member ? file.realPath.split('\0')[0]! : file.realPath, member }, listed, entry: null, object: null, problems: [], children: [] });
 
 const isZip = (path: string): boolean => extname(path).toLowerCase() === '.zip';
 

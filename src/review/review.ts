@@ -5,7 +5,7 @@ import type { Library as LibraryInfo } from '../contract/dicom.ts';
 import type { Comparison, EngineId } from '../contract/engine.ts';
 import type { ModelInfo } from '../contract/ipc.ts';
 import type { Frame } from '../contract/pixels.ts';
-import type { KeptResult, ResultQuery, ResultRow } from '../contract/studies.ts';
+import type { KeptResult, KeyImage, ResultQuery, ResultRow } from '../contract/studies.ts';
 import type { BoardPool } from '../board/index.ts';
 import { decodeFrame, DicomError, parseDicom, type Codecs } from '../dicom/index.ts';
 import { createBoardEngine, createCpuEngine, EngineError, readFailure, type Engine, type Inference, type InferOptions, type ModelPackage, type PartSample } from '../engines/index.ts';
@@ -75,6 +75,10 @@ export interface Review {
   compare(request: CompareRequest, hooks?: CompareHooks): Promise<Comparison>;
   /** What is kept of an image that is open, by the model as it is installed. */
   kept(request: { instanceId: string; frame: number; model: string }): Promise<KeptResult>;
+  /** A key image from now on, or not. */
+  mark(image: KeyImage, on: boolean): void;
+  /** Open images that are marked, in the order of marking. */
+  marked(): KeyImage[];
   results(query: ResultQuery): Promise<ResultRow[]>;
   /** The same, as a document. */
   resultsText(query: ResultQuery, format: 'csv' | 'json'): Promise<string>;
@@ -158,6 +162,17 @@ class ReviewService implements Review {
     const { metadata } = await this.#package(model);
     const entry = this.#library.entry(instanceId);
     return (entry && this.#options.list?.keptOf({ entry, frame }, metadata)) ?? { comparison: null, at: '', outdated: 0 };
+  }
+
+  mark({ instanceId, frame }: KeyImage, on: boolean): void {
+    const entry = this.#library.entry(instanceId);
+    if (entry && frame < entry.instance.frames) this.#options.list?.mark({ entry, frame }, on);
+  }
+
+  marked(): KeyImage[] {
+    const marked = this.#options.list?.marked() ?? [];
+    if (marked.length === 0) return [];
+    return marked.flatMap(({ sopInstanceUid, frame }) => this.#library.idsOf(sopInstanceUid).map((instanceId) => ({ instanceId, frame })));
   }
 
   async results(query: ResultQuery): Promise<ResultRow[]> {

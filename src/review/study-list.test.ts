@@ -7,9 +7,10 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { buildForTest } from '../../test/support/build.ts';
+import { IMAGE, writeDicom } from '../../test/support/dicom-writer.ts';
 import { smallDicom, type SmallImage } from '../../test/support/small-dicom.ts';
 import type { StudyPage, StudyQuery } from '../contract/studies.ts';
-import { Library, type Opened } from './library.ts';
+import { Library, type Entry, type Opened } from './library.ts';
 import { StudyList } from './study-list.ts';
 
 let folder: string;
@@ -191,6 +192,54 @@ describe('files', () => {
   });
 });
 
+describe('beside the images', () => {
+  const report = (name: string, study: string): string => {
+    const path = join(folder, name);
+    const none = Object.fromEntries(Object.keys(IMAGE).map((tag) => [tag, null]));
+    writeFileSync(path, writeDicom({ elements: { ...none, '00080016': ['UI', '1.2.840.10008.5.1.4.1.1.88.33'], '00080018': ['UI', `1.2.88.${name.length}`], '00080060': ['CS', 'SR'], '0020000D': ['UI', study] } }));
+    return path;
+  };
+  test('objects without an image are on the list with their study, are no images of it, and come again when it is opened', async () => {
+    const list = opened();
+    await add(list, put('image', { studyUid: '1.1', modality: 'CT' }), report('report', '1.1'), report('lone report', '1.2'));
+    list.close();
+    const after = opened();
+    expect(search(after).rows.map(({ uid, images, objects, copies, modalities }) => ({ uid, images, objects, copies, modalities }))).toEqual(expect.arrayContaining([
+      { uid: '1.1', images: 1, objects: 1, copies: 0, modalities: ['CT', 'SR'] }, { uid: '1.2', images: 0, objects: 1, copies: 0, modalities: ['SR'] },
+    ]));
+    const library = new Library();
+    for (let i = 0; i < 2; i++) await after.import({}, async (hooks) => library.open((await after.files('1.2')).there, hooks));
+    const { studies, problems } = library.info();
+    expect(studies).toMatchObject([{ uid: '1.2', series: [], objects: [{ name: 'Comprehensive SR', fileName: 'lone report', modality: 'SR' }] }]);
+    expect(problems).toEqual([]);
+    expect(library.source(studies[0]!.objects[0]!.id)?.path).toMatch(/lone report$/);
+    library.closeStudy('1.2');
+    expect(library.info().studies).toEqual([]);
+  });
+
+  test('key images outlive the session, and go with their study and with the list', async () => {
+    const path = put('a', { studyUid: '1.1', frames: 3 });
+    const entryOf = async (list: StudyList): Promise<Entry> => {
+      const library = new Library();
+      await list.import({}, (hooks) => library.open([path], hooks));
+      return library.entry(library.info().studies[0]!.series[0]!.instances[0]!.id)!;
+    };
+    const list = opened();
+    const entry = await entryOf(list);
+    for (const [frame, on] of [[2, true], [0, true], [1, true], [1, false], [2, true]] as const) list.mark({ entry, frame }, on);
+    list.close();
+    const after = opened();
+    const { sopInstanceUid } = entry.instance;
+    expect(after.marked()).toEqual([{ sopInstanceUid, frame: 2 }, { sopInstanceUid, frame: 0 }]);
+    after.remove('1.1');
+    expect(after.marked()).toEqual([]);
+    after.mark({ entry: await entryOf(after), frame: 1 }, true);
+    expect(after.marked()).toHaveLength(1);
+    after.clear(database);
+    expect(after.marked()).toEqual([]);
+  });
+});
+
 describe('a list that meets trouble', () => {
   test('killed in the middle of an import, it has what was written and opens as before', async () => {
     for (let i = 0; i < 1500; i++) put(`in/${i}`, { instanceNumber: i });
@@ -230,6 +279,21 @@ describe('a list that meets trouble', () => {
     await add(list, path);
     list.close();
     expect(search(opened())).toMatchObject({ state: 'kept', total: 1 });
+  });
+
+  test('a list of the version before is taken along', async () => {
+    const before = opened();
+    await add(before, put('a'));
+    before.close();
+    const { DatabaseSync } = await import('@photostructure/sqlite');
+    const db = new DatabaseSync(database);
+    db.exec('DROP TABLE key_images; ALTER TABLE files DROP COLUMN image; ALTER TABLE studies DROP COLUMN objects; PRAGMA user_version = 1; PRAGMA wal_checkpoint(TRUNCATE)');
+    db.close();
+    const list = opened();
+    expect(search(list)).toMatchObject({ state: 'kept', rows: [{ images: 1, objects: 0 }] });
+    expect(list.marked()).toEqual([]);
+    await add(list, join(folder, 'a'));
+    expect(search(list)).toMatchObject({ rows: [{ images: 1, copies: 0 }] });
   });
 
   test('a list of a later version stays as it is; this session has one in memory', async () => {

@@ -3,8 +3,9 @@ import { access } from 'node:fs/promises';
 import type { Comparison } from '../contract/engine.ts';
 import type { ModelMetadata } from '../contract/model.ts';
 import type { KeptResult, ListState, ResultQuery, ResultRow, StudyPage, StudyQuery } from '../contract/studies.ts';
-import { pathOf, type Entry, type Opened, type OpenHooks } from './library.ts';
+import { pathOf, type Entry, type ObjectEntry, type Opened, type OpenHooks } from './library.ts';
 import { deleteDatabase, openDatabase, type Database, type OpenedDatabase } from './store/database.ts';
+import { KeyImages, type KeptKeyImage } from './store/key-images.ts';
 import { Records, type Pictured } from './store/records.ts';
 import { StudyIndex } from './store/study-index.ts';
 
@@ -18,6 +19,7 @@ export class StudyList {
   #db!: Database;
   #index!: StudyIndex;
   #records!: Records;
+  #keyImages!: KeyImages;
   #state!: { state: ListState; detail: string };
   /** Why what came last could not be written; '' where it could. */
   #failure = '';
@@ -49,7 +51,7 @@ export class StudyList {
    */
   async import(hooks: OpenHooks, open: (hooks: OpenHooks) => Promise<Opened>): Promise<Opened & { copies: number }> {
     let copies = 0;
-    let pending: Entry[] = [];
+    let pending: (Entry | ObjectEntry)[] = [];
     let last = Date.now();
     const write = (): void => {
       const entries = pending;
@@ -59,14 +61,16 @@ export class StudyList {
       copies += this.#written(() => this.#index.add(entries)) ?? 0;
       this.#changed();
     };
+    const take = (entry: Entry | ObjectEntry): void => {
+      pending.push(entry);
+      if (pending.length >= BATCH.files || Date.now() - last >= BATCH.ms) write();
+    };
     try {
       const opened = await open({
         ...hooks,
         known: (...file) => this.#read(() => this.#index.known(...file)) ?? null,
-        onRead: (entry) => {
-          pending.push(entry);
-          if (pending.length >= BATCH.files || Date.now() - last >= BATCH.ms) write();
-        },
+        onRead: take,
+        onObject: take,
       });
       write();
       // The other file may be gone: then this one is where the image was moved to.
@@ -113,6 +117,15 @@ export class StudyList {
     return this.#records.comparison(id);
   }
 
+  /** Marks an image as a key image, or takes the mark away. */
+  mark(pictured: Pictured, on: boolean): void {
+    this.#written(() => this.#keyImages.mark(pictured, on));
+  }
+
+  marked(): KeptKeyImage[] {
+    return this.#read(() => this.#keyImages.all()) ?? [];
+  }
+
   /** From now on in this file, or in memory with null. The list of before is not taken along; `forget` is a file to delete with all that was set aside. */
   use(path: string | null, forget: string | null = null): void {
     if (forget !== null) this.#index.remove(null);
@@ -136,6 +149,7 @@ export class StudyList {
     this.#db = db;
     this.#index = new StudyIndex(db);
     this.#records = new Records(db);
+    this.#keyImages = new KeyImages(db);
     this.#state = { state, detail };
     this.#failure = '';
     this.#looked.clear();

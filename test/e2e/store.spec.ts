@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Locator, Page } from 'playwright';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { IMAGE, writeDicom } from '../support/dicom-writer.ts';
 import { smallDicom, type SmallImage } from '../support/small-dicom.ts';
 import { launch, screenshot, type Launched, type LaunchOptions } from './launch.ts';
 
@@ -20,6 +21,10 @@ function put(name: string, image: SmallImage): void {
 }
 put('ada/1', { studyUid: '1.9.1', seriesUid: '1.9.1.1', patientName: 'Lovelace^Ada', modality: 'DX' });
 for (let i = 1; i <= 4; i++) put(`emmy/${i}`, { studyUid: '1.9.2', seriesUid: '1.9.2.1', patientName: 'Noether^Emmy', modality: 'CR', instanceNumber: i, pixel: (p) => (p * i) % 4096 });
+writeFileSync(join(images, 'emmy/report'), writeDicom({ elements: {
+  ...Object.fromEntries(Object.keys(IMAGE).map((tag) => [tag, null])), '00080016': ['UI', '1.2.840.10008.5.1.4.1.1.88.11'], '00080018': ['UI', '1.2.9.88'], '00080060': ['CS', 'SR'],
+  '00100010': ['PN', 'Noether^Emmy'], '0020000D': ['UI', '1.9.2'], '0020000E': ['UI', '1.9.2.88'], '0008103E': ['LO', 'findings'], '0040A043': ['SQ', [{ '00080104': ['LO', 'Chest report'] }]],
+} }));
 put('rosa/1', { studyUid: '1.9.3', seriesUid: '1.9.3.1', patientName: 'Peter^Rosa', modality: 'CT' });
 
 let running: Launched | undefined;
@@ -127,6 +132,28 @@ describe('a study list that keeps', () => {
     await page.getByTestId('result-row').nth(1).getByRole('button').click();
     await page.getByText('Image 2/4').first().waitFor();
     for (const name of readdirSync(userData).filter((file) => file.startsWith('studies.db'))) expect(statSync(join(userData, name)).mode & 0o777).toBe(0o600);
+  });
+
+  test('key images, and what has no image with its elements, are there after a restart too', async () => {
+    await running!.page.keyboard.press('j');
+    await running!.page.getByTestId('key-images').getByRole('listitem').waitFor();
+    const { page } = await started();
+    await openList(page);
+    const emmy = rows(page).filter({ hasText: 'Noether' });
+    expect(await emmy.getByTestId('objects').innerText()).toBe('1 without an image');
+    await emmy.getByRole('button', { name: 'Noether, Emmy', exact: true }).press('Enter');
+    await page.locator('.pane[data-status=shown]').first().waitFor();
+    await page.getByTestId('key-images').getByRole('button', { name: /image 2/ }).press('Enter');
+    await page.getByText('Image 2/4').first().waitFor();
+    const report = page.getByTestId('object');
+    expect(await report.innerText()).toMatch(/Basic Text SR · findings\s+SR · no image/);
+    await screenshot(page, 'store object');
+    await report.press('Enter');
+    await page.getByTestId('tags').getByRole('searchbox').fill('Chest report');
+    await expect.poll(() => page.getByTestId('tags').getByRole('row').count()).toBe(1);
+    expect(await axe(page)).toEqual([]);
+    await page.getByTestId('tags').getByRole('button', { name: 'Close' }).press('Enter');
+    await page.getByTestId('tags').waitFor({ state: 'detached' });
   });
 
   test('files that were moved are said, and mended by opening their new place', async () => {

@@ -120,6 +120,8 @@ export function createHandlers({ window, settings, review, adder, boards, dialog
       const extension = format === 'png' ? 'png' : 'jpg';
       return { saved: await save(`image.${extension}`, { name: format.toUpperCase(), extensions: [extension] }, bytes) };
     },
+    'keyImages.mark': (request, signal) => review.call('keyImages.mark', request, signal),
+    'keyImages.get': (request, signal) => review.call('keyImages.get', request, signal),
     'keyImages.export': async ({ images }) => {
       const rows = images.flatMap(({ instanceId, frame }) => (sopInstanceUids.has(instanceId) ? [[sopInstanceUids.get(instanceId)!, frame + 1]] : []));
       return { saved: await save('key-images.csv', { name: 'CSV', extensions: ['csv'] }, csv(['sop_instance_uid', 'frame'], rows)) };

@@ -6,7 +6,7 @@ import type { InstanceSource } from '../../review/index.ts';
 import type { LinkSpec } from './board-links.ts';
 
 /** Calls of the page that the review process answers as they are. */
-type Forwarded = 'library.get' | 'library.close' | 'library.cancel' | 'studies.search' | 'studies.remove' | 'studies.clear' | 'results.of' | 'results.list' | 'models.list' | 'models.deploy' | 'boards.list' | 'boards.reconnect' | 'compare.run';
+type Forwarded = 'library.get' | 'library.close' | 'library.cancel' | 'studies.search' | 'studies.remove' | 'studies.clear' | 'keyImages.mark' | 'keyImages.get' | 'results.of' | 'results.list' | 'models.list' | 'models.deploy' | 'boards.list' | 'boards.reconnect' | 'compare.run';
 
 /** Calls that only the main process makes: they carry paths, which the page never sees. */
 interface InternalCalls {

@@ -144,6 +144,11 @@ answerCalls<ReviewCalls>(process.parentPort, {
     list?.use(remember ? studiesFile : null, remember ? null : studiesFile);
     return {};
   },
+  'keyImages.mark': ({ on, ...image }) => {
+    review.mark(image, on);
+    return {};
+  },
+  'keyImages.get': () => ({ images: review.marked() }),
   'results.of': (request) => review.kept(request),
   'results.list': async (query) => ({ rows: await review.results(query) }),
   'results.text': async ({ format, ...query }) => ({ text: await review.resultsText(query, format) }),

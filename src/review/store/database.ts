@@ -6,7 +6,7 @@ import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructur
 import type { ListState } from '../../contract/studies.ts';
 
 /** Raised whenever the tables change; migrations are steps from one to the next. */
-const SCHEMA = 1;
+const SCHEMA = 2;
 
 const TABLES = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -34,6 +34,18 @@ const TABLES = `
   );
   CREATE INDEX records_of_study ON records (study);
 `;
+/** From the version before to each; the first is that of TABLES. Objects without an image, and key images. */
+const STEPS: Record<number, string> = {
+  2: `
+    ALTER TABLE files ADD COLUMN image INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE studies ADD COLUMN objects INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE key_images (
+      id INTEGER PRIMARY KEY, study INTEGER NOT NULL REFERENCES studies ON DELETE CASCADE,
+      sop_uid TEXT NOT NULL, frame INTEGER NOT NULL, UNIQUE (sop_uid, frame)
+    );
+    CREATE INDEX key_images_of_study ON key_images (study);
+  `,
+};
 
 /** SQLITE_CORRUPT and SQLITE_NOTADB. */
 const DAMAGED = new Set([11, 26]);
@@ -45,7 +57,7 @@ type Open = new (path: string, options: { timeout: number }) => DatabaseSyncInst
 export class Database {
   readonly #db: DatabaseSyncInstance;
   readonly #statements = new Map<string, StatementSyncInstance>();
-  /** Of the tables; 0: they were made now. */
+  /** Of the tables as they were found; 0: they were made now. */
   readonly version: number;
 
   constructor(Sqlite: Open, path: string) {
@@ -54,8 +66,11 @@ export class Database {
       // What is removed is overwritten, for it names patients.
       this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY');
       this.version = Number(this.#pragma('user_version'));
-      if (this.version === 0) this.transaction(() => this.#db.exec(`${TABLES} PRAGMA user_version = ${SCHEMA}`));
-      else if (this.#pragma('quick_check') !== 'ok') throw Object.assign(new Error('its pages do not fit together'), { errcode: 11 });
+      if (this.version > 0 && this.#pragma('quick_check') !== 'ok') throw Object.assign(new Error('its pages do not fit together'), { errcode: 11 });
+      this.transaction(() => {
+        if (this.version === 0) this.#db.exec(TABLES);
+        for (let step = Math.max(2, this.version + 1); step <= SCHEMA; step++) this.#db.exec(`${STEPS[step]!} PRAGMA user_version = ${step}`);
+      });
     } catch (error) {
       this.#db.close();
       throw error;

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { StudyInfo } from '../../contract/dicom.ts';
 
-export const StoredStudy = StudyInfo.omit({ series: true });
+export const StoredStudy = StudyInfo.omit({ series: true, objects: true });
 type StoredStudy = z.infer<typeof StoredStudy>;
 
 /** null where the text is no such value. */

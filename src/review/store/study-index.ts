@@ -2,14 +2,14 @@
 import { InstanceInfo, SeriesInfo } from '../../contract/dicom.ts';
 import type { StudyQuery, StudyRow, StudySort } from '../../contract/studies.ts';
 import { z } from 'zod';
-import { placeOf, type Entry } from '../library.ts';
+import { placeOf, type Entry, type ObjectEntry } from '../library.ts';
 import type { Database } from './database.ts';
 import { readStored, StoredStudy, studyOf } from './stored.ts';
 
 const StoredFile = z.object({ series: SeriesInfo.omit({ instances: true }), instance: InstanceInfo });
 
 /** An object without a Study Instance UID is a study of its own. */
-export const listKeyOf = ({ study, source }: Entry): string => study.uid || `file:${placeOf(source)}`;
+export const listKeyOf = ({ study, source }: Entry | ObjectEntry): string => study.uid || `file:${placeOf(source)}`;
 
 /** Lower case, without accents, wide letters as narrow ones: what is searched and what is searched for alike. */
 export const fold = (text: string): string => text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
@@ -25,6 +25,7 @@ interface StudyRecord {
   modalities: string;
   series: number;
   images: number;
+  objects: number;
   copies: number;
   missing: number;
   results: number;
@@ -53,23 +54,24 @@ export class StudyIndex {
   }
 
   /** In one transaction. @returns how many hold an image that another file holds already */
-  add(entries: readonly Entry[]): number {
+  add(entries: readonly (Entry | ObjectEntry)[]): number {
     let copies = 0;
     const db = this.#db;
     db.transaction(() => {
       const touched = new Set<number>();
       for (const entry of entries) {
-        const { study, series, instance, source, sha256, size, modified } = entry;
+        const { study, series, source, sha256, size, modified } = entry;
+        const image = 'instance' in entry;
         const place = placeOf(source);
         const id = this.#study(listKeyOf(entry), study);
         touched.add(id);
         const before = db.get<{ study: number }>('SELECT study FROM files WHERE path = ?', place);
         if (before && before.study !== id) touched.add(before.study);
-        const sopUid = instance.sopInstanceUid === instance.id ? '' : instance.sopInstanceUid;
-        if (!before && sopUid !== '' && db.get('SELECT 1 FROM files WHERE sop_uid = ? AND sha256 = ?', sopUid, sha256)) copies++;
+        const sopUid = !image ? entry.sopInstanceUid : entry.instance.sopInstanceUid === entry.instance.id ? '' : entry.instance.sopInstanceUid;
+        if (image && !before && sopUid !== '' && db.get('SELECT 1 FROM files WHERE sop_uid = ? AND sha256 = ?', sopUid, sha256)) copies++;
         db.run(
-          'INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)',
-          place, id, series.uid, instance.modality, series.description, sopUid, sha256, size, modified, JSON.stringify({ series, instance }),
+          'INSERT OR REPLACE INTO files (path, study, series_uid, modality, description, sop_uid, sha256, size, modified, info, image) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+          place, id, series.uid, series.modality, series.description, sopUid, sha256, size, modified, JSON.stringify(image ? { series, instance: entry.instance } : { series, object: entry.object }), image ? 1 : 0,
         );
       }
       for (const id of touched) this.#refresh(id);
@@ -77,10 +79,10 @@ export class StudyIndex {
     return copies;
   }
 
-  /** What was read there, if the file has not changed since. Its instance has the id of that time. */
+  /** The image that was read there, if the file has not changed since. Its instance has the id of that time. */
   known(source: Entry['source'], size: number, modified: number): Entry | null {
     const row = this.#db.get<{ sha256: string; size: number; modified: number; missing: number; study: string; info: string }>(
-      'SELECT sha256, size, modified, files.missing, studies.info AS study, files.info FROM files JOIN studies ON studies.id = files.study WHERE path = ?', placeOf(source));
+      'SELECT sha256, size, modified, files.missing, studies.info AS study, files.info FROM files JOIN studies ON studies.id = files.study WHERE path = ? AND image = 1', placeOf(source));
     if (!row || row.missing !== 0 || row.size !== size || row.modified !== modified) return null;
     const study = readStored(StoredStudy, row.study);
     const file = readStored(StoredFile, row.info);
@@ -159,13 +161,14 @@ export class StudyIndex {
   /** Counts and words of a study from its files; one without any is no study any more. */
   #refresh(id: number): void {
     const db = this.#db;
-    const counts = db.get<{ files: number; images: number; series: number; missing: number }>(
-      `SELECT count(*) AS files, count(DISTINCT CASE sop_uid WHEN '' THEN path ELSE sop_uid || ' ' || sha256 END) AS images,
-              count(DISTINCT CASE series_uid WHEN '' THEN path ELSE series_uid END) AS series, sum(missing) AS missing FROM files WHERE study = ?`, id)!;
+    const counts = db.get<{ files: number; imageFiles: number; images: number; objects: number; series: number; missing: number }>(
+      `SELECT count(*) AS files, sum(image) AS imageFiles, count(DISTINCT CASE image WHEN 1 THEN CASE sop_uid WHEN '' THEN path ELSE sop_uid || ' ' || sha256 END END) AS images,
+              count(DISTINCT CASE image WHEN 0 THEN CASE sop_uid WHEN '' THEN path ELSE sop_uid || ' ' || sha256 END END) AS objects,
+              count(DISTINCT CASE image WHEN 1 THEN CASE series_uid WHEN '' THEN path ELSE series_uid END END) AS series, sum(missing) AS missing FROM files WHERE study = ?`, id)!;
     if (counts.files === 0) return this.#forget(id);
     const series = db.all<{ modality: string; description: string }>('SELECT DISTINCT modality, description FROM files WHERE study = ? ORDER BY modality, description', id);
     const modalities = [...new Set(series.map(({ modality }) => modality))].filter(Boolean).join(' ');
-    db.run('UPDATE studies SET modalities = ?, series = ?, images = ?, copies = ?, missing = ? WHERE id = ?', modalities, counts.series, counts.images, counts.files - counts.images, counts.missing, id);
+    db.run('UPDATE studies SET modalities = ?, series = ?, images = ?, objects = ?, copies = ?, missing = ? WHERE id = ?', modalities, counts.series, counts.images, counts.objects, counts.imageFiles - counts.images, counts.missing, id);
     const study = studyOf(db.get<{ info: string }>('SELECT info FROM studies WHERE id = ?', id)!.info);
     const date = study.date.replaceAll('.', '');
     const names = Object.values<string>(study.patientName);
@@ -174,7 +177,7 @@ export class StudyIndex {
   }
 }
 
-function studyRow({ uid, info, modalities, series, images, copies, missing, results }: StudyRecord): StudyRow {
+function studyRow({ uid, info, modalities, series, images, objects, copies, missing, results }: StudyRecord): StudyRow {
   const { patientName, patientId, patientBirthDate, date, description, accessionNumber } = studyOf(info);
-  return { uid, patientName, patientId, patientBirthDate, date, description, accessionNumber, modalities: modalities.split(' ').filter(Boolean), series, images, copies, missing, results };
+  return { uid, patientName, patientId, patientBirthDate, date, description, accessionNumber, modalities: modalities.split(' ').filter(Boolean), series, images, objects, copies, missing, results };
 }
