@@ -1,16 +1,19 @@
-"""A YOLOv5n-shaped detector of painted opacities: training and export. measure_detector.py measures it.
+"""A YOLOv5n-shaped detector of opacities that are painted into films or rendered into phantoms: training and export.
 
-    python detector.py --out opacities.onnx [--minutes 3] [--device cuda]
+    python detector.py --rendered learn.npz --out painted.pt [--device cuda]
+    python detector.py --rendered learn.npz --start painted.pt --out opacities.pt --lr 1e-3 --batch 32
 
 The graph is YOLOv5 v6's smallest (Jocher et al., 2020-2022, doi:10.5281/zenodo.3908559) with one grey channel and two classes; written from its
-description. What it is trained on is made here: films labelled normal (training rows; validation rows to measure on) and rendered phantoms, with
-soft patches and nodules painted into the lungs' place. No label of a person's disease is in it, and it finds nothing but what is painted so.
+description. What it is trained on is made: films labelled normal (training rows; validation rows to measure on) and clear phantoms, with soft patches
+and nodules painted into the lungs' place (here), then phantoms with opacities rendered into them too (rendered.py). No label of a person's disease is
+in it, and it finds nothing but what is painted or rendered so.
 """
 import argparse
 import json
 import math
 import time
-from multiprocessing import Pool
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,13 +21,11 @@ from torch import nn
 from torch.nn import functional as F
 
 import data
+from rendered import CLASSES, load, SIDE as SIZE
 
-SIZE = 320
-CLASSES = ['patch', 'nodule']
 STRIDES = (8, 16, 32)
 # Pixels at 320: nodules of 12 to 30, patches of 30 to 120.
 ANCHORS = [[(13, 13), (19, 19), (27, 27)], [(36, 40), (50, 44), (46, 62)], [(66, 66), (90, 72), (74, 104)]]
-PHANTOMS = 96
 
 
 class Conv(nn.Module):
@@ -163,13 +164,18 @@ def loss_of(maps, boxes, anchors):
     return total
 
 
-def noise(n, g, cells):
-    """Smooth noise of unit deviation [N,SIZE,SIZE] from three octaves."""
-    total = 0
+@cache
+def fields(cells, device):
+    """Smooth noise of unit deviation [512,SIZE,SIZE] from three octaves."""
+    g, total = torch.Generator('cpu').manual_seed(cells), 0
     for k in range(3):
-        grid = torch.randn((n, 1, cells << k, cells << k), generator=g, device=g.device)
+        grid = torch.randn((512, 1, cells << k, cells << k), generator=g)
         total = total + 0.6 ** k * F.interpolate(grid, (SIZE, SIZE), mode='bicubic', align_corners=False)[:, 0]
-    return total / total.flatten(1).std(1).view(-1, 1, 1)
+    return (total / total.flatten(1).std(1).view(-1, 1, 1)).to(device)
+
+
+def noise(n, g, cells):
+    return fields(cells, g.device)[torch.randint(512, (n,), generator=g, device=g.device)]
 
 
 def paint(x, g):
@@ -177,7 +183,7 @@ def paint(x, g):
     n = len(x)
     rand = lambda *shape: torch.rand(shape, generator=g, device=g.device)
     axis = (torch.arange(SIZE, device=x.device) + 0.5) / SIZE
-    dark = F.avg_pool2d(x, 41, 1, 20, count_include_pad=False)[:, 0]
+    dark = F.avg_pool2d(F.avg_pool2d(x, (41, 1), 1, (20, 0), count_include_pad=False), (1, 41), 1, (0, 20), count_include_pad=False)[:, 0]
     image, boxes = x[:, 0], []
     for k in range(3):
         # Of 12 places in the lungs' part of a film the darkest: aerated lung is dark.
@@ -208,18 +214,32 @@ def paint(x, g):
     return image.clamp(0, 1).unsqueeze(1), torch.cat(boxes)
 
 
-def vary(x, g):
-    """Exposure, contrast, flip and zoom of the film before anything is painted."""
+def vary(x, g, boxes=None):
+    """Exposure, contrast, flip, turn and zoom of films, and of the ellipses in `boxes` with them; a box that is half out of the film goes."""
     n = len(x)
     u = lambda lo, hi, *shape: torch.rand((n, *shape), generator=g, device=g.device) * (hi - lo) + lo
     theta = torch.zeros(n, 2, 3, device=x.device)
     zoom, flip = torch.exp(u(-0.15, 0.12)), torch.where(u(0, 1) < 0.5, -1.0, 1.0)
     angle = u(-0.1, 0.1)
-    theta[:, 0, 0], theta[:, 0, 1], theta[:, 1, 0], theta[:, 1, 1] = zoom * flip * angle.cos(), -zoom * angle.sin(), zoom * flip * angle.sin(), zoom * angle.cos()
+    cos, sin = angle.cos(), angle.sin()
+    theta[:, 0, 0], theta[:, 0, 1], theta[:, 1, 0], theta[:, 1, 1] = zoom * flip * cos, -zoom * sin, zoom * flip * sin, zoom * cos
     theta[:, :, 2] = u(-0.05, 0.05, 2)
     x = F.grid_sample(x, F.affine_grid(theta, x.shape, align_corners=False), mode='bilinear', padding_mode='border', align_corners=False)
     x = x.clamp(1e-4, 1) ** torch.exp(u(-0.35, 0.35, 1, 1, 1))
-    return ((x - 0.5) * u(0.8, 1.2, 1, 1, 1) + 0.5 + u(-0.06, 0.06, 1, 1, 1) + 0.015 * torch.randn(x.shape, generator=g, device=g.device)).clamp(0, 1)
+    x = ((x - 0.5) * u(0.8, 1.2, 1, 1, 1) + 0.5 + u(-0.06, 0.06, 1, 1, 1) + 0.015 * torch.randn(x.shape, generator=g, device=g.device)).clamp(0, 1)
+    return x if boxes is None else (x, moved(boxes, theta, zoom))
+
+
+def moved(boxes, theta, zoom):
+    """Where grid_sample's theta takes boxes [M,6] of ellipses."""
+    i = boxes[:, 0].long()
+    inverse = torch.linalg.inv(theta[i, :, :2])
+    middle = torch.einsum('mij,mj->mi', inverse, boxes[:, 2:4] * 2 / SIZE - 1 - theta[i, :, 2])
+    cx, cy = ((middle + 1) * SIZE / 2).unbind(1)
+    w, h = torch.sqrt(torch.einsum('mij,mj->mi', inverse ** 2, boxes[:, 4:] ** 2)).unbind(1)
+    left, right, top, bottom = (v.clamp(0, SIZE) for v in (cx - w / 2, cx + w / 2, cy - h / 2, cy + h / 2))
+    inside = (right - left) * (bottom - top) > 0.5 * w * h
+    return torch.stack((boxes[:, 0], boxes[:, 1], (left + right) / 2, (top + bottom) / 2, right - left, bottom - top), 1)[inside]
 
 
 def films(split, device):
@@ -228,51 +248,75 @@ def films(split, device):
     return F.interpolate(normal, (SIZE, SIZE), mode='bilinear', align_corners=False).to(device)
 
 
-def rendered(seed):
-    import phantom
-    return phantom.render(seed).astype(np.float32)
+class Rendered:
+    """rendered.py's films, 8 bit, and the rows of their boxes; `clear` are those without."""
+
+    def __init__(self, folder, device):
+        images, boxes = (torch.from_numpy(a).to(device) for a in load(folder))
+        self.images = images.unsqueeze(1)
+        self.boxes = [boxes[boxes[:, 0] == i] for i in range(len(self.images))]
+        self.clear = self.images[[i for i, rows in enumerate(self.boxes) if len(rows) == 0]].float() / 255
+
+    def draw(self, n, g):
+        chosen = torch.randint(len(self.images), (n,), generator=g, device=g.device)
+        rows = [self.boxes[i].clone() for i in chosen.tolist()]
+        for k, mine in enumerate(rows):
+            mine[:, 0] = k
+        return self.images[chosen].float() / 255, torch.cat(rows)
 
 
 def main():
     args = argparse.ArgumentParser()
-    args.add_argument('--out', required=True)
-    args.add_argument('--minutes', type=float, default=3)
+    args.add_argument('--rendered', required=True, help='folder of rendered.py learn')
+    args.add_argument('--out', required=True, help='name.pt; name.onnx and name.json beside it')
+    args.add_argument('--start', help='weights to go on from; half of every batch is then rendered, before all is painted')
+    args.add_argument('--steps', type=int, default=3600)
     args.add_argument('--device', default='cpu')
     args.add_argument('--seed', type=int, default=1)
     args.add_argument('--batch', type=int, default=64)
     args.add_argument('--lr', type=float, default=3e-3)
     args = args.parse_args()
-    device = torch.device(args.device)
-    with Pool() as pool:
-        phantoms = torch.from_numpy(np.stack(pool.map(rendered, range(1000, 1000 + PHANTOMS)))).unsqueeze(1)
-    phantoms = F.interpolate(phantoms, (SIZE, SIZE), mode='bilinear', antialias=True).clamp(0, 1)
-    backgrounds = torch.cat((films('train', device), phantoms.repeat(3, 1, 1, 1).to(device)))
-    print(json.dumps({'backgrounds': len(backgrounds)}), flush=True)
+    device, out = torch.device(args.device), Path(args.out)
+    rendered = Rendered(args.rendered, device)
+    backgrounds = torch.cat((films('train', device), rendered.clear))
     torch.manual_seed(args.seed)
     g = torch.Generator(device).manual_seed(args.seed)
     model = Detector().to(device)
-    average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True)
+    if args.start:
+        model.load_state_dict(torch.load(args.start, map_location=device, weights_only=True))
+    model = model.to(memory_format=torch.channels_last)
+    average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(1 - 8 / args.steps), use_buffers=True)
     optimiser = torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=0.02)
-    began, step, losses = time.time(), 0, []
-    while (at := (time.time() - began) / (60 * args.minutes)) < 1:
+    began, losses, known = time.time(), [], args.batch // 2 if args.start else 0
+    for step in range(args.steps):
         model.train()
         for group in optimiser.param_groups:
-            group['lr'] = args.lr * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * at) + 1e-3)
+            group['lr'] = args.lr * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * step / args.steps) + 1e-3)
         with torch.no_grad():
-            x, boxes = paint(vary(backgrounds[torch.randint(len(backgrounds), (args.batch,), generator=g, device=device)], g), g)
-        loss = loss_of(model(x), boxes, model.anchors)
+            x, boxes = paint(vary(backgrounds[torch.randint(len(backgrounds), (args.batch - known,), generator=g, device=device)], g), g)
+            if known:
+                seen, mine = rendered.draw(known, g)
+                seen, mine = vary(seen, g, mine)
+                mine[:, 0] += len(x)
+                x, boxes = torch.cat((x, seen)), torch.cat((boxes, mine))
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == 'cpu'):
+            maps = model(x.contiguous(memory_format=torch.channels_last))
+        loss = loss_of([m.float() for m in maps], boxes, model.anchors)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 10.0)
         optimiser.step()
         average.update_parameters(model)
-        step += 1
-        losses.append(loss.detach())
-        if step % 200 == 0:
-            print(json.dumps({'step': step, 'loss': round(float(torch.stack(losses[-200:]).mean()), 4), 's': round(time.time() - began)}), flush=True)
-    trained = average.module.eval().cpu()
-    print(json.dumps({'steps': step, 'batch': args.batch, 'seconds': round(time.time() - began), 'device': args.device, 'seed': args.seed}), flush=True)
-    torch.onnx.export(trained, torch.zeros(1, 1, SIZE, SIZE), args.out, input_names=['images'], output_names=['output0'], opset_version=17, dynamo=False)
+        losses.append(float(loss.detach()))
+        if (step + 1) % 50 == 0:
+            print(json.dumps({'step': step + 1, 'loss': round(sum(losses[-50:]) / 50, 4), 's': round(time.time() - began)}), flush=True)
+            # A long run on a CPU: what there is so far can be looked at.
+            torch.save(average.module.state_dict(), out)
+    trained = average.module.eval().cpu().to(memory_format=torch.contiguous_format)
+    torch.save(trained.state_dict(), out)
+    torch.onnx.export(trained, torch.zeros(1, 1, SIZE, SIZE), out.with_suffix('.onnx'), input_names=['images'], output_names=['output0'], opset_version=17, dynamo=False)
+    stage = {'learns': 'painted and rendered' if args.start else 'painted', 'steps': args.steps, 'batch': args.batch, 'lr': args.lr, 'seed': args.seed, 'device': args.device, 'seconds': round(time.time() - began)}
+    out.with_suffix('.json').write_text(json.dumps(stage) + '\n')
 
 
 if __name__ == '__main__':

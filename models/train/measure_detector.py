@@ -1,19 +1,22 @@
-"""Average precision of the detector's two networks on painted validation films -> metadata.json for `fabriclens compile`, and calibration samples.
+"""Beside the detector's training: what `fabriclens compile` is given, and average precision on painted validation films.
 
-    python measure_detector.py --calibration films.npy
-    python measure_detector.py PACKAGE metadata.json
+    python measure_detector.py prepare FOLDER OUT STAGE.pt ...   model.onnx of the last stage, training.json and calibration/ into OUT; FOLDER is of rendered.py learn
+    python measure_detector.py painted PACKAGE                   both networks on painted validation films, into the package's training.json
 
-The threshold is the score of the highest F1 of the fp32 network on those films.
+Rendered phantoms, the score threshold and the tolerance are `npm run eval`'s.
 """
 import json
 import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx.numpy_helper
 import onnxruntime as ort
 import torch
 
-from detector import CLASSES, films, paint
+from detector import Detector, Rendered, films, paint
+from rendered import CLASSES, LEARN
 
 LOWEST, OVERLAP, MOST = 0.001, 0.45, 300
 FILES = {'fp32': 'model.onnx', 'int8': 'model.int8.onnx'}
@@ -64,71 +67,57 @@ def hits(found, truth, c):
     return sorted(entries, key=lambda e: -e[0]), positives
 
 
-def curve(entries, positives):
-    """Precision and recall as the score falls."""
-    right = np.cumsum([h for _, h in entries])
-    return right / np.arange(1, len(entries) + 1), right / positives
-
-
 def average_precision(entries, positives):
     """Area under the precision-recall curve, precision made monotone (PASCAL VOC 2010)."""
-    precision, recall = curve(entries, positives)
+    right = np.cumsum([h for _, h in entries])
+    precision, recall = right / np.arange(1, len(entries) + 1), right / positives
     precision = np.maximum.accumulate(precision[::-1])[::-1]
     return float(np.sum(np.diff(np.concatenate([[0], recall])) * precision))
 
 
-def calibration(path):
-    """Painted training films for `fabriclens compile --calibrate`: float32 [96,1,320,320] in [0,1]."""
-    g = torch.Generator('cpu').manual_seed(78)
-    x = films('train', 'cpu')
-    x, _ = paint(x[torch.randperm(len(x), generator=g)[:96]], g)
-    np.save(path, x.numpy())
-
-
-def metadata(images, truth, precision, threshold):
-    metrics = {f'painted_{engine}_ap50_{name}': value for engine, values in precision.items() for name, value in values.items()}
-    intended = {'en': 'Demonstration of a detector on the accelerator. It finds what was painted into films, no disease. Not for diagnostic use.',
-                'zh-CN': '仅用于演示加速器上的检测网络：只能找出人为绘制到胸片中的阴影，不能识别疾病。不得用于诊断。'}
-    return {
-        'version': '1.0.0', 'name': 'Painted opacities', 'task': 'Detection of painted patches and nodules on frontal chest radiographs',
-        'description': 'YOLOv5n graph with one grey channel at 320 x 320, trained from scratch on films and phantoms into which soft shapes were painted.',
-        'authors': 'FabricLens contributors', 'copyright': 'Copyright 2026 FabricLens contributors', 'license': 'Apache-2.0',
-        'data_source': f'Films labelled normal of Kermany et al., Mendeley Data rscbjbr9sj (CC BY 4.0), and rendered phantoms. Measured on {images} painted validation films '
-                       f'with {len(truth)} shapes: boxes that overlap by half, at the threshold a precision of {threshold["precision"]:.2f} and a recall of {threshold["recall"]:.2f}.',
-        'intended_use': intended['en'], 'eval_metrics': metrics,
-        'fabriclens': {
-            'task': 'detection', 'title': {'en': 'Painted opacities (YOLOv5n)', 'zh-CN': '绘制阴影检测（YOLOv5n）'},
-            'labels': [{'name': 'patch', 'text': {'en': 'Patch', 'zh-CN': '片状影'}}, {'name': 'nodule', 'text': {'en': 'Nodule', 'zh-CN': '结节'}}],
-            'preprocessing': {'fit': 'letterbox', 'pad': 0, 'mean': 0, 'std': 1}, 'detection': {'scoreThreshold': threshold['score'], 'iouThreshold': OVERLAP},
-            'intended': {'modalities': ['DX', 'CR', 'RG'], 'bodyParts': ['CHEST', 'THORAX', 'LUNG'], 'text': intended},
-            'limits': [
-                {'en': 'Trained on painted shapes only. Whether it finds any real opacity was not measured.', 'zh-CN': '仅用绘制的阴影训练；能否发现真实病灶未经验证。'},
-                {'en': 'Soft patches are missed far more often than nodules.', 'zh-CN': '片状影的漏检远多于结节。'},
-            ],
-        },
-    }
-
-
-def main():
-    if sys.argv[1] == '--calibration':
-        return calibration(sys.argv[2])
-    package = Path(sys.argv[1])
+def painted(package):
     images, truth = measured()
     precision = {}
     for engine, file in FILES.items():
         session = ort.InferenceSession(package / file, providers=['CPUExecutionProvider'])
         found = [suppress(session.run(['output0'], {'images': image[None].numpy()})[0][0]) for image in images]
-        per_class = {name: hits(found, truth, c) for c, name in enumerate(CLASSES)}
-        precision[engine] = {name: round(average_precision(*h), 4) for name, h in per_class.items()}
-        if engine == 'fp32':
-            together = sorted((e for entries, _ in per_class.values() for e in entries), key=lambda e: -e[0])
-            right, share = curve(together, sum(p for _, p in per_class.values()))
-            best = int(np.argmax(2 * right * share / (right + share + 1e-9)))
-            threshold = {'score': round(float(together[best][0]), 2), 'precision': float(right[best]), 'recall': float(share[best])}
-    text = json.dumps(metadata(len(images), truth, precision, threshold), indent=1, ensure_ascii=False)
-    Path(sys.argv[2]).write_text(text + '\n')
-    print(text)
+        precision[engine] = {name: round(average_precision(*hits(found, truth, c)), 4) for c, name in enumerate(CLASSES)}
+    path = package / 'training.json'
+    training = json.loads(path.read_text())
+    training['painted'] = {'images': len(images), 'known': {name: int((truth[:, 1] == c).sum()) for c, name in enumerate(CLASSES)}, 'ap50': precision}
+    path.write_text(json.dumps(training, indent=2) + '\n')
+    print(json.dumps(training['painted']))
+
+
+def rounded(model):
+    """Weights at float16's precision, as float32: nothing that int8 would see, and the repository packs them in half the bytes."""
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor).astype(np.float16).astype(np.float32), tensor.name))
+    return model
+
+
+def prepare(folder, out, stages):
+    """calibration/films.npy float32 [96,1,320,320] in [0,1]: painted training films, then films rendered to learn from."""
+    rendered = Rendered(folder, 'cpu')
+    g = torch.Generator('cpu').manual_seed(78)
+    normal = films('train', 'cpu')
+    x, _ = paint(normal[torch.randperm(len(normal), generator=g)[:48]], g)
+    (out / 'calibration').mkdir(parents=True, exist_ok=True)
+    np.save(out / 'calibration' / 'films.npy', torch.cat((x, rendered.draw(48, g)[0])).numpy())
+    onnx.save(rounded(onnx.load(stages[-1].with_suffix('.onnx'))), out / 'model.onnx')
+    (out / 'training.json').write_text(json.dumps({
+        'stages': [json.loads(stage.with_suffix('.json').read_text()) for stage in stages],
+        'rendered': {'films': len(rendered.images), 'bodies': LEARN[1], 'clear': len(rendered.clear)}, 'backgrounds': len(normal) + len(rendered.clear),
+        'parameters': sum(p.numel() for p in Detector().parameters()), 'software': {'torch': str(torch.__version__), 'numpy': np.__version__},
+    }, indent=2) + '\n')
 
 
 if __name__ == '__main__':
-    main()
+    match sys.argv[1:]:
+        case ['prepare', folder, out, *stages] if stages:
+            prepare(folder, Path(out), [Path(stage) for stage in stages])
+        case ['painted', package]:
+            painted(Path(package))
+        case _:
+            sys.exit(__doc__)
