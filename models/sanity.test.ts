@@ -1,6 +1,6 @@
 /**
  * What the shipped classifier shows of itself, on the samples: the heat map is the network's own (Adebayo et al., "Sanity Checks for Saliency Maps", 2018:
- * with randomised weights it is another map), and the guard lets chest films through and stops CT slices, on every engine alike.
+ * with randomised weights it is another map), and the guard lets chest films through and stops CT slices, on every engine alike. And what the shipped detector boxes there.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BUILD_TIMEOUT } from '../hls/tests/golden.ts';
 import { readOnnx } from '../src/compiler/onnx.ts';
 import { writeOnnx } from '../src/compiler/onnx-write.ts';
+import type { Frame, GreyFrame } from '../src/contract/pixels.ts';
 import { decodeFrame, parseDicom } from '../src/dicom/index.ts';
 import { openSession } from '../src/engines/index.ts';
 import { toTensor } from '../src/preprocess/index.ts';
@@ -15,18 +16,20 @@ import { classMaps } from '../src/review/activation.ts';
 import { distanceOf } from '../src/review/guard.ts';
 import { nodeCodecs } from '../test/support/codecs.ts';
 import { ROOT } from '../test/support/data.ts';
+import { found } from './eval/detector.ts';
 import { inGolden, inRuntime, type Runner } from './eval/engines.ts';
 import { correlationOf, randomOf } from './eval/figures.ts';
-import { readEvaluated } from './eval/package.ts';
+import { readClassifier, readDetector } from './eval/package.ts';
 
-const pkg = readEvaluated('pneumonia');
+const pkg = readClassifier('pneumonia');
 const { fields } = pkg;
 const shape = { channels: 256, rows: 7, columns: 7 };
 const mapOf = (features: Float32Array, weights = fields.heatmap!.weights): Float32Array => classMaps({ data: features, ...shape }, weights).maps[fields.threshold.classIndex]!;
 
 const codecs = nodeCodecs();
-const tensors = (study: string): Promise<Float32Array[]> => Promise.all(readdirSync(join(ROOT, 'models/samples', study)).sort().map(async (file) =>
-  toTensor(await decodeFrame(parseDicom(new Uint8Array(readFileSync(join(ROOT, 'models/samples', study, file)))), 0, codecs), fields.preprocessing)));
+const frames = (study: string): Promise<Frame[]> => Promise.all(readdirSync(join(ROOT, 'models/samples', study)).sort().map(async (file) =>
+  decodeFrame(parseDicom(new Uint8Array(readFileSync(join(ROOT, 'models/samples', study, file)))), 0, codecs)));
+const tensors = async (study: string): Promise<Float32Array[]> => (await frames(study)).map((frame) => toTensor(frame, fields.preprocessing));
 
 let films: Float32Array[];
 let slices: Float32Array[];
@@ -101,3 +104,12 @@ describe('the guard', () => {
     }
   });
 });
+
+test.each(['cpu-fp32', 'cpu-int8', 'golden'] as const)('the detector boxes the opacities of the samples, and clear ones have no box: %s', async (engine) => {
+  const detector = readDetector('synthetic-opacities');
+  const { scoreThreshold } = detector.fields.detection;
+  const study = 'chest-synthetic';
+  const counts = (await found(detector, engine, (await frames(study)).map((frame) => ({ frame: frame as GreyFrame })), () => undefined)).map((boxes) => boxes.filter(({ score }) => score >= scoreThreshold).length);
+  const clear = readdirSync(join(ROOT, 'models/samples', study)).sort().map((file) => file.startsWith('clear'));
+  expect(counts.map((count) => count === 0)).toEqual(clear);
+}, BUILD_TIMEOUT);

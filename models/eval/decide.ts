@@ -4,15 +4,15 @@ import { probabilities } from '../../src/review/activation.ts';
 import { inRuntime, type Raw } from './engines.ts';
 import { all } from './evaluate.ts';
 import { thresholdFor } from './figures.ts';
-import { changeMetadata, type EvaluatedPackage } from './package.ts';
-import { EVALUATED } from './sets.ts';
+import { changeMetadata, type EvaluatedClassifier } from './package.ts';
+import { CLASSIFIERS } from './sets.ts';
 
 const percent = (share: number): string => `${Math.round(100 * share)}%`;
 
-export async function decide(pkg: EvaluatedPackage, say: (line: string) => void): Promise<void> {
+export async function decide(pkg: EvaluatedClassifier, say: (line: string) => void): Promise<void> {
   const { fields, name, sha256 } = pkg;
   const { classIndex } = fields.threshold;
-  const { images: load, sensitivity } = EVALUATED[name]!;
+  const { images: load, sensitivity } = CLASSIFIERS[name]!;
   const val = await load('val');
   const told = async (file: 'model.onnx' | 'model.int8.onnx'): Promise<number[]> => {
     const runner = await inRuntime(pkg, file);

@@ -4,14 +4,14 @@ import { classMaps, probabilities } from '../../src/review/activation.ts';
 import { ENGINES, inGolden, inRtl, inRuntime, type EngineName, type Raw, type Runner } from './engines.ts';
 import { binsOf, fidelityOf, intervalOf, measuresOf, type Answer } from './figures.ts';
 import { measureGuard } from './guard.ts';
-import type { EvaluatedPackage } from './package.ts';
+import type { EvaluatedClassifier } from './package.ts';
 import type { Evaluation, Row, SetFigures } from './record.ts';
-import { EVALUATED, tensorOf, type Image } from './sets.ts';
+import { CLASSIFIERS, tensorOf, type Image } from './sets.ts';
 
 export type Options = { readonly engines: ReadonlySet<EngineName>; /** Images for the RTL. */ readonly sample: number; readonly say: (line: string) => void };
 
 /** [channels, rows, columns] of the feature map, as metadata.json states it. */
-function shapeOf({ metadata, fields }: EvaluatedPackage): readonly [number, number, number] {
+function shapeOf({ metadata, fields }: EvaluatedClassifier): readonly [number, number, number] {
   const stated = metadata.network_data_format.outputs[fields.outputs.features ?? ''] as { num_channels?: number; spatial_shape?: number[] } | undefined;
   return [stated?.num_channels ?? 0, stated?.spatial_shape?.[0] ?? 0, stated?.spatial_shape?.[1] ?? 0];
 }
@@ -23,7 +23,7 @@ function answerOf({ logits, features }: Raw, fields: ClassifierFields, [channels
   return { p: all[classIndex] as number, top: all.indexOf(Math.max(...all)), map };
 }
 
-export async function all(runner: Runner, pkg: EvaluatedPackage, images: readonly Image[], step: string, say: Options['say']): Promise<Raw[]> {
+export async function all(runner: Runner, pkg: EvaluatedClassifier, images: readonly Image[], step: string, say: Options['say']): Promise<Raw[]> {
   const raw: Raw[] = [];
   for (const image of images) {
     if (raw.length % 200 === 0) say(`${step}: ${raw.length} of ${images.length}`);
@@ -48,9 +48,9 @@ function setOf(fields: ClassifierFields, images: readonly Image[], answers: Read
 }
 
 /** fp32 is always run: the others are held against it. */
-export async function evaluate(pkg: EvaluatedPackage, { engines, sample, say }: Options): Promise<Evaluation> {
+export async function evaluate(pkg: EvaluatedClassifier, { engines, sample, say }: Options): Promise<Evaluation> {
   const { fields, name } = pkg;
-  const { images: load } = EVALUATED[name]!;
+  const { images: load } = CLASSIFIERS[name]!;
   const shape = shapeOf(pkg);
   const [val, test] = [await load('val'), await load('test')];
   const found = new Map<EngineName, Raw[]>();

@@ -26,15 +26,15 @@ export type Evaluation = {
   guard?: GuardFigures;
 };
 
-const NAMES: Readonly<Record<EngineName, string>> = { 'cpu-fp32': 'fp32', 'cpu-int8': 'int8, ONNX Runtime', golden: 'golden model', rtl: 'RTL, simulated' };
+export const NAMES: Readonly<Record<EngineName, string>> = { 'cpu-fp32': 'fp32', 'cpu-int8': 'int8, ONNX Runtime', golden: 'golden model', rtl: 'RTL, simulated' };
 
-const digits = (value: number): string => value.toFixed(4);
+export const digits = (value: number): string => value.toFixed(4);
 const figures = (row: Row): string[] => MEASURES.map((measure) => {
   const interval = row.interval95?.[measure];
   return digits(row[measure]) + (interval ? ` (${interval[0].toFixed(3)} to ${interval[1].toFixed(3)})` : '');
 });
 const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-const ruled = (head: readonly string[], rows: readonly (readonly string[])[]): string => [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+export const ruled = (head: readonly string[], rows: readonly (readonly string[])[]): string => [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 
 /** Markdown: rows of images by engine, against the labels. */
 export function resultTable(sets: readonly (readonly [string, SetFigures])[]): string {

@@ -6,10 +6,12 @@ import { inflateRawSync } from 'node:zlib';
 import { readNpy } from '../../src/compiler/quantise/npy.ts';
 import type { GreyFrame } from '../../src/contract/pixels.ts';
 import type { Preprocessing } from '../../src/contract/model.ts';
+import type { Codecs } from '../../src/dicom/index.ts';
 import { readImage } from '../../src/hosts/image-file.ts';
 import { toTensor } from '../../src/preprocess/index.ts';
 import { nodeCodecs } from '../../test/support/codecs.ts';
 import { dataPath, hasData, ROOT } from '../../test/support/data.ts';
+import type { Known } from './boxes.ts';
 
 export type Split = 'train' | 'val' | 'test';
 export type Image = { readonly label: number; /** Also in MedMNIST's test split. */ readonly medmnist: boolean; readonly frame: GreyFrame };
@@ -25,17 +27,41 @@ export function filmList(): Film[] {
   });
 }
 
+export type Phantom = { readonly boxes: readonly Known[]; readonly frame: GreyFrame };
+type PhantomRow = { split: 'val' | 'test'; file: string; sha256: string; seed: number; boxes: { label: string; x: number; y: number; width: number; height: number }[] };
+const PHANTOMS = join(ROOT, 'models/eval/phantoms');
+
+export const phantomList = (): PhantomRow[] => JSON.parse(readFileSync(join(PHANTOMS, 'phantoms.json'), 'utf8')) as PhantomRow[];
+
+/** What models/train/rendered.py rendered to measure detectors on, kept in the repository. @throws Error where a file is not the one listed */
+export async function phantoms(split: 'val' | 'test', labels: readonly { readonly name: string }[]): Promise<Phantom[]> {
+  const codecs = nodeCodecs();
+  return Promise.all(phantomList().filter((row) => row.split === split).map(async ({ file, sha256, boxes }) => ({
+    boxes: boxes.map(({ label, ...box }) => ({ ...box, label: labels.findIndex(({ name }) => name === label) })),
+    frame: await greyImage(listed(join(PHANTOMS, file), sha256, 'models/eval/phantoms/phantoms.json'), codecs),
+  })));
+}
+
+/** Bytes of a file. @throws Error where it is not the one that `list` names */
+function listed(path: string, sha256: string, list: string): Buffer {
+  const bytes = readFileSync(path);
+  if (createHash('sha256').update(bytes).digest('hex') !== sha256) throw new Error(`${path} is not the file that ${list} lists.`);
+  return bytes;
+}
+
+async function greyImage(bytes: Buffer, codecs: Codecs): Promise<GreyFrame> {
+  const frame = await readImage(bytes, codecs);
+  if (frame === undefined) throw new Error('Neither a JPEG nor a PNG.');
+  return frame.kind === 'grey' ? frame : greyOf(frame.rows, frame.columns, luma(frame.rgba));
+}
+
 /** @throws Error where a file is not the one listed */
 export async function films(split: Split): Promise<Image[]> {
   need('chest-xray-224');
   const codecs = nodeCodecs();
   const images: Image[] = [];
   for (const { file, sha256, label, medmnist } of filmList().filter((film) => film.split === split)) {
-    const bytes = readFileSync(dataPath('chest-xray-224', file));
-    if (createHash('sha256').update(bytes).digest('hex') !== sha256) throw new Error(`${file} is not the file that models/train/split.tsv lists.`);
-    const frame = await readImage(bytes, codecs);
-    if (frame === undefined) throw new Error(`${file} is no image.`);
-    images.push({ label, medmnist, frame: frame.kind === 'grey' ? frame : greyOf(frame.rows, frame.columns, luma(frame.rgba)) });
+    images.push({ label, medmnist, frame: await greyImage(listed(dataPath('chest-xray-224', file), sha256, 'models/train/split.tsv'), codecs) });
   }
   return images;
 }
@@ -124,7 +150,10 @@ export type Evaluated = {
   readonly sensitivity?: number;
 };
 
-export const EVALUATED: Readonly<Record<string, Evaluated>> = {
+/** Measured on the boxes of `phantoms`. */
+export const DETECTORS = ['synthetic-opacities'];
+
+export const CLASSIFIERS: Readonly<Record<string, Evaluated>> = {
   pneumonia: { images: films, sensitivity: 0.97 },
   'pneumonia-28': { images: (split) => Promise.resolve(small(split)), sensitivity: 0.97 },
   'resnet8-orientation': {

@@ -1,7 +1,7 @@
 /** A quantised network with all that it computes as outputs, for tests that look at every layer. */
 import protobuf from 'protobufjs/minimal.js';
 import { readOnnx } from '../../src/compiler/onnx.ts';
-import { Binding, Direction, Header, Section, SectionKind, Tensor } from '../../src/contract/layout.ts';
+import { Binding, Direction, Header, NONE, Section, SectionKind, Tensor } from '../../src/contract/layout.ts';
 
 /** Outputs of one program beside its own. */
 const GROUP = 50;
@@ -18,7 +18,7 @@ export function exposed(onnx: Uint8Array): Uint8Array[] {
   });
 }
 
-/** Elements and scale of each output, as the program states them. */
+/** Elements and scale of each output, as the program states them; of one that float operators made the scale is 1. */
 export function outputsOf(program: Uint8Array): { name: string; elements: number; scale: number }[] {
   const view = new DataView(program.buffer, program.byteOffset);
   const sections = Array.from({ length: view.getUint32(Header.fields.sectionCount.offset, true) }, (_, i) => Header.bytes + i * Section.bytes);
@@ -32,11 +32,12 @@ export function outputsOf(program: Uint8Array): { name: string; elements: number
     const at = start(SectionKind.BINDINGS) + i * Binding.bytes;
     const u32 = (field: { offset: number }, index = 0): number => view.getUint32(at + field.offset + 4 * index, true);
     if (u32(Binding.fields.direction) !== Direction.OUTPUT) continue;
+    const tensor = u32(Binding.fields.tensor);
     const name = start(SectionKind.STRINGS) + u32(Binding.fields.nameOffset);
     outputs.push({
       name: new TextDecoder().decode(program.subarray(name, name + u32(Binding.fields.nameBytes))),
       elements: Array.from({ length: Binding.fields.shape.count }, (_, k) => u32(Binding.fields.shape, k)).reduce((product, d) => product * d, 1),
-      scale: view.getFloat32(start(SectionKind.TENSORS) + u32(Binding.fields.tensor) * Tensor.bytes + Tensor.fields.scale.offset, true),
+      scale: tensor === NONE ? 1 : view.getFloat32(start(SectionKind.TENSORS) + tensor * Tensor.bytes + Tensor.fields.scale.offset, true),
     });
   }
   return outputs;
