@@ -1,15 +1,14 @@
 /**
- * `npm run screenshots`: every screen in both languages, from the real window, the shipped sample and a detector made for tests, into test-results/screens/ to be
+ * `npm run screenshots`: every screen in both languages, from the real window, the shipped samples and models, into test-results/screens/ to be
  * looked at; the READMEs' pictures into docs/images/. `-- reading` (or `window`, `detector`, `board`) takes those alone. scripts/run-bundled.mjs bundles and runs it.
  */
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Locator, Page } from 'playwright';
 import { Locale } from '../../src/contract/ipc.ts';
 import { resolveResources } from '../../src/hosts/resources.ts';
 import { ROOT } from '../support/data.ts';
-import { compileDetectorPackage, rectanglesDicom, writeDetectorPackage, type Rectangle } from '../support/detector-package.ts';
 import { NODULE, PIXEL, writeThorax } from '../support/thorax.ts';
 import { startPynq, STOCK, type PynqServer } from '../support/pynq-server.ts';
 import { launch, type LaunchOptions } from './launch.ts';
@@ -83,13 +82,8 @@ async function walk(page: Page, shot: (name: string) => Promise<void>): Promise<
   await shot('models-report');
 }
 
-/** The last one is so faint that int8's rounding loses it. */
-const THINGS: Rectangle[] = [
-  { x: 60, y: 70, width: 80, height: 80, grey: 0.9 },
-  { x: 440, y: 330, width: 100, height: 95, grey: 0.95 },
-  { x: 420, y: 60, width: 110, height: 60, grey: 0.8 },
-  { x: 80, y: 340, width: 105, height: 105, grey: 0.621 },
-];
+const DETECTOR = 'synthetic-opacities';
+const DETECTOR_FILM = 'opacity-2.dcm';
 
 async function walkDetector(page: Page, shot: (name: string) => Promise<void>): Promise<void> {
   await page.getByTestId('run').click();
@@ -215,9 +209,8 @@ for (const locale of Locale.options) {
   }
   if (wanted('detector')) {
     const models = join(folder, 'models');
-    compileDetectorPackage(writeDetectorPackage(models));
-    writeFileSync(join(folder, 'things.dcm'), rectanglesDicom(THINGS, { rows: 480, columns: 640, patientName: 'Synthetic^Drawing' }));
-    await inWindow(locale, walkDetector, { args: ['--models', models, join(folder, 'things.dcm')] });
+    cpSync(join(ROOT, 'models', DETECTOR), join(models, DETECTOR), { recursive: true });
+    await inWindow(locale, walkDetector, { args: ['--models', models, join(ROOT, 'models/samples/chest-synthetic', DETECTOR_FILM)] });
   }
   rmSync(folder, { recursive: true });
   if (!wanted('board')) continue;
