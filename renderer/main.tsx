@@ -19,7 +19,6 @@ import { Frames } from './viewport/frames.ts';
 import { Cine } from './viewport/cine.ts';
 import { Viewers } from './viewport/viewers.ts';
 import { DecodePool, type WorkerPort } from './workers/pool.ts';
-import { TableMaker } from './workers/tables.ts';
 
 declare global {
   interface Window {
@@ -45,7 +44,12 @@ const newWorker = (): WorkerPort => new Worker(new URL('./workers/decode.worker.
 
 const session = new Session(window.fabriclens);
 const pool = new DecodePool(newWorker, Math.min(4, Math.max(2, navigator.hardwareConcurrency - 1)));
-const viewers = new Viewers(new Frames(pool), new TableMaker(newWorker), session.store.get);
+const frames = new Frames(pool);
+const viewers = new Viewers(frames, session.store.get);
+session.onLibrary = (instances) => {
+  frames.keep(instances);
+  if (instances.size === 0) pool.renew();
+};
 
 const measurer = new Measurer();
 const cine = new Cine(session, viewers);

@@ -150,7 +150,6 @@ export const en = {
       'too-large': 'Too large',
       unreadable: 'Not readable',
       'worker-died': 'Decoder stopped',
-      'voi-failed': 'Window not applicable',
       'same-uid': 'One UID, two images',
     },
   },

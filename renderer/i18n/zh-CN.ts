@@ -150,7 +150,6 @@ export const zhCN = {
       'too-large': '过大',
       unreadable: '无法读取',
       'worker-died': '解码器中止',
-      'voi-failed': '窗无法应用',
       'same-uid': '同一 UID，两幅图像',
     },
   },

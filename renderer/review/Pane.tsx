@@ -16,6 +16,10 @@ import { usePointer } from './pointer.ts';
 import { ReferenceLine } from './ReferenceLine.tsx';
 import { SERIES_TYPE } from './StudyPanel.tsx';
 
+/** Steps to the pictures that are decoded ahead: in a cine, and where the reader may turn either way. */
+const AHEAD = [1, 2, 3, 4, 5, 6, 7, 8];
+const AROUND = AHEAD.flatMap((step) => [step, -step]);
+
 interface Props {
   pane: PaneState;
   /** In the order of the layout. */
@@ -47,7 +51,7 @@ function Inner({ pane: { id, selection }, index, active, count }: Props): JSX.El
   const playing = useAppState((s) => s.cine?.pane === id);
 
   useEffect(() => {
-    const viewport = new CornerstoneViewport(ref.current!, viewer.tables);
+    const viewport = new CornerstoneViewport(ref.current!);
     viewer.attach(viewport);
     return () => {
       viewer.attach(null);
@@ -57,7 +61,7 @@ function Inner({ pane: { id, selection }, index, active, count }: Props): JSX.El
   useEffect(() => {
     // A loop goes on at the other end.
     const at = (step: number): number => (playing ? (shown!.position + step) % shown!.count : shown!.position + step);
-    const ahead = shown ? (playing ? [1, 2, 3] : [1, -1, 2]).map(at).filter((position) => position >= 0).map((position) => sliceAt(shown.series, position)) : [];
+    const ahead = shown ? (playing ? AHEAD : AROUND).map(at).filter((position) => position >= 0).map((position) => sliceAt(shown.series, position)) : [];
     viewer.show(shown, ahead.filter((slice): slice is Slice => slice !== null));
   }, [viewer, shown, playing]);
   // The keys go where the frame is: the focus comes along from another pane, but is taken from nothing else.

@@ -37,6 +37,8 @@ export class Session {
   readonly provisioner: BoardProvisioner;
   /** Called when a menu item of the host is chosen. */
   onMenuAction: (id: string) => void = () => {};
+  /** Called with the ids of the instances that are open, when they change. */
+  onLibrary: (instances: ReadonlySet<string>) => void = () => {};
   /** Called when the reader moves in a stack. */
   onReaderScroll: () => void = () => {};
 
@@ -412,6 +414,7 @@ export class Session {
     // Of images that are open already the window knows best: a mark that was just taken away would come again.
     if (fresh.size > 0) void this.attempt(() => this.recallKeyImages(fresh));
     this.store.set((state) => ({ library, panes: reselectPanes(state.library, library, state) }));
+    this.onLibrary(idsOf(library));
     void this.runOnOpen();
   }
 
@@ -421,10 +424,20 @@ export class Session {
     this.store.set(({ keyImages }) => ({ keyImages: withKept(keyImages, images.filter(({ instanceId }) => fresh.has(instanceId))) }));
   }
 
-  /** After an import the first new image is shown. */
+  /** The first new image is shown as soon as it is there, and when all are the beginning of its stack, unless the reader went elsewhere meanwhile. */
   private async opening(open: () => Promise<Imported>): Promise<void> {
     const before = new Set(this.store.get().library.studies.flatMap((s) => s.series.map((x) => x.uid)));
     this.studies.imported(null);
+    const shownId = (): string | undefined => shownNow(this.store.get())?.instance.id;
+    let shown: { seriesUid: string; instanceId: string | undefined } | null = null;
+    const show = (): void => {
+      const fresh = this.store.get().library.studies.flatMap((s) => s.series).find((x) => !before.has(x.uid));
+      if (shown || !fresh) return;
+      shown = { seriesUid: fresh.uid, instanceId: '' };
+      this.select(fresh.uid);
+      shown.instanceId = shownId();
+    };
+    const stop = this.store.subscribe(show);
     await this.attempt(async () => {
       try {
         const imported = await open();
@@ -434,9 +447,10 @@ export class Session {
         if ((error as Error).name !== 'cancelled') throw error;
         this.studies.imported({ opened: 0, images: 0, copies: 0, cancelled: true });
       }
-      const fresh = this.store.get().library.studies.flatMap((s) => s.series).find((x) => !before.has(x.uid));
-      if (fresh) this.select(fresh.uid);
+      show();
+      if (shown?.instanceId === shownId() && selectionOf(this.store.get())?.position !== 0) this.select(shown!.seriesUid);
     });
+    stop();
     this.store.set({ scan: null });
   }
 

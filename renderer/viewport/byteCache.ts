@@ -21,6 +21,10 @@ export class ByteCache<K, V> {
     return entry.value;
   }
 
+  keys(): K[] {
+    return [...this.entries.keys()];
+  }
+
   has(key: K): boolean {
     return this.entries.has(key);
   }

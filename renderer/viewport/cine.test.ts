@@ -10,7 +10,7 @@ import { Viewers } from './viewers.ts';
 /** A screen of 100 pictures a second, and decoding that takes `decodeMs`. */
 function setUp({ decodeMs = 0, frameTime = null as number | null, count = 4 } = {}): { session: Session; cine: Cine; run: (ms: number) => number[] } {
   const session = new Session({ on: () => () => {}, call: () => Promise.reject(new Error('not asked')), openDropped: () => Promise.reject(new Error('not asked')) } as unknown as HostBridge);
-  const viewers = new Viewers(new Frames({ run: () => new Promise(() => {}) }), { make: () => {} }, session.store.get);
+  const viewers = new Viewers(new Frames({ run: () => new Promise(() => {}) }), session.store.get);
   let now = 0;
   let next: (() => void) | null = null;
   const cine = new Cine(session, viewers, { now: () => now, frame: (then) => (next = then) });

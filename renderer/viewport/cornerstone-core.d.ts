@@ -38,5 +38,4 @@ declare module 'cornerstone-core' {
   export function setViewport(element: HTMLElement, viewport: Partial<CornerstoneViewport>): void;
   export function getEnabledElement(element: HTMLElement): EnabledElement;
   export function setToPixelCoordinateSystem(enabledElement: EnabledElement, context: CanvasRenderingContext2D): void;
-  export function draw(element: HTMLElement): void;
 }

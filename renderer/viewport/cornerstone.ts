@@ -1,44 +1,48 @@
 /**
- * The viewport on cornerstone-core's canvas path. cornerstone keeps the element, the transform and the redraw loop; greys and
- * drawing are ours, through `image.render` (its LINEAR is off by up to 25 grey levels, DESIGN.md).
+ * The viewport on cornerstone-core's canvas path. cornerstone keeps the element and the transform; greys, drawing and when to draw are ours
+ * (its LINEAR is off by up to 25 grey levels, DESIGN.md).
  */
-import type { CornerstoneImage, EnabledElement } from 'cornerstone-core';
+import type { CornerstoneImage } from 'cornerstone-core';
 import * as cornerstone from 'cornerstone-core';
 import type { OverlayPlane } from '../../src/contract/pixels.ts';
-import { paintGrey, sample } from './paint.ts';
-import type { GreyTables, Overlay, Viewport, ViewportImage } from './port.ts';
-import { fitZoom, sameVoi, snapPan, type Point, type Presentation, type Size } from './presentation.ts';
+import type { Overlay, Viewport, ViewportImage } from './port.ts';
+import { fitZoom, snapPan, type Point, type Presentation, type Size } from './presentation.ts';
+import { Raster } from './raster.ts';
 
-/** Above this enlargement pixels may be shown as squares. */
-const SQUARES_FROM = 2;
 const SETTLE_MS = 140;
 /** ABGR, as a little endian word: a green that no grey is, on black and on white. */
 const PLANE_COLOUR = 0xff5affb6;
 
+/** cornerstone's own loop would ask for every frame of the screen for ever, drawn or not: it is never begun. */
+function enableWithoutLoop(element: HTMLElement): void {
+  const { requestAnimationFrame } = window;
+  window.requestAnimationFrame = () => 1;
+  try {
+    cornerstone.enable(element);
+  } finally {
+    window.requestAnimationFrame = requestAnimationFrame;
+  }
+}
+
 export class CornerstoneViewport implements Viewport {
   onDrawn: Viewport['onDrawn'] = null;
-  onError: Viewport['onError'] = null;
   private readonly element: HTMLElement;
-  private readonly tables: GreyTables;
   private readonly observer: ResizeObserver;
-  /** The image's pixels as last coloured: all of them, or while a window is dragged every `stride`-th. */
-  private readonly pixels = document.createElement('canvas');
-  private raster: ImageData | null = null;
-  private stride = 1;
+  private readonly raster = new Raster();
+  private readonly lens = new Raster();
   private shown: { image: ViewportImage; presentation: Presentation } | null = null;
-  /** Asked for, but its greys are still in the making. */
-  private pending: { image: ViewportImage; presentation: Presentation } | null = null;
   private overlay: Overlay | null = null;
   private readonly masks = new WeakMap<OverlayPlane, HTMLCanvasElement>();
   /** From image pixels to those of the canvas, as last drawn. */
   private toCanvas: DOMMatrix | null = null;
   private interacting = false;
   private settle: ReturnType<typeof setTimeout> | undefined;
+  /** The frame of the screen that is asked for; 0: none. */
+  private frame = 0;
 
-  constructor(element: HTMLElement, tables: GreyTables) {
+  constructor(element: HTMLElement) {
     this.element = element;
-    this.tables = tables;
-    cornerstone.enable(element);
+    enableWithoutLoop(element);
     this.fillPane();
     this.observer = new ResizeObserver(() => this.resize());
     // This box changes also when the window comes to a screen of another density.
@@ -46,37 +50,29 @@ export class CornerstoneViewport implements Viewport {
   }
 
   get presentation(): Presentation | null {
-    return (this.pending ?? this.shown)?.presentation ?? null;
+    return this.shown?.presentation ?? null;
   }
   get image(): ViewportImage | null {
-    return (this.pending ?? this.shown)?.image ?? null;
+    return this.shown?.image ?? null;
   }
 
   show(image: ViewportImage, presentation: Presentation): void {
-    this.pending = { image, presentation: this.refit(image, presentation) };
-    this.colour();
+    const changed = this.shown?.image.key !== image.key;
+    this.shown = { image, presentation: this.refit(image, presentation) };
+    if (changed) cornerstone.displayImage(this.element, this.toCornerstone(image), this.transformOf(image, this.shown.presentation));
+    this.apply();
   }
 
   present(presentation: Presentation): void {
-    const current = this.pending ?? this.shown;
-    if (!current) return;
-    const before = current.presentation;
-    const next = this.refit(current.image, presentation);
-    if (this.pending || !sameVoi(before.voi, next.voi) || before.invert !== next.invert) {
-      this.pending = { image: current.image, presentation: next };
-      // Zoom and pan do not wait for the greys.
-      if (this.shown?.image.key === current.image.key) this.shown.presentation = { ...next, voi: this.shown.presentation.voi, invert: this.shown.presentation.invert };
-      this.colour();
-    } else {
-      this.shown!.presentation = next;
-    }
+    if (!this.shown) return;
+    this.shown.presentation = this.refit(this.shown.image, presentation);
     this.apply();
   }
 
   clear(): void {
     this.shown = null;
-    this.pending = null;
     this.overlay = null;
+    this.raster.clear();
     const { canvas } = cornerstone.getEnabledElement(this.element);
     const context = canvas.getContext('2d')!;
     context.setTransform(1, 0, 0, 1, 0, 0);
@@ -92,12 +88,12 @@ export class CornerstoneViewport implements Viewport {
     const about = this.fromCentre(client);
     const { width, height } = this.pane;
     context.setTransform(new DOMMatrix().translate(canvas.width / 2, canvas.height / 2).scale(factor).translate(-about.x - width / 2, -about.y - height / 2).multiply(this.toCanvas));
-    this.paint(context, this.shown.presentation.zoom * factor);
+    this.paint(context, this.lens, this.shown.presentation.zoom * factor, true);
   }
 
   setOverlay(overlay: Overlay | null): void {
     this.overlay = overlay;
-    if (this.shown) cornerstone.draw(this.element);
+    this.redraw();
   }
 
   setInteracting(interacting: boolean): void {
@@ -108,12 +104,7 @@ export class CornerstoneViewport implements Viewport {
     }
     this.settle = setTimeout(() => {
       this.interacting = false;
-      if (!this.shown) return;
-      if (this.stride > 1) {
-        this.pending ??= { ...this.shown };
-        this.colour();
-      }
-      cornerstone.draw(this.element);
+      this.redraw();
     }, SETTLE_MS);
   }
 
@@ -129,9 +120,8 @@ export class CornerstoneViewport implements Viewport {
 
   dispose(): void {
     clearTimeout(this.settle);
+    cancelAnimationFrame(this.frame);
     this.observer.disconnect();
-    // A table that is still being made finds nothing to colour.
-    this.pending = null;
     this.shown = null;
     cornerstone.disable(this.element);
   }
@@ -165,49 +155,7 @@ export class CornerstoneViewport implements Viewport {
   private resize(): void {
     if (this.element.clientWidth === 0 || this.element.clientHeight === 0) return;
     this.fillPane();
-    for (const held of [this.shown, this.pending]) if (held) held.presentation = this.refit(held.image, held.presentation);
-    this.apply();
-  }
-
-  /** Brings `pending` to the screen once its pixels are coloured; an older answer for another image is dropped. */
-  private colour(): void {
-    const wish = this.pending;
-    if (!wish) return;
-    const { frame } = wish.image;
-    if (frame.kind === 'colour') {
-      this.land(wish, 1, frame, (raster) => {
-        raster.data.set(frame.rgba);
-        if (wish.presentation.invert) invertColours(raster.data);
-      });
-      return;
-    }
-    const voi = wish.presentation.voi ?? frame.voi[0]!;
-    this.tables.make(this, frame, voi, wish.presentation.invert, (table) => {
-      // Of this image, though perhaps not of the newest window: each step of a drag is shown.
-      if (this.pending?.image.key !== wish.image.key) return;
-      // While the window is dragged, no more pixels than the screen has: a mammogram follows the hand too.
-      const stride = this.interacting ? Math.max(1, Math.floor(1 / wish.presentation.zoom)) : 1;
-      const sampled = sample(frame.pixels, frame.rows, frame.columns, stride);
-      this.land(wish, stride, sampled, (raster) => paintGrey(sampled.pixels, table, new Uint32Array(raster.data.buffer)));
-    }, (message) => {
-      if (this.pending?.image.key === wish.image.key) this.onError?.(message);
-    });
-  }
-
-  private land(wish: { image: ViewportImage; presentation: Presentation }, stride: number, { rows, columns }: { rows: number; columns: number }, fill: (raster: ImageData) => void): void {
-    const changed = this.shown?.image.key !== wish.image.key;
-    if (this.raster?.width !== columns || this.raster.height !== rows) {
-      this.raster = new ImageData(columns, rows);
-      this.pixels.width = columns;
-      this.pixels.height = rows;
-    }
-    this.stride = stride;
-    fill(this.raster);
-    this.pixels.getContext('2d', { alpha: false })!.putImageData(this.raster, 0, 0);
-    const newest = this.pending!.presentation;
-    this.shown = { image: wish.image, presentation: { ...newest, voi: wish.presentation.voi, invert: wish.presentation.invert } };
-    if (this.pending === wish) this.pending = null;
-    if (changed) cornerstone.displayImage(this.element, this.toCornerstone(wish.image), this.transformOf(wish.image, newest));
+    if (this.shown) this.shown.presentation = this.refit(this.shown.image, this.shown.presentation);
     this.apply();
   }
 
@@ -216,8 +164,18 @@ export class CornerstoneViewport implements Viewport {
   }
 
   private apply(): void {
-    if (!this.shown || !cornerstone.getEnabledElement(this.element).image) return;
+    if (!this.shown) return;
     cornerstone.setViewport(this.element, this.transformOf(this.shown.image, this.shown.presentation));
+    this.redraw();
+  }
+
+  /** With the screen's next frame, however often it is asked for until then. */
+  private redraw(): void {
+    if (this.frame !== 0) return;
+    this.frame = requestAnimationFrame(() => {
+      this.frame = 0;
+      this.draw();
+    });
   }
 
   private toCornerstone({ key, frame, aspect }: ViewportImage): CornerstoneImage {
@@ -240,7 +198,7 @@ export class CornerstoneViewport implements Viewport {
       maxPixelValue: 255,
       slope: 1,
       intercept: 0,
-      render: (enabled) => this.draw(enabled),
+      render: () => {},
     };
   }
 
@@ -259,10 +217,11 @@ export class CornerstoneViewport implements Viewport {
     return canvas;
   }
 
-  private draw(enabled: EnabledElement): void {
+  private draw(): void {
     if (!this.shown) return;
     const start = performance.now();
     const { image, presentation } = this.shown;
+    const enabled = cornerstone.getEnabledElement(this.element);
     const { canvas } = enabled;
     const context = canvas.getContext('2d')!;
     context.setTransform(1, 0, 0, 1, 0, 0);
@@ -272,19 +231,16 @@ export class CornerstoneViewport implements Viewport {
     cornerstone.setToPixelCoordinateSystem(enabled, context);
     this.toCanvas = context.getTransform();
     const { a, b, c, d, e, f } = this.toCanvas;
-    this.paint(context, presentation.zoom);
+    this.paint(context, this.raster, presentation.zoom, this.interacting);
     const ratio = this.pixelRatio;
     const toPane = { a: a / ratio, b: b / ratio, c: c / ratio, d: d / ratio, e: e / ratio, f: f / ratio };
     this.onDrawn?.({ key: image.key, presentation, toPane, drawMs: performance.now() - start });
   }
 
   /** The image with its planes and what lies over it, where the context's transform puts its pixels. */
-  private paint(context: CanvasRenderingContext2D, zoom: number): void {
+  private paint(context: CanvasRenderingContext2D, raster: Raster, zoom: number, quick: boolean): void {
     const { image, presentation } = this.shown!;
-    context.imageSmoothingEnabled = zoom < SQUARES_FROM ? zoom !== 1 : presentation.smooth;
-    context.imageSmoothingQuality = this.interacting || zoom > 1 ? 'low' : 'medium';
-    // A row or column that the stride does not divide reaches over the edge by less than a screen pixel.
-    context.drawImage(this.pixels, 0, 0, this.pixels.width * this.stride, this.pixels.height * this.stride);
+    raster.draw(context, image, presentation, zoom, quick);
     if (presentation.planes) {
       for (const plane of image.planes) {
         context.imageSmoothingEnabled = false;
@@ -303,9 +259,4 @@ export class CornerstoneViewport implements Viewport {
       context.restore();
     }
   }
-}
-
-function invertColours(rgba: Uint8ClampedArray): void {
-  const words = new Uint32Array(rgba.buffer, rgba.byteOffset, rgba.length / 4);
-  for (let i = 0; i < words.length; i++) words[i] = words[i]! ^ 0x00ffffff;
 }

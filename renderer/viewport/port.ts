@@ -1,6 +1,5 @@
 /** What the window needs of a viewer. cornerstone-core is one way to do it (cornerstone.ts) and can be replaced behind this. */
-import type { Frame, OverlayPlane, Voi } from '../../src/contract/pixels.ts';
-import type { GreyTable } from './paint.ts';
+import type { Frame, OverlayPlane } from '../../src/contract/pixels.ts';
 import type { Point, Presentation, ToPane } from './presentation.ts';
 import type { Rect } from './heatMap.ts';
 
@@ -43,12 +42,5 @@ export interface Viewport {
   fromCentre(client: Point): Point;
   /** Called after every drawing, with what is seen, where its pixels lie, and how long the drawing took (ms). */
   onDrawn: ((shown: { key: string; presentation: Presentation; toPane: ToPane; drawMs: number }) => void) | null;
-  /** The grey table could not be made. */
-  onError: ((message: string) => void) | null;
   dispose(): void;
-}
-
-/** Makes the greys of a frame; answers later, from a worker. A wish of the same asker that has not begun gives way. */
-export interface GreyTables {
-  make(asker: object, frame: Frame & { kind: 'grey' }, voi: Voi, invert: boolean, done: (table: GreyTable) => void, failed: (message: string) => void): void;
 }

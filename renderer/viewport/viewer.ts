@@ -8,10 +8,11 @@ import type { Shown, Slice } from '../state/selectors.ts';
 import { DecodeError, isAbort, PRIORITY } from '../workers/pool.ts';
 import type { DecodedFrame } from '../workers/protocol.ts';
 import { sliceKey, type Frames } from './frames.ts';
-import type { GreyTables, Overlay, Viewport } from './port.ts';
+import type { Overlay, Viewport } from './port.ts';
 import { dragWindow, modalityRange, mirror, panBy, presets, turn, zoomAbout, type Point, type Preset, type Presentation, type ToPane } from './presentation.ts';
 
-const AHEAD = 3;
+/** Decoded ahead at a time: as many as there are workers would leave none for what the reader turns to. */
+const AHEAD_AT_A_TIME = 2;
 /** A picture that takes longer than this to come blanks the old one. */
 const BLANK_AFTER_MS = 150;
 
@@ -44,23 +45,22 @@ const EMPTY: View = { status: 'empty', error: null, drawn: null, presentation: n
 
 export class Viewer {
   readonly view = new Store<View>(EMPTY);
-  readonly tables: GreyTables;
   private readonly frames: Frames;
   private viewport: Viewport | null = null;
   private wanted: Shown | null = null;
   private neighbours: readonly Slice[] = [];
-  /** Decoded ahead of the picture that is wanted now, or on their way. */
+  /** Asked for ahead of the picture that is wanted now. */
   private ahead = new Set<string>();
   private loading: AbortController | null = null;
   private blank: ReturnType<typeof setTimeout> | undefined;
+  private aheadNow = 0;
   /** What is put on the screen, while there is one: other panes may have pushed it out of the cache. */
   private current: { key: string; decoded: DecodedFrame } | null = null;
   /** The reader changed the window: it stays while scrolling in the series. */
   private ownVoi: { seriesUid: string; voi: Voi } | null = null;
 
-  constructor(frames: Frames, tables: GreyTables) {
+  constructor(frames: Frames) {
     this.frames = frames;
-    this.tables = tables;
   }
 
   attach(viewport: Viewport | null): void {
@@ -69,7 +69,6 @@ export class Viewer {
       this.current = null;
       return;
     }
-    viewport.onError = (message) => this.fail('voi-failed', message);
     viewport.onDrawn = ({ key, presentation, toPane, drawMs }) => {
       const drawn = this.wanted && sliceKey(this.wanted) === key ? this.wanted : this.view.get().drawn;
       const decoded = this.decodedOf(key);
@@ -134,7 +133,7 @@ export class Viewer {
 
   /** The pixels of any image. */
   async frameOf(slice: Slice): Promise<Frame> {
-    return this.held(sliceKey(slice)) ?? (await this.frames.load(slice, PRIORITY.ahead, new AbortController().signal)).frame;
+    return this.held(sliceKey(slice)) ?? (await this.frames.load(slice, PRIORITY.ahead)).frame;
   }
 
   retry(): void {
@@ -220,11 +219,16 @@ export class Viewer {
 
   /** Also for the same picture: a pane that comes back has its neighbours again, a stack that plays has others. */
   private loadAhead(): void {
-    for (const slice of this.neighbours.slice(0, AHEAD)) {
-      const key = sliceKey(slice);
-      if (this.ahead.has(key) || this.frames.has(key)) continue;
-      this.ahead.add(key);
-      this.frames.load(slice, PRIORITY.ahead, this.loading!.signal).catch(() => {});
+    while (this.wanted && this.aheadNow < AHEAD_AT_A_TIME) {
+      const next = this.neighbours.find((slice) => !this.ahead.has(sliceKey(slice)) && !this.frames.has(sliceKey(slice)));
+      if (!next) return;
+      this.ahead.add(sliceKey(next));
+      this.aheadNow++;
+      // One that fails says so when it is shown.
+      void this.frames.load(next, PRIORITY.ahead).catch(() => {}).finally(() => {
+        this.aheadNow--;
+        this.loadAhead();
+      });
     }
   }
 

@@ -1,19 +1,16 @@
-/** A viewer for each pane, over the same pictures and grey tables; and what they do together. */
+/** A viewer for each pane, over the same pictures; and what they do together. */
 import { activePane, visiblePanes, type Panes } from '../state/panes.ts';
 import type { Together } from '../state/together.ts';
 import type { Frames } from './frames.ts';
-import type { GreyTables } from './port.ts';
 import { Viewer } from './viewer.ts';
 
 export class Viewers {
   private readonly frames: Frames;
-  private readonly tables: GreyTables;
   private readonly state: () => Panes & { together: Together };
   private readonly each = new Map<number, Viewer>();
 
-  constructor(frames: Frames, tables: GreyTables, state: () => Panes & { together: Together }) {
+  constructor(frames: Frames, state: () => Panes & { together: Together }) {
     this.frames = frames;
-    this.tables = tables;
     this.state = state;
   }
 
@@ -21,7 +18,7 @@ export class Viewers {
   of(id: number): Viewer {
     const known = this.each.get(id);
     if (known) return known;
-    const viewer = new Viewer(this.frames, this.tables);
+    const viewer = new Viewer(this.frames);
     this.each.set(id, viewer);
     return viewer;
   }

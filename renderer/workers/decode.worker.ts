@@ -1,27 +1,25 @@
-/** Decodes one frame at a time with the same room as the host (src/dicom), or makes grey tables. */
+/** Decodes one frame at a time with the same room as the host (src/dicom). */
 import { instanceUrl } from '../../src/contract/ipc.ts';
-import type { Frame, GreyFrame } from '../../src/contract/pixels.ts';
-import { createCodecs, decodeFrame, DicomError, greyTable, listElements, overlaysOf, parseDicom, renderGrey, type DicomFile } from '../../src/dicom/index.ts';
+import type { Frame } from '../../src/contract/pixels.ts';
+import { createCodecs, decodeFrame, DicomError, listElements, overlaysOf, parseDicom, renderGrey, type DicomFile } from '../../src/dicom/index.ts';
 import { fitWithin } from './fit.ts';
-import type { DecodedFrame, ElementList, TableRequest, TableResult, WorkerReply, WorkerRequest } from './protocol.ts';
+import type { DecodedFrame, ElementList, WorkerReply, WorkerRequest } from './protocol.ts';
 import { loadWasm } from './wasm.ts';
 
-/** Parsed files kept for the next frame of the same instance. */
+/** Parsed files of several frames, kept for the next one of the same instance. */
 const KEPT_BYTES = 192 * 2 ** 20;
-/** Samples of the stored range where the pixels' type is too wide for a table with every value. */
-const SAMPLES = 65536;
-const PIXEL_TYPES = { Uint8Array, Int8Array, Uint16Array, Int16Array, Uint32Array, Int32Array, Float32Array, Float64Array };
 
 const codecs = createCodecs(loadWasm);
 const kept = new Map<string, { file: DicomFile; bytes: number }>();
 
-async function fileOf(instanceId: string): Promise<DicomFile> {
+async function fileOf(instanceId: string, keep: boolean): Promise<DicomFile> {
   const known = kept.get(instanceId);
   if (known) return known.file;
   const response = await fetch(instanceUrl(instanceId)).catch(() => null);
   if (!response?.ok) throw new DicomError('unreadable', 'the file cannot be read any more; it may have been moved or deleted: open it again');
   const bytes = new Uint8Array(await response.arrayBuffer());
   const file = parseDicom(bytes);
+  if (!keep) return file;
   kept.set(instanceId, { file, bytes: bytes.length });
   let total = [...kept.values()].reduce((sum, entry) => sum + entry.bytes, 0);
   for (const [id, entry] of kept) {
@@ -32,8 +30,8 @@ async function fileOf(instanceId: string): Promise<DicomFile> {
   return file;
 }
 
-async function decode(instanceId: string, frame: number): Promise<DecodedFrame> {
-  const file = await fileOf(instanceId);
+async function decode(instanceId: string, frame: number, keep: boolean): Promise<DecodedFrame> {
+  const file = await fileOf(instanceId, keep);
   const start = performance.now();
   return { frame: await decodeFrame(file, frame, codecs), overlays: overlaysOf(file, frame), decodeMs: performance.now() - start };
 }
@@ -54,24 +52,9 @@ async function thumb(frame: Frame, size: number): Promise<ImageBitmap> {
   return createImageBitmap(new ImageData(rgba, frame.columns, frame.rows), { resizeWidth: width, resizeHeight: height, resizeQuality: 'medium' });
 }
 
-/** Every stored value of 8- and 16-bit pixels; for wider and float pixels evenly spaced samples of the frame's range. */
-function table({ header, voi, invert }: TableRequest): TableResult {
-  const { pixelType, ...rest } = header;
-  const frame: GreyFrame = { ...rest, pixels: new PIXEL_TYPES[pixelType](0) };
-  const exact = greyTable(frame, voi, invert);
-  if (exact) return { ...exact, step: 1 };
-  const step = Math.max((header.max - header.min) / (SAMPLES - 1), Number.MIN_VALUE);
-  const samples = Float64Array.from({ length: SAMPLES }, (_, i) => header.min + i * step);
-  return { first: header.min, step, values: renderGrey({ ...frame, pixels: samples }, voi, invert) };
-}
-
-async function answer(request: WorkerRequest): Promise<{ value: DecodedFrame | ElementList | ImageBitmap | TableResult; transfer: Transferable[] }> {
-  if (request.kind === 'table') {
-    const value = table(request);
-    return { value, transfer: [value.values.buffer] };
-  }
-  if (request.kind === 'elements') return { value: listElements(await fileOf(request.instanceId)), transfer: [] };
-  const decoded = await decode(request.instanceId, request.frame);
+async function answer(request: WorkerRequest): Promise<{ value: DecodedFrame | ElementList | ImageBitmap; transfer: Transferable[] }> {
+  if (request.kind === 'elements') return { value: listElements(await fileOf(request.instanceId, false)), transfer: [] };
+  const decoded = await decode(request.instanceId, request.frame, request.kind === 'frame' && request.frames > 1);
   if (request.kind === 'thumb') {
     const value = await thumb(decoded.frame, request.size);
     return { value, transfer: [value] };

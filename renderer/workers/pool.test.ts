@@ -31,7 +31,7 @@ function poolOf(size: number): { pool: DecodePool; workers: HandWorker[] } {
   }, size);
   return { pool, workers };
 }
-const frame = (instanceId: string, n = 0): { kind: 'frame'; instanceId: string; frame: number } => ({ kind: 'frame', instanceId, frame: n });
+const frame = (instanceId: string, n = 0): { kind: 'frame'; instanceId: string; frame: number; frames: number } => ({ kind: 'frame', instanceId, frame: n, frames: 9 });
 const quiet = (promise: Promise<unknown>): void => void promise.catch(() => {});
 
 describe('the decoding pool', () => {
@@ -95,6 +95,18 @@ describe('the decoding pool', () => {
     worker!.onmessage!({ data: { id: worker!.last.id, ok: false, code: 'truncated', message: 'cut short' } });
     await expect(bad).rejects.toMatchObject({ code: 'truncated', message: 'cut short' });
     await expect(bad).rejects.toBeInstanceOf(DecodeError);
+  });
+
+  test('workers made anew take over: the idle ones at once, a busy one when its answer is there', async () => {
+    const { pool, workers } = poolOf(2);
+    const busy = pool.run(frame('a'), PRIORITY.shown);
+    pool.renew();
+    expect(workers.map(({ ended }) => ended)).toEqual([false, true, false]);
+    workers[0]!.answer(5);
+    expect(await busy).toEqual({ decodeMs: 5 });
+    expect(workers.map(({ ended }) => ended)).toEqual([true, true, false, false]);
+    quiet(pool.run(frame('b'), PRIORITY.shown));
+    expect(workers[3]!.asked).toHaveLength(1);
   });
 
   test('a worker that dies fails its own image only and is replaced', async () => {

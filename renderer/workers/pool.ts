@@ -39,6 +39,8 @@ interface Slot {
   port: WorkerPort | null;
   running: Task | null;
   instanceId: string;
+  /** To be replaced when its task is done. */
+  old?: boolean;
   deadline?: ReturnType<typeof setTimeout>;
 }
 
@@ -72,6 +74,21 @@ export class DecodePool {
     });
   }
 
+  /** Workers anew: a codec's memory never shrinks, and what a closed study took goes with its worker. */
+  renew(): void {
+    for (const slot of this.slots) {
+      if (slot.running) slot.old = true;
+      else this.replace(slot);
+    }
+  }
+
+  private replace(slot: Slot): void {
+    slot.port?.terminate();
+    slot.old = false;
+    slot.instanceId = '';
+    slot.port = this.start(slot);
+  }
+
   private start(slot: Slot): WorkerPort {
     const port = this.create();
     port.onmessage = ({ data }) => {
@@ -80,6 +97,7 @@ export class DecodePool {
       slot.running = null;
       if (data.ok) task?.resolve(data.value as never);
       else task?.reject(new DecodeError(data.code, data.message));
+      if (slot.old) this.replace(slot);
       this.pump();
     };
     port.onerror = ({ message }) => this.end(slot, message);

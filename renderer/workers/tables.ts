@@ -1,71 +1,45 @@
-/**
- * Grey tables from a worker of their own, so that a window drag never waits behind a decoding. Of each asker (a pane)
- * only the newest wish is kept while one is in the making.
- */
-import type { GreyFrame, Voi } from '../../src/contract/pixels.ts';
-import type { WorkerPort } from './pool.ts';
-import type { GreyHeader, PixelType, TableResult } from './protocol.ts';
+/** A frame's pixels as levels that a table of greys goes by, and the greys of a window: exactly those of src/dicom, for a drawing in this very frame of the screen. */
+import type { GreyFrame, StoredPixels, Voi } from '../../src/contract/pixels.ts';
+import { greyTable, renderGrey } from '../../src/dicom/index.ts';
 
-interface Wish {
-  header: GreyHeader;
-  voi: Voi;
-  invert: boolean;
-  done: (table: TableResult) => void;
-  failed: (message: string) => void;
+/** Pixels that a table has an entry for each value of; `first` is the lowest of their type. */
+export interface Levels {
+  pixels: Uint8Array | Int8Array | Uint16Array | Int16Array;
+  first: number;
 }
 
-export class TableMaker {
-  private readonly create: () => WorkerPort;
-  /** Null after it died; the next wish makes a new one. */
-  private port: WorkerPort | null;
-  private running: Wish | null = null;
-  /** By asker, who waited longest first. */
-  private readonly waiting = new Map<object, Wish>();
-  private nextId = 1;
+/** Levels of pixels too wide for a table of all their values: evenly spaced from the frame's smallest to its largest; the last level is not-a-number. */
+const SAMPLES = 65_535;
+const stepOf = ({ min, max }: GreyFrame): number => Math.max((max - min) / (SAMPLES - 1), Number.MIN_VALUE);
 
-  constructor(create: () => WorkerPort) {
-    this.create = create;
-    this.port = this.start();
-  }
+const narrow = (pixels: StoredPixels): pixels is Levels['pixels'] => pixels.BYTES_PER_ELEMENT <= 2;
 
-  private start(): WorkerPort {
-    const port = this.create();
-    port.onmessage = ({ data }) => {
-      const wish = this.running;
-      this.running = null;
-      // The table goes to its asker even if a newer one waits: every step of a drag is seen.
-      if (wish) {
-        if (data.ok) wish.done(data.value as TableResult);
-        else wish.failed(data.message);
-      }
-      this.pump();
-    };
-    port.onerror = (event) => {
-      port.terminate();
-      this.port = null;
-      const wish = this.running;
-      this.running = null;
-      wish?.failed(event.message);
-      this.pump();
-    };
-    return port;
-  }
+/** Levels of wide pixels are made once a frame. */
+const sampled = new WeakMap<GreyFrame, Levels>();
 
-  /** Replaces a wish of the same asker that has not begun. */
-  make(asker: object, frame: GreyFrame, voi: Voi, invert: boolean, done: Wish['done'], failed: Wish['failed']): void {
-    const { pixels, ...header } = frame;
-    this.waiting.set(asker, { header: { ...header, pixelType: pixels.constructor.name as PixelType }, voi, invert, done, failed });
-    this.pump();
+export function levelsOf(frame: GreyFrame): Levels {
+  const { pixels, min } = frame;
+  if (narrow(pixels)) return { pixels, first: pixels instanceof Int8Array ? -0x80 : pixels instanceof Int16Array ? -0x8000 : 0 };
+  let levels = sampled.get(frame);
+  if (!levels) {
+    const step = stepOf(frame);
+    const out = new Uint16Array(pixels.length);
+    for (let i = 0; i < out.length; i++) {
+      const at = Math.round((pixels[i]! - min) / step);
+      out[i] = Number.isNaN(at) ? SAMPLES : Math.min(SAMPLES - 1, Math.max(0, at));
+    }
+    sampled.set(frame, (levels = { pixels: out, first: 0 }));
   }
+  return levels;
+}
 
-  private pump(): void {
-    const next = this.waiting.entries().next();
-    if (this.running || next.done) return;
-    const [asker, wish] = next.value;
-    this.waiting.delete(asker);
-    this.running = wish;
-    const { header, voi, invert } = wish;
-    this.port ??= this.start();
-    this.port.postMessage({ id: this.nextId++, kind: 'table', header, voi, invert });
-  }
+/** Greys 0…255 of a frame's levels, from the first on. */
+export function greysOf(frame: GreyFrame, voi: Voi, invert: boolean): Uint8ClampedArray {
+  const exact = greyTable(frame, voi, invert);
+  if (exact) return exact.values;
+  const step = stepOf(frame);
+  const samples = Float64Array.from({ length: SAMPLES }, (_, i) => frame.min + i * step);
+  const values = new Uint8ClampedArray(SAMPLES + 1);
+  values.set(renderGrey({ ...frame, pixels: samples }, voi, invert));
+  return values;
 }

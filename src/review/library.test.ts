@@ -26,6 +26,17 @@ describe('opening', () => {
     expect(opened.problems).toEqual([]);
   });
 
+  test('the first images are open while others are still being read, and never another before them', async () => {
+    const paths = Array.from({ length: 30 }, (_, i) => put(`im${i}.dcm`, smallDicom({ sopInstanceUid: `1.2.3.4.${i}`, instanceNumber: i, ...(i === 0 ? { rows: 2000, columns: 1000 } : {}) })));
+    const library = new Library();
+    const seen: string[][] = [];
+    await library.open(paths, { onOpened: () => seen.push(library.info().studies[0]!.series[0]!.instances.map(({ fileName }) => fileName)) });
+    const all = paths.map((_, i) => `im${i}.dcm`);
+    for (const some of seen) expect(some).toEqual(all.slice(0, some.length));
+    expect(seen.at(-1)).toEqual(all);
+    expect(seen.length).toBeGreaterThan(1);
+  });
+
   test('each bad file is named with its cause and the others still open', async () => {
     put('good.dcm');
     put('text.dcm', 'not an image at all');
@@ -133,10 +144,11 @@ describe('grouping', () => {
     const shape = library.info().studies.map((s) => [s.uid, s.series.map((e) => [e.number, e.instances.map((i) => i.fileName)])]);
     expect(shape).toEqual([['1.1', [[9, ['3']], [10, ['2', '1']]]], ['1.2', [[1, ['4']]]]]);
     const { id } = library.info().studies[0]!.series[0]!.instances[0]!;
-    expect(library.source(id)?.path).toMatch(/3$/);
+    expect(new Map(library.sources(id)).get(id)?.path).toMatch(/3$/);
+    expect(library.sources(id)).toHaveLength(3);
     library.closeStudy('1.1');
     expect(library.info().studies.map((s) => s.uid)).toEqual(['1.2']);
-    expect(library.source(id)).toBeUndefined();
+    expect(library.sources(id)).toEqual([]);
   });
 
   test('studies stand in the order of their files, however long each takes to read', async () => {

@@ -6,7 +6,7 @@ import type { FileProblem, InstanceInfo, Library as LibraryInfo, SeriesInfo, Stu
 import { DicomError, parseDicom, readDicomDir, summarise, summariseObject, type DicomFile, type ObjectSummary } from '../dicom/index.ts';
 import { readFailure, TooLargeError } from '../engines/index.ts';
 import { INSTANCE_BYTES, readInstance, type InstanceSource } from './instance-source.ts';
-import { walkPaths, type FoundFile, type PathProblem } from './walk.ts';
+import { walkPaths, type FoundFile } from './walk.ts';
 import { ZipError, zipMembers, type ZipMember } from './zip.ts';
 
 export interface LibraryBudgets {
@@ -29,6 +29,8 @@ export interface OpenHooks {
   onObject?: (entry: ObjectEntry) => void;
   /** Studies are opened until this many images are open; what the others hold is read, but not opened. */
   keepOpen?: number;
+  /** Images are open that were not when it was called last; many come while others are still being read. */
+  onOpened?: () => void;
 }
 
 export interface OpenedFile {
@@ -67,10 +69,21 @@ interface Job {
   source: InstanceSource;
   /** Children are not expanded again. */
   listed: boolean;
+  read: boolean;
   entry: Entry | null;
   object: ObjectEntry | null;
   problems: Opened['problems'];
   children: Job[];
+}
+
+/** What an import has taken in so far, and of how many jobs. */
+interface Taken {
+  opened: Opened;
+  ids: Set<string>;
+  studies: Set<string>;
+  /** Paths of what is listed as an object of its study: it is no problem of the list. */
+  listed: Set<string>;
+  jobs: number;
 }
 
 export class Library {
@@ -100,6 +113,8 @@ export class Library {
       queued.add(file.realPath);
       return true;
     };
+    const taken: Taken = { opened: { files: [], problems: walk.problems.map((p) => ({ ...p, fileName: basename(p.path) })), images: 0 }, ids: new Set(), studies: new Set(), listed: new Set(), jobs: 0 };
+    const keepOpen = hooks.keepOpen ?? Infinity;
     let next = 0;
     let done = 0;
     const reader = async (end: number): Promise<void> => {
@@ -107,8 +122,12 @@ export class Library {
         signal?.throwIfAborted();
         const current = queue[next++]!;
         await this.#read(current, admit, hooks);
+        current.read = true;
         queue.push(...current.children);
         done++;
+        const before = taken.ids.size;
+        while (taken.jobs < jobs.length && isRead(jobs[taken.jobs]!)) this.#take(jobs[taken.jobs++]!, taken, keepOpen);
+        if (taken.ids.size > before) hooks.onOpened?.();
         onProgress?.({ done, total: queue.length, fileName: basename(current.file.path) });
       }
     };
@@ -118,40 +137,34 @@ export class Library {
       const ends = await Promise.allSettled(Array.from({ length: CONCURRENCY }, () => reader(queue.length)));
       stopped = ends.find((end) => end.status === 'rejected');
     }
-    const opened = this.#opened(jobs, walk.problems, hooks.keepOpen ?? Infinity);
+    // Where it was cancelled, what was read beyond the first that was not.
+    for (const rest of jobs.slice(taken.jobs)) this.#take(rest, taken, keepOpen);
+    const { opened } = taken;
+    for (const { path, fileName, code, message } of opened.problems) if (!taken.listed.has(path)) this.#problems.set(path, { fileName, code, message });
     if (stopped) throw stopped.reason;
     return opened;
   }
 
-  /** Takes in what was read, in the order named and not in that in which the disk answered: the first study is the one that is shown. */
-  #opened(jobs: Job[], pathProblems: PathProblem[], keepOpen: number): Opened {
-    const opened: Opened = { files: [], problems: pathProblems.map((p) => ({ ...p, fileName: basename(p.path) })), images: 0 };
-    const ids = new Set<string>();
-    const studies = new Set<string>();
-    /** What is listed as an object of its study is no problem of the list. */
-    const listed = new Set<string>();
-    const collect = (current: Job): void => {
-      const { entry } = current;
-      if (entry) opened.images++;
-      if (entry && (studies.has(studyKey(entry)) || ids.size < keepOpen)) {
-        studies.add(studyKey(entry));
-        const { id, problem } = this.#add(entry);
-        if (!ids.has(id)) opened.files.push({ id, path: current.file.path });
-        ids.add(id);
-        if (problem !== '') current.problems.push({ path: current.file.path, fileName: entry.instance.fileName, code: 'same-uid', message: problem });
-      }
-      const { object } = current;
-      if (object && (studies.has(objectKey(object)) || ids.size < keepOpen)) {
-        studies.add(objectKey(object));
-        this.#addObject(object);
-        listed.add(current.file.path);
-      }
-      opened.problems.push(...current.problems);
-      current.children.forEach(collect);
-    };
-    jobs.forEach(collect);
-    for (const { path, fileName, code, message } of opened.problems) if (!listed.has(path)) this.#problems.set(path, { fileName, code, message });
-    return opened;
+  /** Takes in what came of a job, jobs in the order named and not in that in which the disk answered: the first study is the one that is shown. */
+  #take(current: Job, taken: Taken, keepOpen: number): void {
+    const { entry } = current;
+    const { opened, ids, studies } = taken;
+    if (entry) opened.images++;
+    if (entry && (studies.has(studyKey(entry)) || ids.size < keepOpen)) {
+      studies.add(studyKey(entry));
+      const { id, problem } = this.#add(entry);
+      if (!ids.has(id)) opened.files.push({ id, path: current.file.path });
+      ids.add(id);
+      if (problem !== '') current.problems.push({ path: current.file.path, fileName: entry.instance.fileName, code: 'same-uid', message: problem });
+    }
+    const { object } = current;
+    if (object && (studies.has(objectKey(object)) || ids.size < keepOpen)) {
+      studies.add(objectKey(object));
+      this.#addObject(object);
+      taken.listed.add(current.file.path);
+    }
+    opened.problems.push(...current.problems);
+    for (const child of current.children) this.#take(child, taken, keepOpen);
   }
 
   async #read(current: Job, admit: (file: FoundFile) => boolean, { signal, known, onRead, onObject }: OpenHooks): Promise<void> {
@@ -262,8 +275,11 @@ export class Library {
     return this.#bySopInstanceUid.get(sopInstanceUid) ?? [];
   }
 
-  source(id: string): InstanceSource | undefined {
-    return (this.#entries.get(id) ?? [...this.#objects.values()].find(({ object }) => object.id === id))?.source;
+  /** Of an image or another object, and of all others of its study, by id. */
+  sources(id: string): [id: string, source: InstanceSource][] {
+    const all = [...[...this.#entries].map(([other, entry]) => ({ id: other, study: studyKey(entry), source: entry.source })), ...[...this.#objects.values()].map((one) => ({ id: one.object.id, study: objectKey(one), source: one.source }))];
+    const study = all.find((one) => one.id === id)?.study;
+    return all.flatMap((one) => (one.study === study ? [[one.id, one.source]] : []));
   }
 
   /** As `readInstance`. */
@@ -335,7 +351,10 @@ function renamed(entry: Entry, id: string, fileName: string): Entry {
 
 const byNumber = (a: number | null, b: number | null): number => (a === b ? 0 : a === null ? 1 : b === null ? -1 : a - b);
 
-const job = (file: FoundFile, listed: boolean, member: ZipMember | null = null): Job => ({ file, source: { path: member ? file.realPath.split('\0')[0]! : file.realPath, member }, listed, entry: null, object: null, problems: [], children: [] });
+const job = (file: FoundFile, listed: boolean, member: ZipMember | null = null): Job => ({ file, source: { path: member ? file.realPath.split('\0')[0]! : file.realPath, member }, listed, read: false, entry: null, object: null, problems: [], children: [] });
+
+/** With its children; they are read in order, so that the last one tells the most. */
+const isRead = ({ read, children }: Job): boolean => read && (children.length === 0 || (isRead(children.at(-1)!) && children.every(isRead)));
 
 const isZip = (path: string): boolean => extname(path).toLowerCase() === '.zip';
 

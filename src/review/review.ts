@@ -66,8 +66,8 @@ export interface Review {
   openStudy(studyUid: string, hooks?: OpenHooks): Promise<Opened & { missing: number }>;
   library(): LibraryInfo;
   closeStudy(studyUid: string): void;
-  /** Where an instance's bytes lie, for hosts that hand them on; undefined for an unknown id. */
-  source(instanceId: string): InstanceSource | undefined;
+  /** Where the bytes of an instance and of all others of its study lie, by id, for hosts that hand them on; none for an unknown id. */
+  sources(instanceId: string): [id: string, source: InstanceSource][];
   /** As `anonymiseInto`, of images that are open. Rejects with ReviewError `unknown-instance`, or FolderError; then nothing was written. */
   anonymise(instanceIds: readonly string[], folder: string, choices: AnonymiseChoices, hooks?: AnonymiseHooks): Promise<AnonymiseReport>;
   models(): Promise<{ models: ModelInfo[]; problems: PackageProblem[] }>;
@@ -125,8 +125,8 @@ class ReviewService implements Review {
     this.#library.closeStudy(studyUid);
   }
 
-  source(instanceId: string): InstanceSource | undefined {
-    return this.#library.source(instanceId);
+  sources(instanceId: string): [id: string, source: InstanceSource][] {
+    return this.#library.sources(instanceId);
   }
 
   async anonymise(instanceIds: readonly string[], folder: string, choices: AnonymiseChoices, hooks?: AnonymiseHooks): Promise<AnonymiseReport> {

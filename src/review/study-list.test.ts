@@ -212,7 +212,8 @@ describe('beside the images', () => {
     const { studies, problems } = library.info();
     expect(studies).toMatchObject([{ uid: '1.2', series: [], objects: [{ name: 'Comprehensive SR', fileName: 'lone report', modality: 'SR' }] }]);
     expect(problems).toEqual([]);
-    expect(library.source(studies[0]!.objects[0]!.id)?.path).toMatch(/lone report$/);
+    const { id } = studies[0]!.objects[0]!;
+    expect(new Map(library.sources(id)).get(id)?.path).toMatch(/lone report$/);
     library.closeStudy('1.2');
     expect(library.info().studies).toEqual([]);
   });

@@ -157,7 +157,7 @@ describe('the page is confined', () => {
       return {
         unknown: await attempt('library.add', { paths: ['/etc/passwd'] }),
         inherited: await attempt('constructor', {}),
-        internal: await attempt('instance.source', { id: 'x' }),
+        internal: await attempt('instance.sources', { id: 'x' }),
         malformed: await attempt('settings.set', { repeats: 'many' }),
         missing: await attempt('library.close', null),
         source: await attempt('library.open', { source: '/etc' }),

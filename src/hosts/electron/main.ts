@@ -19,6 +19,7 @@ import { menuTemplate } from './menu.ts';
 import type { Dialogs } from './model-calls.ts';
 import { makeFolder, sweep } from './own-models.ts';
 import { startProcess } from './process-client.ts';
+import { instanceSources } from './instance-sources.ts';
 import { registerScheme, serveApp } from './protocol.ts';
 import type { AppPlace, ReviewCalls, ReviewPlace } from './review-messages.ts';
 import { openSecrets } from './secrets.ts';
@@ -91,11 +92,12 @@ function run(paths: string[]): (paths: string[]) => void {
     fork: () => forked('adder', wholePlace, 'models'),
     sweep: () => sweep(userModelsDir),
   });
+  const sources = instanceSources(review);
   const own = createSession();
   serveApp(own, {
     ui: built('renderer'),
     bridge: built('electron/page-bridge.js'),
-    instanceSource: async (id) => (await review.call('instance.source', { id })).source,
+    instanceSource: (id) => sources.of(id),
   });
   const window = createWindow({ session: own, preload: built('electron/preload.cjs'), devTools: !app.isPackaged, title: 'FabricLens' });
 

@@ -45,6 +45,9 @@ export function registerScheme(): void {
   protocol.registerSchemesAsPrivileged([{ scheme: 'app', privileges: { standard: true, secure: true, supportFetchAPI: true, corsEnabled: true, stream: true } }]);
 }
 
+/** Up to here a file goes in one piece: passing a stream's many on costs more than reading it. */
+const WHOLE_BYTES = 32 * 2 ** 20;
+
 export interface AppFiles {
   /** Folder of the built page. */
   ui: string;
@@ -91,10 +94,10 @@ async function instance(pathname: string, files: AppFiles): Promise<Response> {
   const respond = (body: ReadableStream | Uint8Array<ArrayBuffer>, size: number): Response => new Response(body, {
     headers: { 'content-type': 'application/dicom', 'content-length': String(size), 'cache-control': 'no-store', 'access-control-allow-origin': UI_ORIGIN },
   });
-  if (source.member) {
+  const size = source.member ? 0 : (await stat(source.path)).size;
+  if (source.member || size <= WHOLE_BYTES) {
     const bytes = await readInstance(source);
     return respond(bytes, bytes.length);
   }
-  const { size } = await stat(source.path);
   return respond(Readable.toWeb(createReadStream(source.path, { highWaterMark: 1 << 18 })) as ReadableStream, size);
 }

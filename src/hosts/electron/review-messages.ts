@@ -19,8 +19,8 @@ interface InternalCalls {
   'results.text': { request: Request<'results.export'>; response: { text: string } };
   /** The page's, with the folder that main asked for. */
   'anonymise.run': { request: Request<'anonymise.run'> & { folder: string }; response: AnonymiseReport };
-  /** The file, or member of a ZIP file, behind an instance's id, or null. */
-  'instance.source': { request: { id: string }; response: { source: InstanceSource | null } };
+  /** The files, or members of ZIP files, behind the ids of all instances of this one's study; none where it is not open. */
+  'instance.sources': { request: { id: string }; response: { sources: [id: string, source: InstanceSource][] } };
   /** Which boards there are beside the virtual one; with their secrets. */
   'boards.set': { request: { specs: LinkSpec[]; useVirtual: boolean }; response: Record<string, never> };
   /** So that nobody runs a model whose files go. */

@@ -11,6 +11,8 @@ import type { ReviewCalls, ReviewPlace } from './review-messages.ts';
 
 /** Progress of a scan is told at most this often (milliseconds). */
 const PROGRESS_EVERY = 50;
+/** That more images are open, the second time after the first (milliseconds). */
+const OPENED_EVERY = 250;
 /** And that the list has changed (milliseconds). */
 const CHANGED_EVERY = 400;
 /** An import opens its first studies until this many images are open; the others are on the list. */
@@ -79,10 +81,18 @@ function paced<P extends { done: number; total: number }>(tell: (progress: P) =>
 async function reading<T extends Opened>(signal: AbortSignal, read: (hooks: OpenHooks) => Promise<T>): Promise<T> {
   const cancelled = new AbortController();
   imports.add(cancelled);
+  // Images are seen while others are still being read: at once, and then ever more seldom, since each time tells of all that is open.
+  let [opened, pause] = [0, OPENED_EVERY];
   try {
     return await read({
       signal: AbortSignal.any([signal, cancelled.signal]),
       keepOpen: KEEP_OPEN,
+      onOpened: () => {
+        const now = Date.now();
+        if (now < opened) return;
+        [opened, pause] = [now + pause, pause * 2];
+        tellLibrary();
+      },
       onProgress: paced((progress) => emit('library.progress', progress)),
     });
   } finally {
@@ -153,7 +163,7 @@ answerCalls<ReviewCalls>(process.parentPort, {
   'results.list': async (query) => ({ rows: await review.results(query) }),
   'results.text': async ({ format, ...query }) => ({ text: await review.resultsText(query, format) }),
   'anonymise.run': ({ instanceIds, folder, choices }, signal) => review.anonymise(instanceIds, folder, choices, { signal, onProgress: paced((progress) => emit('anonymise.progress', progress)) }),
-  'instance.source': ({ id }) => ({ source: review.source(id) ?? null }),
+  'instance.sources': ({ id }) => ({ sources: review.sources(id) }),
   'models.list': () => review.models(),
   'models.deploy': ({ id }, signal) => deployTo(id, signal),
   'models.unload': async ({ id }) => {

@@ -1,0 +1,124 @@
+/**
+ * `npm run bench:viewer [-- --json] [--runs N]`: our window beside cornerstone3D and dwv, in one Electron and one run (docs/viewer-bench.md says what is
+ * measured). Every repetition opens files that no viewer has seen, in a page that has opened nothing; the viewers take turns.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { launch, type Launched } from '../e2e/launch.ts';
+import { makeCt, makeDx, makeMammogram, SYNTAXES, writeFresh, type Made } from './viewer/files.ts';
+import { memoryOf } from './viewer/memory.ts';
+import { ourViewer } from './viewer/ours.ts';
+import { buildPeers, PEERS, startPeers, type Shell } from './viewer/peer.ts';
+import { printRows, type Sample, rowsOf } from './viewer/rows.ts';
+import { drag, open, scroll, type Viewer } from './viewer/viewer.ts';
+
+const SLICES = 200;
+/** Frames come as soon as the last one is wholly drawn, instead of 60 times a second: a picture's time is then its work. */
+const UNCAPPED = ['--disable-frame-rate-limit', '--run-all-compositor-stages-before-draw'];
+/** dwv decodes neither. */
+const CANNOT: Record<string, readonly string[]> = { dwv: ['open: 2048² DX, jpeg-ls', 'open: 2048² DX, htj2k'] };
+
+const { values } = parseArgs({ options: { json: { type: 'boolean', default: false }, runs: { type: 'string', default: '7' }, only: { type: 'string', default: '' } } });
+const runs = Number(values.runs);
+const say = (line: string): void => void process.stderr.write(`bench: ${line}\n`);
+const folder = mkdtempSync(join(tmpdir(), 'fabriclens-bench-viewer-'));
+const samples: Sample[] = [];
+const wanted = (row: string): boolean => values.only === '' || row.includes(values.only);
+
+interface Viewers {
+  ours: Viewer;
+  all: Viewer[];
+  launched: Launched;
+  close(): Promise<void>;
+}
+
+async function start(switches: readonly string[], first: Made): Promise<Viewers> {
+  const launched = await launch({ args: [...switches] });
+  const ours = await ourViewer(launched.page);
+  await open(ours, writeFresh(folder, [first]), first);
+  const { width, height } = (await launched.page.getByTestId('viewport').boundingBox())!;
+  const shell: Shell = await startPeers(switches, { width, height });
+  return {
+    ours,
+    launched,
+    all: [ours, ...PEERS.map((peer) => shell.viewer(peer))],
+    close: async () => {
+      await shell.close();
+      await launched.close();
+    },
+  };
+}
+
+/** Each viewer once, another one first each time; what a viewer was asked for and did not do is no number. */
+async function turns(row: string, viewers: readonly Viewer[], run: number, work: (viewer: Viewer) => Promise<Record<string, number>>): Promise<void> {
+  for (let i = 0; i < viewers.length; i++) {
+    const viewer = viewers[(i + run) % viewers.length]!;
+    if (CANNOT[viewer.name]?.includes(row)) {
+      samples.push({ row, viewer: viewer.name, value: null, why: 'cannot' });
+      continue;
+    }
+    try {
+      for (const [part, value] of Object.entries(await work(viewer))) samples.push({ row: part === '' ? row : `${row}: ${part}`, viewer: viewer.name, value, why: '' });
+    } catch (error) {
+      say(`${row}, ${viewer.name}: ${(error as Error).message.split('\n')[0]}`);
+      samples.push({ row, viewer: viewer.name, value: null, why: 'failed' });
+    }
+    // An open picture may ask for frames: at rest none does.
+    await viewer.rest();
+  }
+}
+
+try {
+  say('making the images');
+  const ct = await makeCt(0);
+  const dx = new Map<string, Made>();
+  for (const syntax of SYNTAXES) dx.set(syntax, await makeDx(syntax));
+  const mammogram = await makeMammogram();
+  const stack: Made[] = [];
+  for (let i = 1; i <= SLICES; i++) stack.push(await makeCt(i));
+  await buildPeers(say);
+
+  const opening: [string, Made[]][] = [['512² CT', [ct]], ...SYNTAXES.map((syntax): [string, Made[]] => [`2048² DX, ${syntax}`, [dx.get(syntax)!]]), ['4096 × 5000 MG', [mammogram]], ['200-slice CT', stack]];
+  const capped = await start([], ct);
+  for (let run = 0; run < runs; run++) {
+    for (const [row, images] of opening.filter(([name]) => wanted(`open: ${name}`))) {
+      say(`open ${row}, ${run + 1} of ${runs}`);
+      const paths = writeFresh(folder, images);
+      await turns(`open: ${row}`, capped.all, run, async (viewer) => ({ '': await open(viewer, paths, images[0]!) }));
+      for (const path of paths) rmSync(path);
+    }
+  }
+  if (wanted('memory')) samples.push(...(await memoryOf(capped.ours, capped.launched, folder, [...dx.values()], stack.slice(0, 40), say)));
+  await capped.close();
+
+  const uncapped = await start(UNCAPPED, ct);
+  for (let run = 0; run < runs; run++) {
+    for (const [row, image] of ([['2048² DX', dx.get('explicit')!], ['4096 × 5000 MG', mammogram]] as const).filter(([name]) => wanted(`drag: ${name}`))) {
+      say(`drag ${row}, ${run + 1} of ${runs}`);
+      const paths = writeFresh(folder, [image]);
+      await turns(`drag: ${row}`, uncapped.all, run, async (viewer) => {
+        await open(viewer, paths, image);
+        const { frameMs, lagMs } = await drag(viewer, image);
+        return { 'a picture': frameMs, 'a move to its picture': lagMs };
+      });
+    }
+    if (!wanted('scroll')) continue;
+    say(`scroll, ${run + 1} of ${runs}`);
+    const paths = writeFresh(folder, stack);
+    await turns('scroll: 200-slice CT', uncapped.all, run, async (viewer) => {
+      await open(viewer, paths, stack[0]!);
+      const first = await scroll(viewer, stack);
+      return { 'a slice, from the first pixels on': first / SLICES };
+    });
+    for (const path of paths) rmSync(path);
+  }
+  await uncapped.close();
+
+  const machine = { cpu: cpus()[0]?.model.trim() ?? '', cores: cpus().length, load: loadavg()[0]! };
+  const rows = rowsOf(samples);
+  process.stdout.write(values.json ? `${JSON.stringify({ machine, runs, rows }, null, 2)}\n` : `${machine.cpu}, ${machine.cores} cores, load ${machine.load.toFixed(1)}; ${runs} runs\n${printRows(rows)}\n`);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
