@@ -1,6 +1,6 @@
 /**
- * A frame drawn where a context's transform puts its pixels: smaller than it is by the mean of what each screen pixel covers (while a drag lasts by
- * the pixel under its middle), larger by the part that is seen.
+ * A frame drawn where a context's transform puts its pixels: at half its size and less by the mean of what each screen pixel covers (while a drag lasts
+ * by the pixel under its middle), above by the part that is seen.
  */
 import type { ColourFrame, GreyFrame } from '../../src/contract/pixels.ts';
 import { greysOf, levelsOf, type Levels } from '../workers/tables.ts';
@@ -10,6 +10,9 @@ import type { Presentation } from './presentation.ts';
 
 /** Above this enlargement pixels may be shown as squares. */
 const SQUARES_FROM = 2;
+
+/** Up to this scale each screen pixel has the mean of at least four; between it and 1:1 some would have one and some two, and interpolating is better. */
+const REDUCED_TO = 0.5;
 
 export class Raster {
   private readonly pixels = document.createElement('canvas');
@@ -60,7 +63,8 @@ export class Raster {
     const { a, b, c, d, e, f } = matrix;
     const { width, height } = context.canvas;
     const window = voi ?? frame.voi[0]!;
-    if (Math.min(Math.hypot(a, b), Math.hypot(c, d)) < 1) {
+    const scale = Math.min(Math.hypot(a, b), Math.hypot(c, d));
+    if (scale <= REDUCED_TO || (quick && scale < 1)) {
       const geometry = `${key} ${[a, b, c, d, e, f, width, height, quick].join(' ')}`;
       if (this.isNew(`${geometry} ${invert}`, window)) this.reduce(geometry, matrix, context.canvas, frame, greysOf(frame, window, invert), quick);
       if (this.reduced) context.putImageData(this.reduced.image, this.reduced.x, this.reduced.y);
