@@ -242,7 +242,7 @@ describe('beside the images', () => {
 });
 
 describe('a list that meets trouble', () => {
-  test('killed in the middle of an import, it has what was written and opens as before', async () => {
+  test('killed in the middle of an import, it has what was written and opens as before', { timeout: 120_000 }, async () => {
     for (let i = 0; i < 1500; i++) put(`in/${i}`, { instanceNumber: i });
     const script = fileURLToPath(await buildForTest('test/support/import-studies.ts'));
     const child = spawn(process.execPath, [script, database, join(folder, 'in')], { stdio: ['ignore', 'pipe', 'inherit'], timeout: 60_000 });

@@ -1,4 +1,4 @@
-/** `npm run bench:studies [-- --json]`: 10,000 synthetic images onto the study list: how long the process does not answer meanwhile, its memory, and how fast the list is searched. */
+/** `npm run bench:studies [-- --json]`: 10,000 synthetic images onto the study list: how long the process does not answer meanwhile, its memory, and how fast the list is searched; then the same folder opened in the real window. */
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { Library } from '../../src/review/library.ts';
 import { StudyList } from '../../src/review/study-list.ts';
 import { p50p95 } from '../../src/review/statistics.ts';
 import { smallDicom } from '../support/small-dicom.ts';
+import { benchImport, LATE_MS } from './studies-window.ts';
 
 const STUDIES = 200;
 const IMAGES = 50;
@@ -63,11 +64,14 @@ try {
   list.close();
   const start = performance.now();
   new StudyList(database, 'bench').close();
-  const result = { images: STUDIES * IMAGES, imports, search: p50p95(times), openMs: performance.now() - start, databaseMiB: statSync(database).size / MiB };
+  const openMs = performance.now() - start;
+  const window = await benchImport(join(root, 'in'), (line) => void process.stderr.write(`bench: ${line}\n`));
+  const result = { images: STUDIES * IMAGES, imports, search: p50p95(times), openMs, databaseMiB: statSync(database).size / MiB, window };
   if (process.argv.includes('--json')) console.log(JSON.stringify(result, null, 2));
   else {
     for (const i of imports) console.log(`${i.name}: ${result.images} images in ${i.seconds.toFixed(1)} s; event loop late by ${i.p99.toFixed(0)} ms (p99), ${i.latest.toFixed(0)} ms (most); a search meanwhile ${i.searchedMeanwhile.toFixed(1)} ms (p95); ${i.memory.toFixed(0)} MiB of memory at most`);
     console.log(`search: ${result.search.p50.toFixed(1)} ms p50, ${result.search.p95.toFixed(1)} ms p95; opening the list with its check ${result.openMs.toFixed(0)} ms; the file has ${result.databaseMiB.toFixed(1)} MiB`);
+    console.log(`in the window: ${window.seconds.toFixed(1)} s; first image after ${(window.firstImageMs / 1000).toFixed(1)} s; the page stood still for ${window.stillMs.toFixed(0)} ms at most, ${window.late} times for more than ${LATE_MS} ms; ${window.memory.toFixed(0)} MiB in all processes at most; a cancel was done after ${window.cancelMs.toFixed(0)} ms`);
   }
 } finally {
   rmSync(root, { recursive: true, force: true });
