@@ -18,7 +18,7 @@ import { AppContext, type App } from './ui/app.ts';
 import { Frames } from './viewport/frames.ts';
 import { Cine } from './viewport/cine.ts';
 import { Viewers } from './viewport/viewers.ts';
-import { DecodePool, type WorkerPort } from './workers/pool.ts';
+import { DecodePool, PRIORITY, type WorkerPort } from './workers/pool.ts';
 
 declare global {
   interface Window {
@@ -50,6 +50,8 @@ session.onLibrary = (instances) => {
   frames.keep(instances);
   if (instances.size === 0) pool.renew();
 };
+// One that fails says so when it is shown.
+session.onFirst = (slice) => void frames.load(slice, PRIORITY.shown).catch(() => {});
 
 const measurer = new Measurer();
 const cine = new Cine(session, viewers);

@@ -10,7 +10,7 @@ import { ModelAdder } from './adding.ts';
 import { Anonymiser } from './anonymiser.ts';
 import { BoardKeeper } from './boardKeeper.ts';
 import { BoardProvisioner } from './provisioner.ts';
-import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns, positionOf, slicesOf, type Slice } from './selectors.ts';
+import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns, positionOf, sliceAt, slicesOf, type Slice } from './selectors.ts';
 import { besideKey, isKeyImage, keySlices, withKept, withMark } from './keyImages.ts';
 import { withPrior } from './prior.ts';
 import { messageOf, Studies } from './studies.ts';
@@ -39,6 +39,8 @@ export class Session {
   onMenuAction: (id: string) => void = () => {};
   /** Called with the ids of the instances that are open, when they change. */
   onLibrary: (instances: ReadonlySet<string>) => void = () => {};
+  /** Called with the picture that an opening begins with, before the page knows of it. */
+  onFirst: (slice: Slice) => void = () => {};
   /** Called when the reader moves in a stack. */
   onReaderScroll: () => void = () => {};
 
@@ -434,6 +436,8 @@ export class Session {
       const fresh = this.store.get().library.studies.flatMap((s) => s.series).find((x) => !before.has(x.uid));
       if (shown || !fresh) return;
       shown = { seriesUid: fresh.uid, instanceId: '' };
+      const first = sliceAt(fresh, 0);
+      if (first) this.onFirst(first);
       this.select(fresh.uid);
       shown.instanceId = shownId();
     };

@@ -39,6 +39,9 @@ export class CornerstoneViewport implements Viewport {
   private settle: ReturnType<typeof setTimeout> | undefined;
   /** The frame of the screen that is asked for; 0: none. */
   private frame = 0;
+  /** Nothing was said yet of what this pane shows, since it was empty. */
+  private first = true;
+  private saying: ReturnType<typeof setTimeout> | undefined;
 
   constructor(element: HTMLElement) {
     this.element = element;
@@ -70,6 +73,8 @@ export class CornerstoneViewport implements Viewport {
   }
 
   clear(): void {
+    clearTimeout(this.saying);
+    this.first = true;
     this.shown = null;
     this.overlay = null;
     this.raster.clear();
@@ -120,6 +125,7 @@ export class CornerstoneViewport implements Viewport {
 
   dispose(): void {
     clearTimeout(this.settle);
+    clearTimeout(this.saying);
     cancelAnimationFrame(this.frame);
     this.observer.disconnect();
     this.shown = null;
@@ -234,7 +240,17 @@ export class CornerstoneViewport implements Viewport {
     this.paint(context, this.raster, presentation.zoom, this.interacting);
     const ratio = this.pixelRatio;
     const toPane = { a: a / ratio, b: b / ratio, c: c / ratio, d: d / ratio, e: e / ratio, f: f / ratio };
-    this.onDrawn?.({ key: image.key, presentation, toPane, drawMs: performance.now() - start });
+    const drawn = { key: image.key, presentation, toPane, drawMs: performance.now() - start };
+    if (!this.first) {
+      this.onDrawn?.(drawn);
+      return;
+    }
+    // The first picture is on the screen before all that is said of it is laid out, which takes longer than the drawing.
+    clearTimeout(this.saying);
+    this.saying = setTimeout(() => {
+      this.first = false;
+      this.onDrawn?.(drawn);
+    });
   }
 
   /** The image with its planes and what lies over it, where the context's transform puts its pixels. */

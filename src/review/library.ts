@@ -29,7 +29,7 @@ export interface OpenHooks {
   onObject?: (entry: ObjectEntry) => void;
   /** Studies are opened until this many images are open; what the others hold is read, but not opened. */
   keepOpen?: number;
-  /** Images are open that were not when it was called last; many come while others are still being read. */
+  /** Images, or objects without one, are open that were not when it was called last; many come while others are still being read. */
   onOpened?: () => void;
 }
 
@@ -125,9 +125,9 @@ export class Library {
         current.read = true;
         queue.push(...current.children);
         done++;
-        const before = taken.ids.size;
+        const before = taken.ids.size + taken.listed.size;
         while (taken.jobs < jobs.length && isRead(jobs[taken.jobs]!)) this.#take(jobs[taken.jobs++]!, taken, keepOpen);
-        if (taken.ids.size > before) hooks.onOpened?.();
+        if (taken.ids.size + taken.listed.size > before) hooks.onOpened?.();
         onProgress?.({ done, total: queue.length, fileName: basename(current.file.path) });
       }
     };

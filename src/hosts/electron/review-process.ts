@@ -82,22 +82,29 @@ async function reading<T extends Opened>(signal: AbortSignal, read: (hooks: Open
   const cancelled = new AbortController();
   imports.add(cancelled);
   // Images are seen while others are still being read: at once, and then ever more seldom, since each time tells of all that is open.
-  let [opened, pause] = [0, OPENED_EVERY];
+  let [next, pause] = [0, OPENED_EVERY];
+  let untold = true;
   try {
-    return await read({
+    const opened = await read({
       signal: AbortSignal.any([signal, cancelled.signal]),
       keepOpen: KEEP_OPEN,
       onOpened: () => {
         const now = Date.now();
-        if (now < opened) return;
-        [opened, pause] = [now + pause, pause * 2];
+        untold = now < next;
+        if (untold) return;
+        [next, pause] = [now + pause, pause * 2];
         tellLibrary();
       },
       onProgress: paced((progress) => emit('library.progress', progress)),
     });
+    untold ||= opened.problems.length > 0;
+    return opened;
+  } catch (error) {
+    untold = true;
+    throw error;
   } finally {
     imports.delete(cancelled);
-    tellLibrary();
+    if (untold) tellLibrary();
   }
 }
 

@@ -21,6 +21,9 @@ function installOurs(): void {
       window.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer }));
       shown = 0;
     },
+    async settled() {
+      while (document.querySelector('[data-testid="scan"]')) await new Promise((resolve) => setTimeout(resolve, 5));
+    },
     go(position) {
       for (; shown < position; shown++) pane().dispatchEvent(new WheelEvent('wheel', { bubbles: true, cancelable: true, deltaY: 100 }));
     },
@@ -30,7 +33,9 @@ function installOurs(): void {
   };
 }
 
+/** When all is read: what comes after a study was closed would open it again. */
 export async function closeAll(page: Page): Promise<void> {
+  await page.getByTestId('scan').first().waitFor({ state: 'hidden' });
   await page.evaluate(async () => {
     const { studies } = await window.fabriclens.call('library.get', {});
     for (const { uid } of studies) await window.fabriclens.call('library.close', { studyUid: uid });

@@ -1,6 +1,6 @@
 /**
- * What runs in the page of each viewer, the same for all: acts, and looks at the canvas in every frame until the right greys are on it. A time ends
- * one frame after the frame in which they were read, when that one has been handed to the screen.
+ * What runs in the page of each viewer, the same for all: acts, and looks at the canvas after every frame until the right greys are on it. A time ends
+ * when the frame that drew them has been handed to the screen: its callbacks, its layout and its painting are behind it.
  */
 import type { Shape, Spot } from './files.ts';
 
@@ -9,6 +9,8 @@ export interface Page {
   /** Where the image is drawn now; null where nothing is yet. */
   canvas(): HTMLCanvasElement | null;
   open(files: File[]): void;
+  /** Until the pictures have their places, where they come in no order. */
+  settled?(): Promise<void>;
   /** The `position`th picture of the stack, from 0. */
   go(position: number): void;
   /** Begins, goes on with and ends a drag of the window by screen pixels downwards. */
@@ -47,7 +49,12 @@ declare global {
 export function installProbe(): void {
   const TOLERANCE = 4;
   const DEADLINE_MS = 60_000;
-  const frame = (): Promise<number> => new Promise((resolve) => requestAnimationFrame(resolve));
+  /** Until a frame has been handed over: the first task after its callbacks and what is drawn from them. */
+  const { port1, port2 } = new MessageChannel();
+  const frame = (): Promise<void> => new Promise((resolve) => {
+    port1.onmessage = () => resolve();
+    requestAnimationFrame(() => port2.postMessage(null));
+  });
 
   /** The grey drawn at a pixel of an image that is fitted and centred; -1 where nothing can be read. */
   const greyAt = (shape: Shape, { x, y }: { x: number; y: number }): number => {
@@ -79,11 +86,11 @@ export function installProbe(): void {
       const start = performance.now();
       window.benchPage.open(files);
       await until(shape, spots, 'opening');
-      await frame();
       return performance.now() - start;
     },
     async scroll(shape, stack) {
       const start = performance.now();
+      await window.benchPage.settled?.();
       for (const [position, spots] of stack.entries()) {
         window.benchPage.go(position);
         await frame();
