@@ -20,6 +20,8 @@ function room(walk: Walk, node: OnnxNode, dims: readonly number[], limit = MAX_C
 const isInteger = (type: number): boolean => type !== OnnxType.FLOAT && type !== OnnxType.DOUBLE;
 
 function pointwise(walk: Walk, node: OnnxNode, compute: (...values: number[]) => number, type?: number): Tensor {
+  const needed = Math.max(1, compute.length);
+  if (node.inputs.length < needed) throw new CompileError(`${node.opType} has ${node.inputs.length} of the ${needed} input(s) that it needs.`, node.name);
   const inputs = node.inputs.map((_, i) => walk.constant(node, i));
   const dims = inputs.reduce<readonly number[] | null>((shape, t) => (shape === null ? null : broadcast(shape, t.dims)), []);
   if (dims === null) throw new CompileError(`${node.opType} of shapes ${inputs.map((t) => t.dims.join('×')).join(' and ')}.`, node.name);
@@ -274,26 +276,26 @@ export const FOLDS: Readonly<Record<string, Fold>> = {
     walk.charge(node, tensor.data.length);
     return permuted(tensor, perm);
   },
-  Add: map((a = 0, b = 0) => a + b),
-  Sub: map((a = 0, b = 0) => a - b),
-  Mul: map((a = 0, b = 0) => a * b),
+  Add: map((a, b) => a + b),
+  Sub: map((a, b) => a - b),
+  Mul: map((a, b) => a * b),
   Div: divide,
-  Mod: map((a = 0, b = 1) => a - b * Math.floor(a / b)),
-  Pow: (walk, node) => pointwise(walk, node, (a = 0, b = 0) => a ** b, walk.constant(node, 0).dataType),
+  Mod: map((a, b) => a - b * Math.floor(a / b)),
+  Pow: (walk, node) => pointwise(walk, node, (a, b) => a ** b, walk.constant(node, 0).dataType),
   Min: map((...values) => Math.min(...values)),
   Max: map((...values) => Math.max(...values)),
   Clip: clip,
-  Neg: map((a = 0) => -a),
-  Abs: map((a = 0) => Math.abs(a)),
-  Floor: map((a = 0) => Math.floor(a)),
-  Ceil: map((a = 0) => Math.ceil(a)),
-  Sqrt: map((a = 0) => Math.sqrt(a)),
-  Exp: map((a = 0) => Math.exp(a)),
-  Log: map((a = 0) => Math.log(a)),
-  Reciprocal: map((a = 0) => 1 / a),
-  Sigmoid: map((a = 0) => 1 / (1 + Math.exp(-a))),
-  Relu: map((a = 0) => Math.max(0, a)),
-  LeakyRelu: (walk, node) => pointwise(walk, node, (a = 0) => (a < 0 ? a * floatOf(node, 'alpha', 0.01) : a)),
+  Neg: map((a) => -a),
+  Abs: map((a) => Math.abs(a)),
+  Floor: map((a) => Math.floor(a)),
+  Ceil: map((a) => Math.ceil(a)),
+  Sqrt: map((a) => Math.sqrt(a)),
+  Exp: map((a) => Math.exp(a)),
+  Log: map((a) => Math.log(a)),
+  Reciprocal: map((a) => 1 / a),
+  Sigmoid: map((a) => 1 / (1 + Math.exp(-a))),
+  Relu: map((a) => Math.max(0, a)),
+  LeakyRelu: (walk, node) => pointwise(walk, node, (a) => (a < 0 ? a * floatOf(node, 'alpha', 0.01) : a)),
   Not: map((a) => Number(a === 0), OnnxType.BOOL),
   And: truth((a, b) => a !== 0 && b !== 0),
   Or: truth((a, b) => a !== 0 || b !== 0),
@@ -302,7 +304,7 @@ export const FOLDS: Readonly<Record<string, Fold>> = {
   Greater: truth((a, b) => a > b),
   LessOrEqual: truth((a, b) => a <= b),
   GreaterOrEqual: truth((a, b) => a >= b),
-  Where: map((test = 0, a = 0, b = 0) => (test !== 0 ? a : b)),
+  Where: map((test, a, b) => (test !== 0 ? a : b)),
   ReduceProd: reduce(1, (product, v) => product * v),
   ReduceSum: reduce(0, (sum, v) => sum + v),
   ReduceMean: reduce(0, (sum, v) => sum + v, true),

@@ -259,6 +259,8 @@ describe('what is refused', () => {
     ['a scale of 0', build((g) => g.pair(g.input(SHAPE), 0, 0)), /its scale is 0/],
     ['blocks', build((g) => g.node('QuantizeLinear', [g.input(SHAPE), g.scalar(0.1), g.constant(3, Int8Array.of(0), [])], { block_size: 16 }), 21), /in blocks/],
     ['our own mark', build((g) => g.node('fabriclens.Mark', [g.image()])), /not a standard ONNX operator/],
+    ['constants of a node without its inputs', build((g) => g.node('Add', [g.image(), g.node('Relu', [])])), /Relu has 0 of the 1 input/],
+    ['constants of a node without its second input', build((g) => g.node('Add', [g.image(), g.node('Mul', [g.scalar(2)])])), /Mul has 1 of the 2 input/],
     ['an old opset', build((g) => g.pair(g.input(SHAPE), 0.1, 0), 10), /opset 10/],
   ])('%s', (_, model, message) => {
     expect(refusal(model)).toMatch(message);
