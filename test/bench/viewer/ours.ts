@@ -8,7 +8,7 @@ function installOurs(): void {
   const pane = (): HTMLElement => document.querySelector<HTMLElement>('[data-testid="viewport"]')!;
   const pointer = (type: string, y: number): void => void pane().dispatchEvent(new PointerEvent(type, { bubbles: true, pointerId: 1, button: type === 'pointermove' ? -1 : 0, buttons: 1, clientX: 700, clientY: y }));
   let y = 400;
-  let shown = 0;
+  let [shown, handed] = [0, 0];
   // An event that was made by a page has no pointer to capture.
   HTMLElement.prototype.setPointerCapture = () => {};
   const input = Object.assign(document.createElement('input'), { id: 'files', type: 'file', multiple: true, hidden: true });
@@ -19,10 +19,11 @@ function installOurs(): void {
       const dataTransfer = new DataTransfer();
       for (const file of files) dataTransfer.items.add(file);
       window.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer }));
-      shown = 0;
+      [shown, handed] = [0, files.length];
     },
     async settled() {
-      while (document.querySelector('[data-testid="scan"]')) await new Promise((resolve) => setTimeout(resolve, 5));
+      const open = async (): Promise<number> => (await window.fabriclens.call('library.get', {})).studies.flatMap(({ series }) => series).reduce((sum, { instances }) => sum + instances.length, 0);
+      while ((await open()) < handed) await new Promise((resolve) => setTimeout(resolve, 5));
     },
     go(position) {
       for (; shown < position; shown++) pane().dispatchEvent(new WheelEvent('wheel', { bubbles: true, cancelable: true, deltaY: 100 }));
