@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { ClassificationComparison, Comparison } from '../../src/contract/engine.ts';
-import { TestBridge, type Answers } from '../testing/bridge.ts';
+import { failure, TestBridge, type Answers } from '../testing/bridge.ts';
 import { comparison, failed, instance, library, model, run, series, study } from '../testing/samples.ts';
 import { selectionOf, shownNow } from './panes.ts';
 import { entryOf } from './selectors.ts';
@@ -196,4 +196,12 @@ test('what cannot be opened is a message, not a silence', async () => {
   const { session } = await started();
   await session.drop([{} as File]);
   expect(session.store.get().notices).toMatchObject([{ kind: 'error', text: 'The folder cannot be read.' }]);
+});
+
+test('opening what has no image, or cancelling while nothing is open yet, is no error', async () => {
+  for (const open of [() => ({ opened: 1, images: 0, copies: 0 }), () => Promise.reject(failure('cancelled', 'Cancelled.'))]) {
+    const { session } = await started({ 'library.get': () => library(), 'library.open': open });
+    await session.open('files');
+    expect(session.store.get()).toMatchObject({ notices: [], scan: null });
+  }
 });

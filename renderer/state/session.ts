@@ -452,7 +452,7 @@ export class Session {
         this.studies.imported({ opened: 0, images: 0, copies: 0, cancelled: true });
       }
       show();
-      if (shown?.instanceId === shownId() && selectionOf(this.store.get())?.position !== 0) this.select(shown!.seriesUid);
+      if (shown && shown.instanceId === shownId() && selectionOf(this.store.get())?.position !== 0) this.select(shown.seriesUid);
     });
     stop();
     this.store.set({ scan: null });
