@@ -202,7 +202,7 @@ export const zhCN = {
     heldMend: '请逐一查看；若都未显示身份，请选中“包括像素中可能显示身份的图像”，再导出到另一个文件夹。',
     failed_one: '{{count}} 幅图像无法写入',
     failed_other: '{{count}} 幅图像无法写入',
-    failure: { 'folder-not-empty': '该文件夹中已有文件。请选择新的或空的文件夹：不会覆盖任何文件。' },
+    failure: { 'folder-not-empty': '该文件夹中已有文件。请选择新的或空的文件夹：不会覆盖任何文件。', 'folder-unwritable': '无法写入该文件夹。请另选一个。', 'unknown-instance': '其中有图像已不再打开。请重新打开该检查。' },
     again: '再次导出',
     close: '完成',
     reason: {
@@ -217,7 +217,9 @@ export const zhCN = {
       truncated: '文件不完整：请从来源重新复制。',
       corrupt: '文件已损坏，或缺少标识符。',
       'same-uid': '本次导出中另有图像使用相同的 SOP Instance UID。',
+      'too-large': '超出可读取的限制。',
       unreadable: '文件已无法读取。',
+      'write-failed': '无法写入副本。文件夹是否有足够空间？',
     },
   },
   imageExport: {

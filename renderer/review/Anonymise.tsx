@@ -90,7 +90,7 @@ function Reasons({ title, all }: { title: string; all: readonly NotWritten[] }):
       <h3>{title}</h3>
       <ul className="reasons" tabIndex={0}>
         {all.map(({ fileName, code, message }, i) => (
-          <li key={i}><span className="ellipsis" title={fileName}>{fileName}</span><span className="dim">{textOf(`anonymise.reason.${code}`, message)}</span></li>
+          <li key={i}><span>{fileName}</span><span className="dim">{textOf(`anonymise.reason.${code}`, message)}</span></li>
         ))}
       </ul>
     </section>
