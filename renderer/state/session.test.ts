@@ -192,6 +192,16 @@ test('scrolling stops at the ends', async () => {
   expect(selectionOf(session.store.get())?.position).toBe(2);
 });
 
+test('which images are open is told when it changes', async () => {
+  const { session, bridge } = await started();
+  const told: string[][] = [];
+  session.onLibrary = (ids) => void told.push([...ids]);
+  bridge.emit('library.changed', lib);
+  bridge.emit('library.changed', library());
+  bridge.emit('library.changed', library());
+  expect(told).toEqual([[]]);
+});
+
 test('what cannot be opened is a message, not a silence', async () => {
   const { session } = await started();
   await session.drop([{} as File]);

@@ -411,12 +411,12 @@ export class Session {
   }
 
   private setLibrary(library: AppState['library']): void {
-    const before = idsOf(this.store.get().library);
-    const fresh = new Set([...idsOf(library)].filter((id) => !before.has(id)));
+    const [before, now] = [idsOf(this.store.get().library), idsOf(library)];
+    const fresh = new Set([...now].filter((id) => !before.has(id)));
     // Of images that are open already the window knows best: a mark that was just taken away would come again.
     if (fresh.size > 0) void this.attempt(() => this.recallKeyImages(fresh));
     this.store.set((state) => ({ library, panes: reselectPanes(state.library, library, state) }));
-    this.onLibrary(idsOf(library));
+    if (fresh.size > 0 || now.size < before.size) this.onLibrary(now);
     void this.runOnOpen();
   }
 
