@@ -6,7 +6,7 @@ import { boundsOf } from './boxes.ts';
 /** Client pixels. */
 const GAP = 9;
 export const LINE_HEIGHT = 17;
-/** Of a figure or letter, and of a Chinese character, at the most; and of the ground around them. */
+/** Of a figure and of letters as a rule, of a Chinese character at the most, and of the ground around them. A word of Ms reaches further, and is still seen. */
 const LETTER = 7.2;
 const WIDE = 12.5;
 const GROUND = 14;
