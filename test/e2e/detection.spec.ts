@@ -61,6 +61,8 @@ describe('a detector', () => {
 
   test('boxes lie where the things are, at every zoom', async () => {
     const { page } = app();
+    // Series are listed as they are read: the first is the first when both are there.
+    await expect.poll(() => page.getByTestId('series').count()).toBe(2);
     await page.getByTestId('series').first().click();
     await shown(page);
     await page.getByTestId('run').click();
