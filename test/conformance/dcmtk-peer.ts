@@ -7,6 +7,7 @@ import type { DicomFile } from '../../src/dicom/index.ts';
 import { storedValues } from '../../src/dicom/pixels.ts';
 import { T } from '../../src/dicom/tags.ts';
 import { dcmtk } from '../support/dcmtk.ts';
+import { toRgb } from './colour.ts';
 
 const DECOMPRESSOR: Record<string, string> = { '.4.5': 'dcmdjpeg', '.4.7': 'dcmdjpeg', '.4.8': 'dcmdjpls', '.5': 'dcmdrle' };
 function decompressor(uid: string): string | null {
@@ -32,7 +33,7 @@ export async function dumpPixels(plain: string[], folder: string): Promise<void>
 }
 
 /** The pixel data, all frames, that `dumpPixels` wrote of a file; null when there are none. */
-export function dumpedPixels(plain: string, folder: string): Uint8Array | null {
+export function dumpedPixels(plain: string, folder: string): Uint8Array<ArrayBuffer> | null {
   const own = `${basename(plain)}.`;
   // Icon images and palettes come out too: the pixel data are the last written.
   const order = (file: string): number => Number(/^(\d+)\.raw$/.exec(file.slice(own.length))?.[1] ?? Number.NaN);
@@ -40,8 +41,11 @@ export function dumpedPixels(plain: string, folder: string): Uint8Array | null {
   return raw === undefined ? null : new Uint8Array(readFileSync(join(folder, raw)));
 }
 
+/** Little endian cells of one, two or four bytes. */
+const wordsOf = (bytes: Uint8Array<ArrayBuffer>, size: number): Uint8Array | Uint16Array | Uint32Array => (size === 1 ? bytes : size === 2 ? new Uint16Array(bytes.buffer) : new Uint32Array(bytes.buffer));
+
 /** Stored values of a frame in DCMTK's raw pixel data, which it leaves packed and unmasked. */
-export function storedOf(raw: Uint8Array, file: DicomFile, frame: GreyFrame, n: number): ArrayLike<number> | null {
+export function storedOf(raw: Uint8Array<ArrayBuffer>, file: DicomFile, frame: GreyFrame, n: number): ArrayLike<number> | null {
   const header = pixelHeader(file);
   const size = frame.pixels.BYTES_PER_ELEMENT;
   const bits = header.bitsAllocated;
@@ -53,8 +57,18 @@ export function storedOf(raw: Uint8Array, file: DicomFile, frame: GreyFrame, n: 
   }
   const bytes = raw.slice(n * frame.pixels.length * size, (n + 1) * frame.pixels.length * size);
   if (bytes.length < frame.pixels.length * size) return null;
-  const cells = size === 1 ? bytes : size === 2 ? new Uint16Array(bytes.buffer) : new Uint32Array(bytes.buffer);
-  return storedValues(cells, header);
+  return storedValues(wordsOf(bytes, size), header);
+}
+
+/** The colours of a frame in DCMTK's raw pixel data, as 8-bit RGB; null of a palette's indices. @param file the one that they are of, decompressed. */
+export function rgbOf(raw: Uint8Array<ArrayBuffer>, file: DicomFile, n: number): ArrayLike<number> | null {
+  const header = pixelHeader(file);
+  const { rows, columns, samples, photometric, planar, bitsAllocated, bitsStored } = header;
+  if (samples !== 3) return null;
+  const pixels = rows * columns;
+  const size = (pixels * (photometric === 'YBR_FULL_422' ? 2 : 3) * bitsAllocated) / 8;
+  const bytes = raw.slice(n * size, (n + 1) * size);
+  return bytes.length < size ? null : toRgb({ values: storedValues(wordsOf(bytes, bitsAllocated / 8), header), pixels, bits: bitsStored, photometric, planar });
 }
 
 /** Display values as DCMTK renders them (PGM or PPM, 8 bits); null when it cannot. */

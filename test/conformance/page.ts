@@ -28,7 +28,8 @@ Written by \`npm run conformance\`, which says what differs when nothing may. A 
 
 - **decode**: every frame of the file, or what it is listed as where it has no image, or why it is refused.
 - **stored**: the stored values of the first and the last frame, equal in every bit. *written*: against what our own file was written with.
-- **rendering**: their 8-bit display values, through modality and VOI transforms, colour transforms and palettes; at most 1 apart.
+  Of colour it is the RGB of every pixel, equal to the peer's samples as PS3.3 C.7.6.3.1.2 makes RGB of them, lossy or not; of a palette it is the rendering that says it.
+- **rendering**: their 8-bit display values, through modality and VOI transforms, colour transforms and palettes; greys at most 1 apart, colours equal.
 - **spacing**: the millimetres of a pixel and where they come from, against the attribute as the peer reads it; *px* where the file has none.
 - **text**: how many text values (sequences included) are equal in their character sets, person names by their component groups.
 - **why**: the named reason for which a file may differ, or is refused. There is no other way not to be equal.

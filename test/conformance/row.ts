@@ -6,7 +6,8 @@ import { pixelHeader } from '../../src/dicom/attributes.ts';
 import type { Codecs, DicomFile, Summary } from '../../src/dicom/index.ts';
 import { decodeFrame, DicomError, parseDicom, renderGrey, summarise } from '../../src/dicom/index.ts';
 import { transferSyntaxName } from '../../src/dicom/uids.ts';
-import { dcmtkElements, dcmtkRendered, decompressed, dumpedPixels, dumpPixels, storedOf, windowOptions } from './dcmtk-peer.ts';
+import { toRgb } from './colour.ts';
+import { dcmtkElements, dcmtkRendered, decompressed, dumpedPixels, dumpPixels, rgbOf, storedOf, windowOptions } from './dcmtk-peer.ts';
 import type { PydicomAnswer } from './pydicom-peer.ts';
 import { NOTHING, spacingCell, textCell } from './header-cells.ts';
 
@@ -63,7 +64,7 @@ const largest = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
 };
 
 /** Without the fourth sample of each pixel. */
-function rgbOf({ rgba }: ColourFrame): Uint8Array {
+function withoutAlpha({ rgba }: ColourFrame): Uint8Array {
   const out = new Uint8Array((rgba.length / 4) * 3);
   for (let from = 0, to = 0; from < rgba.length; from += 4, to += 3) for (let c = 0; c < 3; c++) out[to + c] = rgba[from + c]!;
   return out;
@@ -127,8 +128,26 @@ function storedJudges(read: Read, { plain, dumped, pydicom }: Peers): Judges {
   return [own![0]!, ['written', grey((n) => read.subject.written?.[n])], own![1]!, ...twins.flat()];
 }
 
+/** What was written comes first here: DCMTK may guess what colours are, and is asked again when they are rendered. */
+function colourJudges(read: Read, { plain, dumped, pydicom }: Peers): Judges {
+  const { rows, columns, photometric, bitsStored } = pixelHeader(read.file!);
+  const against = (of: (n: number) => ArrayLike<number> | null | undefined) => (n: number, frame: Frame): number | null => {
+    const theirs = of(n);
+    return frame.kind === 'colour' && theirs ? largest(withoutAlpha(frame), theirs) : null;
+  };
+  const interleaved = (values: ArrayLike<number> | null | undefined): ArrayLike<number> | null => (values ? toRgb({ values, pixels: rows * columns, bits: bitsStored, photometric, planar: false }) : null);
+  return [
+    ['written', against((n) => interleaved(read.subject.written?.[n]))],
+    ...witnesses(read).flatMap(([path, what]): Judges => {
+      const from = plain.get(path);
+      const raw = from === undefined ? null : dumpedPixels(from, dumped);
+      return [[`DCMTK${what}`, against((n) => raw && rgbOf(raw, parseDicom(readFileSync(from!)), n))], [`pydicom${what}`, against((n) => interleaved(pydicom.get(path)?.frames.get(n)?.stored))]];
+    }),
+  ];
+}
+
 function renderingJudges(read: Read, { plain, pydicom }: Peers): Judges {
-  const against = async (theirs: ArrayLike<number> | null | undefined, frame: Frame): Promise<number | null> => (theirs ? largest(frame.kind === 'colour' ? rgbOf(frame) : renderGrey(frame, frame.voi[0]!, false), theirs) : null);
+  const against = async (theirs: ArrayLike<number> | null | undefined, frame: Frame): Promise<number | null> => (theirs ? largest(frame.kind === 'colour' ? withoutAlpha(frame) : renderGrey(frame, frame.voi[0]!, false), theirs) : null);
   const options = (frame: Frame): string[] => (frame.kind === 'grey' ? windowOptions(read.file!, frame) : ['+cg']);
   return witnesses(read).flatMap(([path, what]): Judges => [
     [`DCMTK${what}`, async (n, frame) => against(await dcmtkRendered(plain.get(path) ?? path, n, options(frame)), frame)],
@@ -136,10 +155,10 @@ function renderingJudges(read: Read, { plain, pydicom }: Peers): Judges {
   ]);
 }
 
-function cellOf(verdict: Verdict, allowed: number, exact: number): Cell {
+function cellOf(verdict: Verdict, allowed: number): Cell {
   if (!verdict) return { text: 'no peer', ok: allowed === Infinity };
   const { peer, worst } = verdict;
-  return { text: worst === 0 ? `equal (${peer})` : `within ${worst} (${peer})`, ok: worst <= Math.max(allowed, exact) };
+  return { text: worst === 0 ? `equal (${peer})` : `within ${worst} (${peer})`, ok: worst <= allowed };
 }
 
 async function rowOf(read: Read, peers: Peers): Promise<Row> {
@@ -155,9 +174,10 @@ async function rowOf(read: Read, peers: Peers): Promise<Row> {
     const shown = await dcmtkRendered(subject.path, 0, []);
     return { ...row, decode: { text: listed, ok: reason?.refused === refusal.code }, stored: NOTHING, rendering: shown ? { text: 'DCMTK shows it', ok: reason?.rendering !== undefined } : NOTHING };
   }
-  const first = read.compared[0]![1];
-  const stored = first.kind === 'colour' ? { text: 'colour: as rendered', ok: true } : cellOf(await judge(read, storedJudges(read, peers)), reason?.stored ?? 0, 0);
-  const rendering = cellOf(await judge(read, renderingJudges(read, peers)), reason?.rendering ?? 1, 1);
+  const colour = read.compared[0]![1].kind === 'colour';
+  const palette = colour && pixelHeader(file!).samples === 1;
+  const stored = palette ? { text: 'palette: as rendered', ok: true } : cellOf(await judge(read, colour ? colourJudges(read, peers) : storedJudges(read, peers)), reason?.stored ?? 0);
+  const rendering = cellOf(await judge(read, renderingJudges(read, peers)), Math.max(reason?.rendering ?? 0, colour ? 0 : 1));
   return { ...row, decode: { text: frames === 1 ? '1 frame' : `${frames} frames`, ok: reason?.refused === undefined }, stored, rendering };
 }
 

@@ -96,9 +96,11 @@ async function compressed(): Promise<Made[]> {
   const wide = ramp(32, false, 96);
   const wide32 = { ...size(8, 12), ...depth(32, 32), ...window(2 ** 31, 2 ** 32 - 1) };
   add('RLE 32 bits', { file: { transferSyntax: TS.rle, pixels: { fragments: [encodeRle(planesOf({ rows: 8, columns: 12, components: 1, bits: 32, samples: Uint32Array.from(wide) as unknown as Uint16Array }, 4))] }, elements: wide32 }, written: [wide], twin: { pixels: new Uint16Array(cells(wide, 32).buffer), elements: wide32 } });
-  for (const [mode, name] of [[0, 'planes'], [1, 'lines'], [2, 'samples']] as const) add(`JPEG-LS RGB by ${name}`, wrap(colour, await lossless('charls', colour, mode), TS.jpegLs, COLOUR, plainColour));
+  // By planes, the encoder takes them from planes.
+  for (const [mode, name, given] of [[0, 'planes', { ...colour, samples: Uint8Array.from(planesOf(colour, 1).flatMap((plane) => [...plane])) }], [1, 'lines', colour], [2, 'samples', colour]] as const) add(`JPEG-LS RGB by ${name}`, wrap(colour, await lossless('charls', given, mode), TS.jpegLs, COLOUR, plainColour));
   add('JPEG 2000 RGB, no transform said', wrap(colour, await lossless('openjpeg', colour), TS.jpeg2000, COLOUR, plainColour));
   add('JPEG 2000 YBR_RCT', wrap(colour, await lossless('openjpeg', colour), TS.jpeg2000, { ...COLOUR, ...rgb('YBR_RCT') }, plainColour));
+  add('JPEG 2000 YBR_ICT', wrap(colour, await encode('openjpeg', colour, (e) => e.setQuality?.(false, 0)), '1.2.840.10008.1.2.4.91', { ...COLOUR, ...rgb('YBR_ICT') }, plainColour, { written: undefined, reason: { stored: 2, rendering: 2, why: 'lossy, of what was written: its wavelets and its colours round' } }));
   add('HTJ2K YBR_RCT', wrap(colour, await lossless('openjph', colour), '1.2.840.10008.1.2.4.201', { ...COLOUR, ...rgb('YBR_RCT') }, plainColour));
   add('JPEG XL RGB', wrap(colour, await lossless('libjxl', colour), JPEG_XL, COLOUR, plainColour));
   add('JPEG Lossless RGB', wrap(colour, encodeLossless(colour, 8, 1), TS.jpegLossless, COLOUR, plainColour, { reason: { rendering: 254, why: 'DCMTK guesses YCbCr by component numbers; RGB is what was written and what the header says' } }));
@@ -185,11 +187,13 @@ function colours(): Made[] {
     { name: 'RGB', file: plainColour, written: [colour.samples] },
     { name: 'RGB, planar 1', file: { pixels: Uint8Array.from(planes), elements: { ...COLOUR, ...rgb('RGB', 1) } }, written: [colour.samples] },
     { name: 'RGB, big endian words', file: { transferSyntax: TS.bigEndian, pixels: new Uint16Array(Uint8Array.from(even.samples).buffer), elements: { ...size(8, 10), ...rgb() } }, written: [even.samples] },
-    { name: 'RGB of 16 bits', file: { pixels: words(wide), elements: { ...size(8, 10), ...rgb(), ...depth(16, 16) } } },
-    { name: 'YBR_FULL', file: { pixels: bytes(colour), elements: { ...COLOUR, ...rgb('YBR_FULL') } }, reason: chroma },
-    { name: 'YBR_FULL, planar 1', file: { pixels: Uint8Array.from(planes), elements: { ...COLOUR, ...rgb('YBR_FULL', 1) } }, reason: chroma },
-    { name: 'YBR_FULL_422', file: { pixels: Uint8Array.from(pairs), elements: { ...size(8, 10), ...rgb('YBR_FULL_422') } }, reason: chroma },
+    { name: 'RGB of 16 bits', file: { pixels: words(wide), elements: { ...size(8, 10), ...rgb(), ...depth(16, 16) } }, written: [wide.samples], reason: { rendering: 1, why: 'DCMTK shows the high byte, we the nearest value' } },
+    { name: 'YBR_FULL', file: { pixels: bytes(colour), elements: { ...COLOUR, ...rgb('YBR_FULL') } }, written: [colour.samples], reason: chroma },
+    { name: 'YBR_FULL, planar 1', file: { pixels: Uint8Array.from(planes), elements: { ...COLOUR, ...rgb('YBR_FULL', 1) } }, written: [colour.samples], reason: chroma },
+    { name: 'YBR_FULL, RLE', file: { transferSyntax: TS.rle, pixels: { fragments: [encodeRle(planesOf(colour, 1))] }, elements: { ...COLOUR, ...rgb('YBR_FULL') } }, written: [colour.samples], reason: chroma },
+    { name: 'YBR_FULL_422', file: { pixels: Uint8Array.from(pairs), elements: { ...size(8, 10), ...rgb('YBR_FULL_422') } }, written: [pairs], reason: chroma },
     { name: 'palette of 8-bit entries', file: { pixels: index, elements: { ...paletted, ...palette(8, 10) } } },
+    { name: 'palette of 8-bit entries, RLE', file: { transferSyntax: TS.rle, pixels: { fragments: [encodeRle([index])] }, elements: { ...paletted, ...palette(8, 10) } } },
     { name: 'palette of 16-bit entries', file: { pixels: index, elements: { ...paletted, ...palette(16, 0) } } },
     { name: 'segmented palette of 16-bit entries', file: { pixels: index, elements: { ...paletted, ...segmented } }, twin: { pixels: index, elements: { ...paletted, ...whole } } },
   ];
