@@ -100,6 +100,19 @@ test('the table, the pixels and the unrounded greys agree for every type', () =>
   );
 });
 
+test('beyond a window’s ends the table goes on as the pixels do, whichever way it runs', () => {
+  const all = Uint16Array.from({ length: 0x10000 }, (_, i) => i);
+  fc.assert(
+    fc.property(fc.record({ c: fc.double({ min: -70_000, max: 140_000, noNaN: true }), w: fc.double({ min: 0.01, max: 200_000, noNaN: true }), slope: fc.constantFrom(1, -1, 0.1, 0, 3), intercept: fc.integer({ min: -2000, max: 2000 }), exact: fc.boolean(), invert: fc.boolean() }), ({ c, w, slope, intercept, exact, invert }) => {
+      const voi: Voi = { kind: 'window', center: c, width: exact ? w : Math.max(1, w), function: exact ? 'LINEAR_EXACT' : 'LINEAR' };
+      const frame = frameOf(all, { modality: { kind: 'linear', slope, intercept } });
+      const { values } = greyTable(frame, voi, invert)!;
+      expect(values).toEqual(Uint8ClampedArray.from(all, (stored) => Math.floor((invert ? 1 - applyVoi(voi, stored * slope + intercept) : applyVoi(voi, stored * slope + intercept)) * 255 + 0.5)));
+    }),
+    { numRuns: 40 },
+  );
+});
+
 test('not-a-number is black and feeds a network zero', () => {
   const frame = frameOf(Float32Array.of(Number.NaN, 1));
   expect(renderGrey(frame, linear(0.5, 1), false)[0]).toBe(0);

@@ -71,9 +71,29 @@ export function greyTable(frame: GreyFrame, voi: Voi, invert: boolean): GreyTabl
   if (!range) return null;
   const [first, last] = range;
   const unit = unitOf(frame, voi, invert);
+  const grey = (i: number): number => Math.floor(unit(first + i) * 255 + 0.5);
   const values = new Uint8ClampedArray(last - first + 1);
-  for (let i = 0; i < values.length; i++) values[i] = Math.floor(unit(first + i) * 255 + 0.5);
+  let [from, to] = [0, values.length];
+  // Beyond a window's ends all is black or white; the table is made for every picture of a drag.
+  if (frame.modality.kind === 'linear' && voi.kind === 'window' && voi.function !== 'SIGMOID') {
+    const [begin, end] = [grey(0), grey(to - 1)];
+    from = firstOf(to, (i) => grey(i) !== begin);
+    to = firstOf(to, (i) => i >= from && grey(i) === end);
+    values.fill(begin, 0, from).fill(end, to);
+  }
+  for (let i = from; i < to; i++) values[i] = grey(i);
   return { first, values };
+}
+
+/** The first of 0…count − 1 for which `holds`, as it then does for all that follow; `count` where it does for none. */
+function firstOf(count: number, holds: (i: number) => boolean): number {
+  let [low, high] = [0, count];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** 8-bit display greys (0 black, 255 white), rows × columns, MONOCHROME1 turned over; any kind of pixels. Not-a-number is black. */
