@@ -49,12 +49,12 @@ function Presets(): JSX.Element {
   const { viewers } = useApp();
   const viewer = useViewer();
   const presets = useView((v) => v.facts?.presets);
-  const voi = useView((v) => v.presentation?.voi ?? null);
+  // Its name alone: a drag of the window changes the picture, not the list.
+  const current = useView(({ facts, presentation }) => facts?.presets.find((preset) => sameVoi(preset.voi, presentation?.voi ?? null))?.id ?? null);
   const name = (preset: Preset, index: number): string => {
     return preset.id.startsWith('file-') ? preset.label || t('presets.file', { number: index + 1 }) : t(`presets.${preset.id as 'fullRange'}`);
   };
   const numbers = (preset: Preset | undefined): string => (preset?.voi.kind === 'window' ? t('presets.numbers', { width: windowValue(preset.voi.width, preset.voi.width), center: windowValue(preset.voi.center, preset.voi.width) }) : '');
-  const current = presets?.find((preset) => sameVoi(preset.voi, voi));
   return (
     <Select
       className="presets"
@@ -63,7 +63,7 @@ function Presets(): JSX.Element {
       placeholder={presets?.length ? t('presets.own') : t('presets.short')}
       disabled={!presets?.length}
       data={presets?.map((preset, index) => ({ value: preset.id, label: name(preset, index) })) ?? []}
-      value={current?.id ?? null}
+      value={current}
       onChange={(id) => {
         const preset = presets?.find((p) => p.id === id);
         if (preset) viewers.window(viewer, (each) => each.setVoi(preset.voi));

@@ -1,7 +1,7 @@
 /** What the window does: calls to the host and what their answers change in the state. */
 import type { DoctorReport } from '../../src/contract/boards.ts';
 import type { EngineId } from '../../src/contract/engine.ts';
-import type { Deployed, HostBridge, ModelInfo, Request, Settings } from '../../src/contract/ipc.ts';
+import type { Deployed, DroppedFile, HostBridge, ModelInfo, Request, Settings } from '../../src/contract/ipc.ts';
 import type { Imported } from '../../src/contract/studies.ts';
 import { INITIAL_STATE, Store, type AppState, type ComparisonEntry, type Notice } from './store.ts';
 import type { MeasurementRow } from '../../src/contract/measurement.ts';
@@ -41,6 +41,7 @@ export class Session {
   onLibrary: (instances: ReadonlySet<string>) => void = () => {};
   /** Called with the picture that an opening begins with, before the page knows of it. */
   onFirst: (slice: Slice) => void = () => {};
+  onDropped: (dropped: readonly DroppedFile[]) => void = () => {};
   /** Called when the reader moves in a stack. */
   onReaderScroll: () => void = () => {};
 
@@ -118,7 +119,10 @@ export class Session {
   }
 
   async drop(files: File[]): Promise<void> {
-    if (files.length > 0) await this.opening(() => this.bridge.openDropped(files));
+    if (files.length === 0) return;
+    const dropped = files.map((file) => ({ id: crypto.randomUUID(), file }));
+    this.onDropped(dropped);
+    await this.opening(() => this.bridge.openDropped(dropped));
   }
 
   async closeStudy(studyUid: string): Promise<void> {

@@ -31,7 +31,7 @@ function poolOf(size: number): { pool: DecodePool; workers: HandWorker[] } {
   }, size);
   return { pool, workers };
 }
-const frame = (instanceId: string, n = 0): { kind: 'frame'; instanceId: string; frame: number; frames: number } => ({ kind: 'frame', instanceId, frame: n, frames: 9 });
+const frame = (instanceId: string, n = 0): { kind: 'frame'; instanceId: string; frame: number } => ({ kind: 'frame', instanceId, frame: n });
 const quiet = (promise: Promise<unknown>): void => void promise.catch(() => {});
 
 describe('the decoding pool', () => {
@@ -87,6 +87,34 @@ describe('the decoding pool', () => {
     expect(workers.map((w) => w.asked.length)).toEqual([1, 0]);
     quiet(pool.run(frame('shown'), PRIORITY.shown));
     expect(workers[1]!.last.instanceId).toBe('shown');
+  });
+
+  test('thumbnails wait for the picture that a reader waits for', () => {
+    const { pool, workers } = poolOf(3);
+    quiet(pool.run(frame('shown'), PRIORITY.shown));
+    quiet(pool.run({ kind: 'thumb', instanceId: 't', frame: 0, size: 8 }, PRIORITY.thumb));
+    quiet(pool.run(frame('ahead'), PRIORITY.ahead));
+    expect(workers.map(({ asked }) => asked.map((request) => request.kind))).toEqual([['frame'], ['frame'], []]);
+    workers[0]!.answer();
+    expect(workers[0]!.asked.map((request) => request.kind)).toEqual(['frame', 'thumb']);
+  });
+
+  test('a dropped file goes along with what is asked of it, until its instance is closed', () => {
+    const { pool, workers: [worker] } = poolOf(1);
+    const file = new File(['x'], 'a.dcm');
+    const asked = (): unknown[] => {
+      quiet(pool.run(frame('a'), PRIORITY.shown));
+      worker!.answer();
+      return [worker!.last.dropped];
+    };
+    pool.expect([{ id: 'a', file }]);
+    // Not yet known to the library.
+    pool.keep(new Set(['b']));
+    expect(asked()).toEqual([file]);
+    pool.keep(new Set(['a', 'b']));
+    expect(asked()).toEqual([file]);
+    pool.keep(new Set(['b']));
+    expect(asked()).toEqual([undefined]);
   });
 
   test('an error of the decoder carries its code', async () => {

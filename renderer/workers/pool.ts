@@ -2,6 +2,7 @@
  * Decoding off the page's thread. What the reader waits for goes first; work that nobody waits for any more is dropped from
  * the queue. Frames of one instance go to one worker, which keeps the parsed file.
  */
+import type { DroppedFile } from '../../src/contract/ipc.ts';
 import type { Job, JobResult, WorkerReply, WorkerRequest } from './protocol.ts';
 
 /** What a worker is to the pool; a test puts its own in. */
@@ -49,6 +50,9 @@ export class DecodePool {
   private readonly create: () => WorkerPort;
   private queue: Task[] = [];
   private nextId = 1;
+  /** By the id of their instance. */
+  private readonly dropped = new Map<string, File>();
+  private open: ReadonlySet<string> = new Set();
 
   constructor(create: () => WorkerPort, size: number) {
     this.create = create;
@@ -72,6 +76,17 @@ export class DecodePool {
       this.queue.push(task);
       this.pump();
     });
+  }
+
+  /** Files that jobs may soon ask for. */
+  expect(dropped: readonly DroppedFile[]): void {
+    for (const { id, file } of dropped) this.dropped.set(id, file);
+  }
+
+  /** Forgets the files of instances that were open and are not any more. */
+  keep(instances: ReadonlySet<string>): void {
+    for (const id of this.open) if (!instances.has(id)) this.dropped.delete(id);
+    this.open = instances;
   }
 
   /** Workers anew: a codec's memory never shrinks, and what a closed study took goes with its worker. */
@@ -119,8 +134,8 @@ export class DecodePool {
     for (;;) {
       const idle = this.slots.filter((slot) => !slot.running);
       if (idle.length === 0 || this.queue.length === 0) return;
-      // Thumbnails never take the last worker: an image asked for meanwhile finds one free.
-      const highest = idle.length === 1 && this.slots.length > 1 ? PRIORITY.ahead : PRIORITY.thumb;
+      // Thumbnails never take the last worker: an image asked for meanwhile finds one free. Nor the cores and the memory of one that a reader waits for.
+      const highest = (idle.length === 1 && this.slots.length > 1) || this.slots.some(({ running }) => running?.priority === PRIORITY.shown) ? PRIORITY.ahead : PRIORITY.thumb;
       const task = this.queue.filter((t) => t.priority <= highest).sort((a, b) => a.priority - b.priority)[0];
       if (!task) return;
       this.queue.splice(this.queue.indexOf(task), 1);
@@ -129,7 +144,7 @@ export class DecodePool {
       slot.instanceId = task.job.instanceId;
       slot.port ??= this.start(slot);
       slot.deadline = setTimeout(() => this.end(slot, `it did not come back within ${DEADLINE_MS / 1000} s; the file may be damaged`), DEADLINE_MS);
-      slot.port.postMessage({ id: this.nextId++, ...task.job });
+      slot.port.postMessage({ id: this.nextId++, dropped: this.dropped.get(task.job.instanceId), ...task.job });
     }
   }
 }

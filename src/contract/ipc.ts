@@ -1,7 +1,7 @@
 /**
  * Renderer ⇄ host: calls (request → response, cancellable by their id) and events (host → page). Both sides import this file;
  * the host validates every request, the page trusts what the host sends. Paths never come from the page: dropped files
- * are resolved in the preload (`webUtils.getPathForFile`) and the host mints opaque ids.
+ * are resolved in the preload (`webUtils.getPathForFile`). Ids are random and opaque; the host mints them, but for dropped files.
  */
 import { z } from 'zod';
 import { AnonymiseChoices, AnonymiseReport } from './anonymise.ts';
@@ -299,7 +299,13 @@ export interface HostBridge {
   /** Returns the unsubscriber. */
   on<N extends EventName>(name: N, listener: (payload: EventPayload<N>) => void): () => void;
   /** Files or folders dropped on the window. */
-  openDropped(files: File[]): Promise<Imported>;
+  openDropped(dropped: readonly DroppedFile[]): Promise<Imported>;
+}
+
+/** A file or folder dropped on the window, and a random UUID: the id of its image, if it has one that was not open before. */
+export interface DroppedFile {
+  id: string;
+  file: File;
 }
 
 /** The encoded bytes of an instance (the whole Part 10 file): fetch(`app://instance/${id}`). */

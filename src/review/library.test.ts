@@ -37,6 +37,18 @@ describe('opening', () => {
     expect(seen.length).toBeGreaterThan(1);
   });
 
+  test('an image has the id that was wished for it, unless another image has that', async () => {
+    const [a, b] = [put('a.dcm'), put('b.dcm', smallDicom({ sopInstanceUid: '1.2.3.4.2' }))];
+    const library = new Library();
+    const idsOf = async (paths: string[], ids: Record<string, string>): Promise<string[]> => (await library.open(paths, { idOf: (path) => ids[path] })).files.map(({ id }) => id);
+    expect(await idsOf([a], { [a]: 'wished' })).toEqual(['wished']);
+    // The same image again: it has its id.
+    expect(await idsOf([a], { [a]: 'another' })).toEqual(['wished']);
+    const [second] = await idsOf([b], { [b]: 'wished' });
+    expect(second).not.toBe('wished');
+    expect([library.entry('wished')!.instance.fileName, library.entry(second!)!.instance.fileName]).toEqual(['a.dcm', 'b.dcm']);
+  });
+
   test('each bad file is named with its cause and the others still open', async () => {
     put('good.dcm');
     put('text.dcm', 'not an image at all');

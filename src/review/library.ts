@@ -23,6 +23,8 @@ export interface OpenHooks {
   signal?: AbortSignal | undefined;
   /** What is known of a file of this size and time of change (ms), so that it need not be read again. */
   known?: (source: InstanceSource, size: number, modified: number) => Entry | null;
+  /** The id that the image of a file named by this path shall have, where it is not taken. */
+  idOf?: (path: string) => string | undefined;
   /** Each image as it is read; not those that were known. */
   onRead?: (entry: Entry) => void;
   /** Each object without an image. */
@@ -167,10 +169,11 @@ export class Library {
     for (const child of current.children) this.#take(child, taken, keepOpen);
   }
 
-  async #read(current: Job, admit: (file: FoundFile) => boolean, { signal, known, onRead, onObject }: OpenHooks): Promise<void> {
+  async #read(current: Job, admit: (file: FoundFile) => boolean, { signal, known, idOf, onRead, onObject }: OpenHooks): Promise<void> {
     const { path } = current.file;
     const fileName = basename(path);
-    const id = randomUUID();
+    const wished = idOf?.(path);
+    const id = wished === undefined || this.#entries.has(wished) ? randomUUID() : wished;
     const fail = (code: string, cause: string): void => void current.problems.push({ path, fileName, code, message: `${fileName}: ${cause}.` });
     try {
       if (isZip(path)) {

@@ -167,7 +167,7 @@ describe('the page is confined', () => {
   });
 
   test('a file that the page made up is no dropped file', async () => {
-    expect(await app().page.evaluate(() => window.fabriclens.openDropped([new File(['x'], '/etc/passwd')]))).toEqual({ opened: 0, images: 0, copies: 0 });
+    expect(await app().page.evaluate(() => window.fabriclens.openDropped([{ id: crypto.randomUUID(), file: new File(['x'], '/etc/passwd') }]))).toEqual({ opened: 0, images: 0, copies: 0 });
   });
 
   test('an abort signal reaches the host, and the error keeps its name', async () => {

@@ -1,5 +1,5 @@
 /** Names and shapes on the wire between preload and main; nobody else needs them. */
-import type { CallError, CallName, EventName } from '../../contract/ipc.ts';
+import type { CallError, CallName, DroppedFile, EventName } from '../../contract/ipc.ts';
 
 export const CHANNEL = { call: 'fabriclens:call', cancel: 'fabriclens:cancel', event: 'fabriclens:event', openDropped: 'fabriclens:open-dropped' } as const;
 
@@ -13,5 +13,5 @@ export interface RawBridge {
   call(id: number, name: CallName, request: unknown): Promise<Answer>;
   cancel(id: number): void;
   on(name: EventName, listener: (payload: unknown) => void): () => void;
-  openDropped(files: File[]): Promise<Answer>;
+  openDropped(dropped: readonly DroppedFile[]): Promise<Answer>;
 }

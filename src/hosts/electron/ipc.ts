@@ -9,13 +9,14 @@ import { toCallError } from './process-messages.ts';
 
 export type Handlers = { [N in CallName]: (request: z.output<(typeof CALLS)[N]['request']>, signal: AbortSignal) => Promise<Response<N>> };
 
-const Dropped = z.array(z.string().min(1).max(4096)).max(10_000);
+const Dropped = z.array(z.object({ id: z.uuid(), path: z.string().min(1).max(4096) })).max(10_000);
+export type Dropped = z.infer<typeof Dropped>;
 
 /**
  * Serves the page in `contents`. Whatever comes from another page, frame or origin is refused.
  * @returns the sender of events
  */
-export function serve(contents: WebContents, handlers: Handlers, openPaths: (paths: string[]) => Promise<Imported>): <N extends EventName>(name: N, payload: EventPayload<N>) => void {
+export function serve(contents: WebContents, handlers: Handlers, openDropped: (dropped: Dropped) => Promise<Imported>): <N extends EventName>(name: N, payload: EventPayload<N>) => void {
   const running = new Map<number, AbortController>();
 
   const trusted = (event: IpcMainEvent | IpcMainInvokeEvent): boolean => {
@@ -50,7 +51,7 @@ export function serve(contents: WebContents, handlers: Handlers, openPaths: (pat
   ipcMain.on(CHANNEL.cancel, (event, id: unknown) => {
     if (trusted(event) && typeof id === 'number') running.get(id)?.abort();
   });
-  ipcMain.handle(CHANNEL.openDropped, (event, paths: unknown) => answer(event, () => openPaths(Dropped.parse(paths))));
+  ipcMain.handle(CHANNEL.openDropped, (event, dropped: unknown) => answer(event, () => openDropped(Dropped.parse(dropped))));
 
   // A page that goes or comes anew has no use for what the last one asked.
   const abandon = (): void => {

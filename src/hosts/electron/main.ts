@@ -114,8 +114,8 @@ function run(paths: string[]): (paths: string[]) => void {
 
   const opened: string[] = [];
   const openedStudies: string[] = [];
-  const openPaths = async (more: string[], signal?: AbortSignal): Promise<Imported> => {
-    const result = await review.call('library.add', { paths: more }, signal);
+  const openPaths = async (more: string[], signal?: AbortSignal, ids: Record<string, string> = {}): Promise<Imported> => {
+    const result = await review.call('library.add', { paths: more, ids }, signal);
     opened.push(...more);
     return result;
   };
@@ -151,7 +151,7 @@ function run(paths: string[]): (paths: string[]) => void {
       }),
       localeChanged: () => showMenu(),
     }),
-    openPaths,
+    (dropped) => openPaths(dropped.map(({ path }) => path), undefined, Object.fromEntries(dropped.map(({ id, path }) => [path, id]))),
   );
   const showMenu = (): void => Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(settings.get().locale, (action) => emit('menu.action', { action }))));
   showMenu();
@@ -160,7 +160,7 @@ function run(paths: string[]): (paths: string[]) => void {
   review.onLost((restarted) => {
     if (!restarted) return;
     void boardCalls.sync();
-    if (opened.length > 0) void review.call('library.add', { paths: [...new Set(opened)] }).catch((error: Error) => log(error.message));
+    if (opened.length > 0) void review.call('library.add', { paths: [...new Set(opened)], ids: {} }).catch((error: Error) => log(error.message));
     for (const uid of new Set(openedStudies)) void review.call('studies.open', { uid }).catch((error: Error) => log(error.message));
   });
   guardExit(window, async () => void (await Promise.allSettled([adder.close(), boards.close(), review.close()])));

@@ -26,6 +26,6 @@ const bridge: HostBridge = {
     }
   },
   on: <N extends EventName>(name: N, listener: (payload: EventPayload<N>) => void) => host.on(name, listener as (payload: unknown) => void),
-  openDropped: async (files) => settle(await host.openDropped(files)) as Imported,
+  openDropped: async (dropped) => settle(await host.openDropped(dropped)) as Imported,
 };
 Object.defineProperty(window, 'fabriclens', { value: Object.freeze(bridge), writable: false, configurable: false });

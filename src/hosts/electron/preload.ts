@@ -17,6 +17,6 @@ const bridge: RawBridge = {
     return () => void set.delete(listener);
   },
   // A File that the page made up itself has no path: the operating system's drop alone gives it one.
-  openDropped: (files) => ipcRenderer.invoke(CHANNEL.openDropped, files.map((file) => webUtils.getPathForFile(file)).filter((path) => path !== '')) as Promise<Answer>,
+  openDropped: (dropped) => ipcRenderer.invoke(CHANNEL.openDropped, dropped.map(({ id, file }) => ({ id, path: webUtils.getPathForFile(file) })).filter(({ path }) => path !== '')) as Promise<Answer>,
 };
 contextBridge.exposeInMainWorld('fabriclensHost', bridge);

@@ -10,7 +10,8 @@ type Forwarded = 'library.get' | 'library.close' | 'library.cancel' | 'studies.s
 
 /** Calls that only the main process makes: they carry paths, which the page never sees. */
 interface InternalCalls {
-  'library.add': { request: { paths: string[] }; response: Imported };
+  /** `ids`: of the images of named files, by path. */
+  'library.add': { request: { paths: string[]; ids: Record<string, string> }; response: Imported };
   'library.addSample': { request: Record<string, never>; response: Imported };
   /** The page's, but main notes what is open. */
   'studies.open': { request: Request<'studies.open'>; response: Response<'studies.open'> };

@@ -108,8 +108,8 @@ async function reading<T extends Opened>(signal: AbortSignal, read: (hooks: Open
   }
 }
 
-async function add(paths: readonly string[], signal: AbortSignal): Promise<Imported> {
-  const { files, images, copies } = await reading(signal, (hooks) => review.open(paths, hooks));
+async function add(paths: readonly string[], signal: AbortSignal, ids: ReadonlyMap<string, string> = new Map()): Promise<Imported> {
+  const { files, images, copies } = await reading(signal, (hooks) => review.open(paths, { ...hooks, idOf: (path) => ids.get(path) }));
   return { opened: files.length, images, copies };
 }
 
@@ -125,7 +125,7 @@ async function deployTo(model: string, signal: AbortSignal): Promise<Deployed> {
 }
 
 answerCalls<ReviewCalls>(process.parentPort, {
-  'library.add': ({ paths }, signal) => add(paths, signal),
+  'library.add': ({ paths, ids }, signal) => add(paths, signal, new Map(Object.entries(ids))),
   'library.addSample': (_request, signal) => add([resources.samplesDir], signal),
   'library.get': () => review.library(),
   'library.close': ({ studyUid }) => {
