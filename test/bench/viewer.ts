@@ -10,11 +10,13 @@ import { launch, type Launched } from '../e2e/launch.ts';
 import { makeCt, makeDx, makeMammogram, SYNTAXES, writeFresh, type Made } from './viewer/files.ts';
 import { memoryOf } from './viewer/memory.ts';
 import { ourViewer } from './viewer/ours.ts';
-import { buildPeers, PEERS, startPeers, type Shell } from './viewer/peer.ts';
+import { buildPeers, PEERS, startPeers } from './viewer/peer.ts';
 import { printRows, type Sample, rowsOf } from './viewer/rows.ts';
 import { drag, open, scroll, type Viewer } from './viewer/viewer.ts';
 
 const SLICES = 200;
+/** Of drags and scrolls, each a hundred pictures: at most. */
+const MOVING_RUNS = 3;
 /** Frames come as soon as the last one is wholly drawn, instead of 60 times a second: a picture's time is then its work. */
 const UNCAPPED = ['--disable-frame-rate-limit', '--run-all-compositor-stages-before-draw'];
 /** dwv decodes neither. */
@@ -25,30 +27,17 @@ const runs = Number(values.runs);
 const say = (line: string): void => void process.stderr.write(`bench: ${line}\n`);
 const folder = mkdtempSync(join(tmpdir(), 'fabriclens-bench-viewer-'));
 const samples: Sample[] = [];
-const wanted = (row: string): boolean => values.only === '' || row.includes(values.only);
+/** Rows by a part of their name, or of a kind of them. */
+const wanted = (row: string): boolean => row.includes(values.only) || values.only.startsWith(row);
 
-interface Viewers {
-  ours: Viewer;
-  all: Viewer[];
+interface Ours {
+  viewer: Viewer;
   launched: Launched;
-  close(): Promise<void>;
 }
 
-async function start(switches: readonly string[], first: Made): Promise<Viewers> {
+async function startOurs(switches: readonly string[]): Promise<Ours> {
   const launched = await launch({ args: [...switches] });
-  const ours = await ourViewer(launched.page);
-  await open(ours, writeFresh(folder, [first]), first);
-  const { width, height } = (await launched.page.getByTestId('viewport').boundingBox())!;
-  const shell: Shell = await startPeers(switches, { width, height });
-  return {
-    ours,
-    launched,
-    all: [ours, ...PEERS.map((peer) => shell.viewer(peer))],
-    close: async () => {
-      await shell.close();
-      await launched.close();
-    },
-  };
+  return { viewer: await ourViewer(launched.page), launched };
 }
 
 /** Each viewer once, another one first each time; what a viewer was asked for and did not do is no number. */
@@ -81,40 +70,52 @@ try {
   await buildPeers(say);
 
   const opening: [string, Made[]][] = [['512² CT', [ct]], ...SYNTAXES.map((syntax): [string, Made[]] => [`2048² DX, ${syntax}`, [dx.get(syntax)!]]), ['4096 × 5000 MG', [mammogram]], ['200-slice CT', stack]];
-  const capped = await start([], ct);
+  const { viewer: ours, launched } = await startOurs([]);
+  await open(ours, writeFresh(folder, [ct]), ct);
+  const pane = (await launched.page.getByTestId('viewport').boundingBox())!;
+  const peers = await startPeers([], pane);
+  const viewers = [ours, ...PEERS.map((peer) => peers.viewer(peer))];
   for (let run = 0; run < runs; run++) {
     for (const [row, images] of opening.filter(([name]) => wanted(`open: ${name}`))) {
       say(`open ${row}, ${run + 1} of ${runs}`);
       const paths = writeFresh(folder, images);
-      await turns(`open: ${row}`, capped.all, run, async (viewer) => ({ '': await open(viewer, paths, images[0]!) }));
+      await turns(`open: ${row}`, viewers, run, async (viewer) => ({ '': await open(viewer, paths, images[0]!) }));
       for (const path of paths) rmSync(path);
     }
   }
-  if (wanted('memory')) samples.push(...(await memoryOf(capped.ours, capped.launched, folder, [...dx.values()], stack.slice(0, 40), say)));
-  await capped.close();
+  await peers.close();
+  if (wanted('memory')) samples.push(...(await memoryOf(ours, launched, folder, [...dx.values()], stack.slice(0, 40), say)));
+  await launched.close();
 
-  const uncapped = await start(UNCAPPED, ct);
-  for (let run = 0; run < runs; run++) {
+  const moving = async (viewers: readonly Viewer[], run: number): Promise<void> => {
     for (const [row, image] of ([['2048² DX', dx.get('explicit')!], ['4096 × 5000 MG', mammogram]] as const).filter(([name]) => wanted(`drag: ${name}`))) {
-      say(`drag ${row}, ${run + 1} of ${runs}`);
+      say(`drag ${row}, ${run + 1}: ${viewers.map(({ name }) => name).join(', ')}`);
       const paths = writeFresh(folder, [image]);
-      await turns(`drag: ${row}`, uncapped.all, run, async (viewer) => {
+      await turns(`drag: ${row}`, viewers, run, async (viewer) => {
         await open(viewer, paths, image);
         const { frameMs, lagMs } = await drag(viewer, image);
         return { 'a picture': frameMs, 'a move to its picture': lagMs };
       });
     }
-    if (!wanted('scroll')) continue;
-    say(`scroll, ${run + 1} of ${runs}`);
+    if (!wanted('scroll')) return;
+    say(`scroll, ${run + 1}: ${viewers.map(({ name }) => name).join(', ')}`);
     const paths = writeFresh(folder, stack);
-    await turns('scroll: 200-slice CT', uncapped.all, run, async (viewer) => {
+    await turns('scroll: 200-slice CT', viewers, run, async (viewer) => {
       await open(viewer, paths, stack[0]!);
       const first = await scroll(viewer, stack);
       return { 'a slice, from the first pixels on': first / SLICES };
     });
     for (const path of paths) rmSync(path);
+  };
+  for (let run = 0; run < Math.min(runs, MOVING_RUNS) && (wanted('drag') || wanted('scroll')); run++) {
+    // One window at a time: with these switches each takes all that it can get of the processor, also at rest.
+    const alone = await startOurs(UNCAPPED);
+    await moving([alone.viewer], run);
+    await alone.launched.close();
+    const others = await startPeers(UNCAPPED, pane);
+    await moving(PEERS.map((peer) => others.viewer(peer)), run);
+    await others.close();
   }
-  await uncapped.close();
 
   const machine = { cpu: cpus()[0]?.model.trim() ?? '', cores: cpus().length, load: loadavg()[0]! };
   const rows = rowsOf(samples);

@@ -24,7 +24,7 @@ export interface Probe {
   open(shape: Shape, spots: readonly Spot[]): Promise<number>;
   /** One picture after another, each as soon as the one before is seen. @returns milliseconds in all */
   scroll(shape: Shape, stack: readonly (readonly Spot[])[]): Promise<number>;
-  /** A move of `by` pixels a frame, there and back, `moves` times (a multiple of 40); `moved` are the greys after one. */
+  /** A move of `by` pixels a frame, there and back, at most `moves` times; `moved` are the greys after one. Whoever takes long is asked for fewer. */
   drag(shape: Shape, home: readonly Spot[], moved: readonly Spot[], moves: number, by: number): Promise<Drag>;
 }
 
@@ -33,9 +33,6 @@ export interface Drag {
   frameMs: number;
   /** Milliseconds from a move to its greys on the canvas, a median: one move at a time. */
   lagMs: number;
-  /** Pictures seen, of so many moves. */
-  seen: number;
-  moves: number;
 }
 
 declare global {
@@ -49,6 +46,8 @@ declare global {
 export function installProbe(): void {
   const TOLERANCE = 4;
   const DEADLINE_MS = 60_000;
+  /** Of a drag's moves, each of its two halves, but for the first of them. */
+  const ENOUGH_MS = 4_000;
   /** Until a frame has been handed over: the first task after its callbacks and what is drawn from them. */
   const { port1, port2 } = new MessageChannel();
   const frame = (): Promise<void> => new Promise((resolve) => {
@@ -101,14 +100,14 @@ export function installProbe(): void {
     async drag(shape, home, moved, moves, by) {
       const [watched] = home as [Spot];
       const page = window.benchPage;
-      // There and back about the beginning: the drag ends where it began.
+      // There and back about the beginning, where every 40th move ends.
       const step = (i: number): number => (Math.floor((i + 10) / 20) % 2 === 0 ? by : -by);
       page.press();
       await frame();
       let seen = 0;
       let last = greyAt(shape, watched);
       const start = performance.now();
-      for (let i = 0; i < moves; i++) {
+      for (let i = 0; i < moves && (i % 40 !== 0 || performance.now() - start < ENOUGH_MS); i++) {
         page.drag(step(i));
         await frame();
         const now = greyAt(shape, watched);
@@ -118,7 +117,8 @@ export function installProbe(): void {
       const frameMs = (performance.now() - start) / seen;
       await until(shape, home.slice(0, 1), 'back from the drag');
       const lags: number[] = [];
-      for (let i = 0; i < moves; i++) {
+      const again = performance.now();
+      for (let i = 0; i < moves && (i % 2 !== 0 || performance.now() - again < ENOUGH_MS); i++) {
         const from = performance.now();
         page.drag(i % 2 === 0 ? by : -by);
         await frame();
@@ -127,7 +127,7 @@ export function installProbe(): void {
       }
       page.release();
       await until(shape, home, 'after the drag');
-      return { frameMs, lagMs: lags.sort((a, b) => a - b)[lags.length >> 1]!, seen, moves };
+      return { frameMs, lagMs: lags.sort((a, b) => a - b)[lags.length >> 1]! };
     },
   };
 }

@@ -14,7 +14,7 @@ export interface Viewer {
 
 /** From the page's being there to the first measurement: what it does by itself after its start is then done (milliseconds). */
 const IDLE_MS = 1_000;
-/** Moves of a drag, and screen pixels of each. */
+/** Moves of a drag, at most, and screen pixels of each. */
 const [MOVES, BY] = [120, 20] as const;
 
 /** A fresh page that is given these files. @returns milliseconds to the picture on the screen */
