@@ -17,6 +17,7 @@ import { Session } from './state/session.ts';
 import { AppContext, type App } from './ui/app.ts';
 import { Frames } from './viewport/frames.ts';
 import { Cine } from './viewport/cine.ts';
+import { rehearse } from './viewport/rehearsal.ts';
 import { Viewers } from './viewport/viewers.ts';
 import { DecodePool, PRIORITY, type WorkerPort } from './workers/pool.ts';
 
@@ -48,7 +49,13 @@ const frames = new Frames(pool);
 const viewers = new Viewers(frames, session.store.get);
 session.onLibrary = (instances) => {
   frames.keep(instances);
+  pool.keep(instances);
   if (instances.size === 0) pool.renew();
+};
+session.onDropped = (dropped) => {
+  pool.expect(dropped);
+  const [first] = dropped;
+  if (first && !/\.zip$/i.test(first.file.name)) frames.loadDropped(first.id);
 };
 // One that fails says so when it is shown.
 session.onFirst = (slice) => void frames.load(slice, PRIORITY.shown).catch(() => {});
@@ -97,4 +104,4 @@ createRoot(document.getElementById('root')!).render(
     </MantineProvider>
   </StrictMode>,
 );
-void session.start();
+void session.start().then(rehearse);

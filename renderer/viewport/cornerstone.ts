@@ -7,7 +7,7 @@ import * as cornerstone from 'cornerstone-core';
 import type { OverlayPlane } from '../../src/contract/pixels.ts';
 import type { Overlay, Viewport, ViewportImage } from './port.ts';
 import { fitZoom, snapPan, type Point, type Presentation, type Size } from './presentation.ts';
-import { Raster } from './raster.ts';
+import { Raster, REDUCED_TO } from './raster.ts';
 
 const SETTLE_MS = 140;
 /** ABGR, as a little endian word: a green that no grey is, on black and on white. */
@@ -37,6 +37,8 @@ export class CornerstoneViewport implements Viewport {
   private toCanvas: DOMMatrix | null = null;
   private interacting = false;
   private settle: ReturnType<typeof setTimeout> | undefined;
+  /** While it runs, a picture that has just come is drawn as in a drag: the mean of all pixels of a mammogram takes longer than its decoding. */
+  private coarse: ReturnType<typeof setTimeout> | undefined;
   /** The frame of the screen that is asked for; 0: none. */
   private frame = 0;
   /** Nothing was said yet of what this pane shows, since it was empty. */
@@ -62,7 +64,10 @@ export class CornerstoneViewport implements Viewport {
   show(image: ViewportImage, presentation: Presentation): void {
     const changed = this.shown?.image.key !== image.key;
     this.shown = { image, presentation: this.refit(image, presentation) };
-    if (changed) cornerstone.displayImage(this.element, this.toCornerstone(image), this.transformOf(image, this.shown.presentation));
+    if (changed) {
+      this.drawCoarse(this.shown.presentation);
+      cornerstone.displayImage(this.element, this.toCornerstone(image), this.transformOf(image, this.shown.presentation));
+    }
     this.apply();
   }
 
@@ -73,6 +78,7 @@ export class CornerstoneViewport implements Viewport {
   }
 
   clear(): void {
+    clearTimeout(this.coarse);
     clearTimeout(this.saying);
     this.first = true;
     this.shown = null;
@@ -125,6 +131,7 @@ export class CornerstoneViewport implements Viewport {
 
   dispose(): void {
     clearTimeout(this.settle);
+    clearTimeout(this.coarse);
     clearTimeout(this.saying);
     cancelAnimationFrame(this.frame);
     this.observer.disconnect();
@@ -167,6 +174,14 @@ export class CornerstoneViewport implements Viewport {
 
   private transformOf({ frame }: ViewportImage, p: Presentation): { scale: number; translation: Point; rotation: number; hflip: boolean } {
     return { scale: p.zoom, translation: snapPan(p, this.pane, { width: frame.columns, height: frame.rows }), rotation: p.rotation, hflip: p.mirrored };
+  }
+
+  private drawCoarse({ zoom }: Presentation): void {
+    clearTimeout(this.coarse);
+    this.coarse = zoom > REDUCED_TO ? undefined : setTimeout(() => {
+      this.coarse = undefined;
+      this.redraw();
+    }, SETTLE_MS);
   }
 
   private apply(): void {
@@ -237,7 +252,7 @@ export class CornerstoneViewport implements Viewport {
     cornerstone.setToPixelCoordinateSystem(enabled, context);
     this.toCanvas = context.getTransform();
     const { a, b, c, d, e, f } = this.toCanvas;
-    this.paint(context, this.raster, presentation.zoom, this.interacting);
+    this.paint(context, this.raster, presentation.zoom, this.interacting || (this.coarse !== undefined && presentation.zoom <= REDUCED_TO));
     const ratio = this.pixelRatio;
     const toPane = { a: a / ratio, b: b / ratio, c: c / ratio, d: d / ratio, e: e / ratio, f: f / ratio };
     const drawn = { key: image.key, presentation, toPane, drawMs: performance.now() - start };

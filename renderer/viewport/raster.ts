@@ -12,7 +12,7 @@ import type { Presentation } from './presentation.ts';
 const SQUARES_FROM = 2;
 
 /** Up to this scale each screen pixel has the mean of at least four; between it and 1:1 some would have one and some two, and interpolating is better. */
-const REDUCED_TO = 0.5;
+export const REDUCED_TO = 0.5;
 
 export class Raster {
   private readonly pixels = document.createElement('canvas');

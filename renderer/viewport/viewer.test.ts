@@ -27,7 +27,7 @@ class Screen implements Viewport {
     this.onDrawn?.({ key: this.image!.key, presentation, toPane: { a: 1, b: 0, c: 0, d: 1, e: 0, f: 0 }, drawMs: 1 });
   }
   clear(): void {
-    this.image = null;
+    this.image = this.presentation = null;
   }
   magnify(): void {}
   setOverlay(): void {}
@@ -39,12 +39,13 @@ class Screen implements Viewport {
   dispose(): void {}
 }
 
-function setUp(): { viewer: Viewer; screen: Screen; decode: Map<string, { resolve: (d: DecodedFrame) => void; reject: (e: Error) => void; signal: AbortSignal | undefined }> } {
+function setUp(): { viewer: Viewer; frames: Frames; screen: Screen; decode: Map<string, { resolve: (d: DecodedFrame) => void; reject: (e: Error) => void; signal: AbortSignal | undefined }> } {
   const decode = new Map<string, { resolve: (d: DecodedFrame) => void; reject: (e: Error) => void; signal: AbortSignal | undefined }>();
-  const viewer = new Viewer(new Frames({ run: (job, _priority, signal) => new Promise((resolve, reject) => decode.set(`${job.instanceId}/${job.frame}`, { resolve, reject, signal })) }));
+  const frames = new Frames({ run: (job, _priority, signal) => new Promise((resolve, reject) => decode.set(`${job.instanceId}/${job.frame}${job.kind === 'preview' ? ' preview' : ''}`, { resolve, reject, signal })) });
+  const viewer = new Viewer(frames);
   const screen = new Screen();
   viewer.attach(screen);
-  return { viewer, screen, decode };
+  return { viewer, frames, screen, decode };
 }
 const lib = library(study('1', [series('s', ['a', 'b', 'c'].map((id) => instance(id))), series('t', [instance('d')])]));
 const at = (seriesUid: string, position: number): Shown => shownOf(lib, { seriesUid, position })!;
@@ -91,6 +92,21 @@ describe('fast scrolling', () => {
     }
   });
 
+  test('what was decoded of a dropped file before the host knew it is shown at once', async () => {
+    const { decode, frames, screen, viewer } = setUp();
+    frames.loadDropped('a');
+    decode.get('a/0')!.resolve({ overlays: [], frame: frameOf(), decodeMs: 1 });
+    await settle();
+    decode.clear();
+    viewer.show(at('s', 0), []);
+    expect(screen.image?.key).toBe('a/0');
+    expect(decode.size).toBe(0);
+    // One that is no image says so when the host has looked at it.
+    frames.loadDropped('no image');
+    decode.get('no image/0')!.reject(new Error('not DICOM'));
+    await settle();
+  });
+
   test('decoded once, shown at once when come back to', async () => {
     const { viewer, screen, decode } = setUp();
     viewer.show(at('s', 0), [at('s', 1)]);
@@ -101,6 +117,75 @@ describe('fast scrolling', () => {
     viewer.show(at('s', 1), [at('s', 0)]);
     expect(screen.image?.key).toBe('b/0');
     expect(decode.size).toBe(0);
+  });
+});
+
+describe('a picture that takes long', () => {
+  const slow = library(study('1', [series('s', ['a', 'b'].map((id) => instance(id, { transferSyntaxUid: '1.2.840.10008.1.2.4.90', rows: 2048, columns: 2048 })))]));
+  const slowAt = (position: number): Shown => shownOf(slow, { seriesUid: 's', position })!;
+  const small = { overlays: [], frame: frameOf({ rows: 2, columns: 2 }), decodeMs: 1 };
+  const whole = { overlays: [], frame: frameOf(), decodeMs: 1 };
+
+  test('a smaller one is seen until it is there, and nothing is said of it', async () => {
+    const { decode, screen, viewer } = setUp();
+    viewer.show(slowAt(0), []);
+    decode.get('a/0 preview')!.resolve(small);
+    await settle();
+    expect([screen.image?.frame.columns, viewer.view.get()]).toMatchObject([2, { status: 'loading', drawn: null, facts: null }]);
+    expect(viewer.held('a/0')).toBeNull();
+    decode.get('a/0')!.resolve(whole);
+    await settle();
+    expect([screen.image?.frame.columns, viewer.view.get()]).toMatchObject([4, { status: 'shown', drawn: { instance: { id: 'a' } }, facts: { columns: 4 } }]);
+  });
+
+  test('it comes for the wanted picture alone, never after the whole one, and not where the reader has zoomed', async () => {
+    const { decode, screen, viewer } = setUp();
+    viewer.show(slowAt(0), []);
+    const late = decode.get('a/0 preview')!;
+    viewer.show(slowAt(1), []);
+    late.resolve(small);
+    await settle();
+    expect(screen.image).toBeNull();
+    decode.get('b/0')!.resolve(whole);
+    await settle();
+    decode.get('b/0 preview')!.resolve(small);
+    await settle();
+    expect(screen.image?.frame.columns).toBe(4);
+    viewer.zoom(2);
+    viewer.show(slowAt(0), []);
+    decode.get('a/0 preview')!.resolve(small);
+    await settle();
+    expect(screen.image?.key).toBe('b/0');
+  });
+
+  test('after one that took long the series is presented as before', async () => {
+    vi.useFakeTimers();
+    try {
+      const { decode, screen, viewer } = setUp();
+      viewer.show(slowAt(0), []);
+      decode.get('a/0')!.resolve(whole);
+      await vi.advanceTimersByTimeAsync(0);
+      viewer.zoom(2);
+      viewer.invert();
+      viewer.show(slowAt(1), []);
+      await vi.advanceTimersByTimeAsync(1000);
+      expect(viewer.view.get().status).toBe('loading');
+      decode.get('b/0')!.resolve(whole);
+      await vi.advanceTimersByTimeAsync(0);
+      expect(screen.presentation).toMatchObject({ zoom: 2, invert: true, fitted: false });
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('one whose whole picture is damaged is taken away', async () => {
+    const { decode, screen, viewer } = setUp();
+    viewer.show(slowAt(0), []);
+    decode.get('a/0 preview')!.resolve(small);
+    await settle();
+    decode.get('a/0')!.reject(new Error('cut short'));
+    await settle();
+    expect([screen.image, viewer.view.get().status]).toEqual([null, 'error']);
   });
 });
 

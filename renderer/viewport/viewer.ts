@@ -54,6 +54,10 @@ export class Viewer {
   private loading: AbortController | null = null;
   private blank: ReturnType<typeof setTimeout> | undefined;
   private aheadNow = 0;
+  /** Key of the picture that is seen until the wanted one is there; '' where none is. */
+  private preview = '';
+  /** How the series shown last is presented: it stays so while a picture of it takes long. */
+  private kept: { seriesUid: string; presentation: Presentation; rows: number; columns: number } | null = null;
   /** What is put on the screen, while there is one: other panes may have pushed it out of the cache. */
   private current: { key: string; decoded: DecodedFrame } | null = null;
   /** The reader changed the window: it stays while scrolling in the series. */
@@ -70,17 +74,21 @@ export class Viewer {
       return;
     }
     viewport.onDrawn = ({ key, presentation, toPane, drawMs }) => {
+      // Nothing is said of a preview: its pixels are not the image's.
+      if (key === this.preview) return;
       const drawn = this.wanted && sliceKey(this.wanted) === key ? this.wanted : this.view.get().drawn;
       const decoded = this.decodedOf(key);
       const before = this.view.get();
       const same = before.drawn !== null && drawn !== null && sliceKey(before.drawn) === sliceKey(drawn) && before.facts;
+      const facts = !same && decoded && drawn ? factsOf(decoded, drawn.instance.modality) : before.facts;
+      if (drawn && facts) this.kept = { seriesUid: drawn.series.uid, presentation, rows: facts.rows, columns: facts.columns };
       this.view.set({
         drawn,
         presentation,
         toPane,
         drawMs,
         ...(drawn && this.wanted && sliceKey(drawn) === sliceKey(this.wanted) ? { status: 'shown', error: null } : {}),
-        ...(!same && decoded && drawn ? { facts: factsOf(decoded, drawn.instance.modality), decodeMs: decoded.decodeMs } : {}),
+        ...(facts !== before.facts ? { facts, decodeMs: decoded!.decodeMs } : {}),
       });
     };
     this.retry();
@@ -102,6 +110,7 @@ export class Viewer {
     this.ahead = new Set();
     if (!wanted) {
       this.viewport?.clear();
+      this.kept = null;
       this.view.set(EMPTY);
       return;
     }
@@ -122,6 +131,7 @@ export class Viewer {
           this.fail(error instanceof DecodeError ? error.code : 'corrupt', error instanceof Error ? error.message : String(error));
         },
       );
+      void this.frames.preview(wanted, loading.signal).then((decoded) => decoded && this.putPreview(wanted, decoded));
     }
     this.loadAhead();
   }
@@ -239,16 +249,33 @@ export class Viewer {
   private put(shown: Shown, decoded: DecodedFrame): void {
     clearTimeout(this.blank);
     const { frame, overlays } = decoded;
-    const before = this.view.get();
-    const sameSeries = before.drawn?.series.uid === shown.series.uid ? (this.viewport?.presentation ?? before.presentation) : null;
-    const sameSize = before.facts?.rows === frame.rows && before.facts.columns === frame.columns;
-    const base = sameSeries ? (sameSize ? sameSeries : { ...sameSeries, fitted: true }) : FRESH;
+    const { kept } = this;
+    const base = this.baseOf(shown, kept !== null && kept.rows === frame.rows && kept.columns === frame.columns);
+    this.preview = '';
     this.current = { key: sliceKey(shown), decoded };
-    const own = this.ownVoi?.seriesUid === shown.series.uid ? this.ownVoi.voi : null;
-    this.viewport?.show(
-      { key: sliceKey(shown), frame, planes: overlays, aspect: shown.instance.pixelAspect },
-      { ...base, voi: frame.kind === 'grey' ? (own ?? frame.voi[0]!) : null },
-    );
+    this.viewport?.show({ key: sliceKey(shown), frame, planes: overlays, aspect: shown.instance.pixelAspect }, { ...base, voi: this.voiOf(shown, frame) });
+  }
+
+  /** In place of what is seen, whose words go with it; the picture is still on its way. Only as large as the pane: its pixels are no measure of a zoom. */
+  private putPreview(shown: Shown, { frame }: DecodedFrame): void {
+    const base = this.baseOf(shown, true);
+    if (this.wanted === null || sliceKey(this.wanted) !== sliceKey(shown) || this.decodedOf(sliceKey(shown)) || !base.fitted) return;
+    clearTimeout(this.blank);
+    this.view.set({ ...EMPTY, status: 'loading' });
+    this.preview = `${sliceKey(shown)} preview`;
+    this.viewport?.show({ key: this.preview, frame, planes: [], aspect: shown.instance.pixelAspect }, { ...base, voi: this.voiOf(shown, frame) });
+  }
+
+  /** As the series is presented already. */
+  private baseOf({ series }: Shown, sameSize: boolean): Omit<Presentation, 'voi'> {
+    if (this.kept?.seriesUid !== series.uid) return FRESH;
+    const base = (this.preview === '' ? this.viewport?.presentation : null) ?? this.kept.presentation;
+    return sameSize ? base : { ...base, fitted: true };
+  }
+
+  private voiOf({ series }: Shown, frame: Frame): Voi | null {
+    if (frame.kind === 'colour') return null;
+    return this.ownVoi?.seriesUid === series.uid ? this.ownVoi.voi : frame.voi[0]!;
   }
 
   private fail(code: string, message: string): void {

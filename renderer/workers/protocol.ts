@@ -5,8 +5,9 @@ import type { Frame, OverlayPlane } from '../../src/contract/pixels.ts';
 export type { ElementList, ElementRow } from '../../src/dicom/index.ts';
 
 export type Job =
-  /** `frames` of the instance: a file of one is not kept. */
-  | { kind: 'frame'; instanceId: string; frame: number; frames: number }
+  | { kind: 'frame'; instanceId: string; frame: number }
+  /** A smaller picture of a JPEG 2000 frame, to look at until the frame is there. */
+  | { kind: 'preview'; instanceId: string; frame: number }
   /** The file's elements as lines. */
   | { kind: 'elements'; instanceId: string }
   /** A picture that fits a square of `size` pixels, by the frame's first window. */
@@ -18,7 +19,8 @@ export interface DecodedFrame {
   /** This computer's clock, without the fetch. */
   decodeMs: number;
 }
-export type JobResult<J extends Job> = J extends { kind: 'frame' } ? DecodedFrame : J extends { kind: 'elements' } ? ElementList : ImageBitmap;
+export type JobResult<J extends Job> = J extends { kind: 'frame' | 'preview' } ? DecodedFrame : J extends { kind: 'elements' } ? ElementList : ImageBitmap;
 
-export type WorkerRequest = { id: number } & Job;
+/** `dropped`: the file itself, where it was dropped on the window. */
+export type WorkerRequest = { id: number; dropped: File | undefined } & Job;
 export type WorkerReply = { id: number } & ({ ok: true; value: DecodedFrame | ElementList | ImageBitmap } | { ok: false; code: string; message: string });

@@ -4,7 +4,7 @@ import { nodeCodecs } from '../../test/support/codecs.ts';
 import { TS, writeDicom } from '../../test/support/dicom-writer.ts';
 import type { Picture } from '../../test/support/encoders.ts';
 import { encode, encodeLossless, picture } from '../../test/support/encoders.ts';
-import { decodeFrame, DicomError, parseDicom } from './index.ts';
+import { decodeFrame, decodeReduced, DicomError, parseDicom } from './index.ts';
 import { decodeJpeg } from './jpeg/decode.ts';
 import { readStreamInfo } from './jpeg/stream.ts';
 
@@ -205,5 +205,31 @@ describe('damaged streams', () => {
       }),
       { numRuns: 150 },
     );
+  });
+});
+
+describe('a smaller picture of a JPEG 2000 frame', () => {
+  const smooth = (rows: number, columns: number, components: 1 | 3): Picture => {
+    const samples = Array.from({ length: rows * columns * components }, (_, i) => 100 + (Math.floor(i / components) % columns) + Math.floor(i / components / columns));
+    return components === 3 ? { rows, columns, components, bits: 8, samples: Uint8Array.from(samples) } : { rows, columns, components, bits: 12, samples: Uint16Array.from(samples) };
+  };
+  const reduced = async (of: Picture, side: number): Promise<Awaited<ReturnType<typeof decodeReduced>>> =>
+    decodeReduced(parseDicom(fileOf(of, await encode('openjpeg', of, (e) => e.setQuality?.(true, 0)), TS.jpeg2000, of.components === 3 ? 'YBR_RCT' : 'MONOCHROME2')), 0, side, codecs);
+
+  test.each([[64, 48, 1, 32, 2], [65, 33, 1, 20, 2], [64, 64, 1, 16, 4], [40, 40, 3, 20, 2]] as const)('%i × %i × %i to a side of %i: every %ith pixel or so', async (rows, columns, components, side, step) => {
+    const of = smooth(rows, columns, components);
+    const frame = await reduced(of, side);
+    expect([frame.rows, frame.columns]).toEqual([Math.ceil(rows / step), Math.ceil(columns / step)]);
+    const [values, channels] = frame.kind === 'grey' ? [frame.pixels, 1] : [frame.rgba, 4];
+    for (let y = 1; y < frame.rows - 1; y++) {
+      for (let x = 1; x < frame.columns - 1; x++) expect(Math.abs(values[(y * frame.columns + x) * channels]! - of.samples[(y * step * columns + x * step) * components]!)).toBeLessThanOrEqual(2 * step);
+    }
+  });
+
+  test('is not to be had of a frame no larger, nor of another syntax', async () => {
+    await expect(reduced(smooth(64, 48, 1), 64)).rejects.toMatchObject({ code: 'unsupported-transfer-syntax' });
+    const of = smooth(64, 48, 1);
+    const other = fileOf(of, await encode('charls', of), TS.jpegLs);
+    await expect(decodeReduced(parseDicom(other), 0, 32, codecs)).rejects.toMatchObject({ code: 'unsupported-transfer-syntax' });
   });
 });

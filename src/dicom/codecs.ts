@@ -27,7 +27,9 @@ export interface Decoded {
 /** Streams whose end says that they are whole; the decoders of the others see that for themselves. */
 const ENDED: ReadonlySet<StreamInfo['kind']> = new Set<StreamInfo['kind']>(['jpeg-8', 'jpeg-12', 'jpeg-lossless', 'jpeg-ls']);
 
-export interface Codecs {
+const PRELOADED: readonly WasmName[] = ['jpeg', 'jpeg-ls', 'jpeg-2000', 'htj2k'];
+
+export interface Decoder {
   /**
    * Decodes one JPEG, JPEG-LS, JPEG 2000, HTJ2K or JPEG XL code stream; its own markers say which it is.
    * @throws DicomError `corrupt`, `truncated`, `unsupported-transfer-syntax`.
@@ -35,19 +37,31 @@ export interface Codecs {
   decode(stream: Uint8Array, expected: Expected): Promise<Decoded>;
 }
 
+export interface Codecs extends Decoder {
+  /** As `decode`, of JPEG 2000 at a 2^`level`th of the size, from 1 on: what its wavelets have of it. */
+  decodeReduced(stream: Uint8Array, expected: Expected, level: number): Promise<Decoded>;
+  /** Loads those of the commoner syntaxes one after another, so that the first frame need not wait for it. One that fails is loaded again when it is needed. */
+  preload(): Promise<void>;
+}
+
 /**
  * Codecs for one thread, each loaded when first needed and kept.
  * @param loadWasm bytes of the file at WASM_FILES[name]; called once a codec (again after a failure).
  */
 export function createCodecs(loadWasm: (name: WasmName) => Promise<Uint8Array>): Codecs {
-  const run = createWasmRunner(loadWasm);
+  const { run, load } = createWasmRunner(loadWasm);
   return {
+    async preload() {
+      for (const name of PRELOADED) await load(name).catch(() => {});
+    },
+    async decodeReduced(stream, expected, level) {
+      const info = checkedInfo(stream, expected);
+      if (info.kind !== 'jpeg-2000') throw new DicomError('unsupported-transfer-syntax', 'no smaller picture lies in frames that are not JPEG 2000');
+      const { bytes } = await run('jpeg-2000', stream, level);
+      return shaped(bytes, info.bits, { ...expected, rows: reducedTo(expected.rows, level), columns: reducedTo(expected.columns, level) }, { planar: false, rgb: isRgb(info, expected) });
+    },
     async decode(stream, expected) {
-      const info = readStreamInfo(stream);
-      if (info.columns !== expected.columns || info.rows !== expected.rows || info.components !== expected.samples) {
-        throw new DicomError('corrupt', `the header says ${expected.columns} × ${expected.rows} × ${expected.samples}, the compressed frame is ${info.columns} × ${info.rows} × ${info.components}`);
-      }
-      if (info.bits > 16) throw new DicomError('unsupported-transfer-syntax', `compressed samples of ${info.bits} bits cannot be decoded; up to 16 can`);
+      const info = checkedInfo(stream, expected);
       if (ENDED.has(info.kind) && !hasEndMarker(stream)) {
         throw new DicomError('truncated', 'pixel data truncated: the compressed frame has no end; copy the file again from its source');
       }
@@ -64,8 +78,7 @@ export function createCodecs(loadWasm: (name: WasmName) => Promise<Uint8Array>):
         case 'jpeg-2000':
         case 'htj2k': {
           const result = await run(info.kind, info.kind === 'htj2k' ? stream.subarray(info.offset) : stream);
-          // YBR_ICT and YBR_RCT without a transform in the stream: the components are RGB all the same, there is nothing to undo.
-          return shaped(result.bytes, info.bits, expected, { planar: false, rgb: info.colour === 'rgb' || /^YBR_(ICT|RCT)$/.test(expected.photometric) });
+          return shaped(result.bytes, info.bits, expected, { planar: false, rgb: isRgb(info, expected) });
         }
         case 'jpeg-xl': {
           const result = await run('jpeg-xl', stream);
@@ -82,6 +95,21 @@ export function createCodecs(loadWasm: (name: WasmName) => Promise<Uint8Array>):
       }
     },
   };
+}
+
+/** Pixels of a side in JPEG 2000 at a 2^`level`th of the size (ITU-T T.800 B.5). */
+export const reducedTo = (pixels: number, level: number): number => Math.ceil(pixels / 2 ** level);
+
+/** JPEG 2000. YBR_ICT and YBR_RCT without a transform in the stream: the components are RGB all the same, there is nothing to undo. */
+const isRgb = ({ colour }: StreamInfo, { photometric }: Expected): boolean => colour === 'rgb' || /^YBR_(ICT|RCT)$/.test(photometric);
+
+function checkedInfo(stream: Uint8Array, expected: Expected): StreamInfo {
+  const info = readStreamInfo(stream);
+  if (info.columns !== expected.columns || info.rows !== expected.rows || info.components !== expected.samples) {
+    throw new DicomError('corrupt', `the header says ${expected.columns} × ${expected.rows} × ${expected.samples}, the compressed frame is ${info.columns} × ${info.rows} × ${info.components}`);
+  }
+  if (info.bits > 16) throw new DicomError('unsupported-transfer-syntax', `compressed samples of ${info.bits} bits cannot be decoded; up to 16 can`);
+  return info;
 }
 
 /** A decoder that returned fewer or other bytes than the frame has did not decode it. */

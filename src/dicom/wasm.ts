@@ -26,6 +26,8 @@ interface WasmDecoder {
   getEncodedBuffer(size: number): Uint8Array;
   getDecodedBuffer(): Uint8Array;
   decode(): void;
+  /** OpenJPEG: at a 2^`level`th of the size, by all layers (0). */
+  decodeSubResolution?(level: number, layers: number): void;
   getFrameInfo(): FrameInfo;
   /** CharLS: 0 planar, 1 by line, 2 by sample. */
   getInterleaveMode?(): number;
@@ -84,7 +86,7 @@ async function instantiate(name: WasmName, compiled: WebAssembly.Module): Promis
  * Runs code streams through the wasm codecs, each loaded when first needed. An instance whose decoder failed is thrown away:
  * a trap may leave its memory in any state, and that memory never shrinks.
  */
-export function createWasmRunner(loadWasm: (name: WasmName) => Promise<Uint8Array>): (name: WasmName, stream: Uint8Array) => Promise<WasmResult> {
+export function createWasmRunner(loadWasm: (name: WasmName) => Promise<Uint8Array>): { run(name: WasmName, stream: Uint8Array, level?: number): Promise<WasmResult>; load(name: WasmName): Promise<unknown> } {
   const modules = new Map<WasmName, Promise<WebAssembly.Module>>();
   const instances = new Map<WasmName, Promise<new () => WasmDecoder>>();
 
@@ -104,13 +106,14 @@ export function createWasmRunner(loadWasm: (name: WasmName) => Promise<Uint8Arra
     return instance;
   };
 
-  return async (name, stream) => {
+  const run = async (name: WasmName, stream: Uint8Array, level = 0): Promise<WasmResult> => {
     const Decoder = await load(name);
     try {
       const decoder = new Decoder();
       try {
         decoder.getEncodedBuffer(stream.length).set(stream);
-        decoder.decode();
+        if (level > 0) decoder.decodeSubResolution!(level, 0);
+        else decoder.decode();
         const info = decoder.getFrameInfo();
         const interleave = decoder.getInterleaveMode?.() ?? 2;
         const decoded = decoder.getDecodedBuffer();
@@ -125,4 +128,5 @@ export function createWasmRunner(loadWasm: (name: WasmName) => Promise<Uint8Arra
       throw new DicomError('corrupt', `the compressed frame is damaged: the ${name} decoder refused it`, { cause: error });
     }
   };
+  return { run, load };
 }

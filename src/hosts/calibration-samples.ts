@@ -3,7 +3,7 @@ import { basename, extname } from 'node:path';
 import { CompileError } from '../compiler/error.ts';
 import { readNpy, samplesOf } from '../compiler/quantise/npy.ts';
 import type { Preprocessing } from '../contract/model.ts';
-import { decodeFrame, DicomError, parseDicom, summarise, type Codecs } from '../dicom/index.ts';
+import { decodeFrame, DicomError, parseDicom, summarise, type Decoder } from '../dicom/index.ts';
 import { readBounded, readFailure } from '../engines/index.ts';
 import { toTensor } from '../preprocess/index.ts';
 import { walkPaths } from '../review/index.ts';
@@ -26,7 +26,7 @@ export type SampleOptions = {
 export type Samples = { samples: Float32Array[]; modalities: string[]; skipped: { file: string; message: string }[] };
 
 /** @throws CompileError where there is none, or a tensor does not fit */
-export async function readSamples(options: SampleOptions, dims: readonly number[], preprocessing: Preprocessing, codecs: Codecs): Promise<Samples> {
+export async function readSamples(options: SampleOptions, dims: readonly number[], preprocessing: Preprocessing, codecs: Decoder): Promise<Samples> {
   const { files, problems } = await walkPaths([options.calibrate], MAX_FILES, options.signal);
   const limit = options.samples ?? DEFAULT_SAMPLES;
   const chosen = files.length <= limit ? files : Array.from({ length: limit }, (_, i) => files[Math.floor((i * files.length) / limit)]!);

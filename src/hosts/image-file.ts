@@ -1,13 +1,13 @@
 /** PNG and JPEG files as frames, for calibration. PNG: 8 or 16 bits, or a palette, not interlaced; JPEG: whatever the DICOM codecs decode. */
 import { inflateSync } from 'node:zlib';
 import type { ColourFrame, Frame, GreyFrame } from '../contract/pixels.ts';
-import type { Codecs } from '../dicom/index.ts';
+import type { Decoder } from '../dicom/index.ts';
 
 const MAX_PIXELS = 2 ** 26;
 const PNG = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 
 /** Undefined for a file that is neither. @throws Error in words for people, without the file's name */
-export async function readImage(bytes: Uint8Array, codecs: Codecs): Promise<Frame | undefined> {
+export async function readImage(bytes: Uint8Array, codecs: Decoder): Promise<Frame | undefined> {
   if (PNG.every((byte, i) => bytes[i] === byte)) return readPng(bytes);
   if (bytes[0] === 0xff && bytes[1] === 0xd8) return readJpeg(bytes, codecs);
   return undefined;
@@ -105,7 +105,7 @@ function jpegSize(bytes: Uint8Array): [number, number, number] {
   throw new Error('the JPEG is damaged');
 }
 
-async function readJpeg(bytes: Uint8Array, codecs: Codecs): Promise<Frame> {
+async function readJpeg(bytes: Uint8Array, codecs: Decoder): Promise<Frame> {
   const [rows, columns, samples] = jpegSize(bytes);
   checkSize(rows, columns);
   if (samples !== 1 && samples !== 3) throw new Error(`a JPEG of ${samples} components is not read; save it as grey or RGB`);

@@ -3,10 +3,10 @@
  * bound in renderer/workers/pool.ts.
  */
 import { Worker } from 'node:worker_threads';
-import { DicomError, type Codecs, type DicomErrorCode, type WasmName } from '../dicom/index.ts';
+import { DicomError, type Decoder, type DicomErrorCode, type WasmName } from '../dicom/index.ts';
 
-type Expected = Parameters<Codecs['decode']>[1];
-type Decoded = Awaited<ReturnType<Codecs['decode']>>;
+type Expected = Parameters<Decoder['decode']>[1];
+type Decoded = Awaited<ReturnType<Decoder['decode']>>;
 
 export type CodecRequest = { kind: 'decode'; stream: Uint8Array<ArrayBuffer>; expected: Expected } | { kind: 'wasm'; name: WasmName; bytes: Uint8Array };
 export type CodecReply = { kind: 'decoded'; decoded: Decoded } | { kind: 'failed'; code: DicomError['code']; message: string } | { kind: 'wasm'; name: WasmName };
@@ -21,7 +21,7 @@ export interface CodecThreadOptions {
   deadlineMs?: number;
 }
 
-export interface CodecThread extends Codecs {
+export interface CodecThread extends Decoder {
   close(): Promise<void>;
 }
 

@@ -7,7 +7,7 @@ import type { ModelInfo } from '../contract/ipc.ts';
 import type { Frame } from '../contract/pixels.ts';
 import type { KeptResult, KeyImage, ResultQuery, ResultRow } from '../contract/studies.ts';
 import type { BoardPool } from '../board/index.ts';
-import { decodeFrame, DicomError, parseDicom, type Codecs } from '../dicom/index.ts';
+import { decodeFrame, DicomError, parseDicom, type Decoder } from '../dicom/index.ts';
 import { createBoardEngine, createCpuEngine, EngineError, readFailure, type Engine, type Inference, type InferOptions, type ModelPackage, type PartSample } from '../engines/index.ts';
 import { toTensor } from '../preprocess/index.ts';
 import { runEngines, type CompareHooks } from './compare.ts';
@@ -26,7 +26,7 @@ export interface ReviewOptions {
   modelsDir: string;
   /** Folder of the user's own packages; only these can be removed. */
   userModelsDir?: string | undefined;
-  codecs: Codecs;
+  codecs: Decoder;
   /** The built src/engines/ort-worker.ts. */
   workerUrl: URL;
   /** The boards that the board engine asks; started when they are first needed, closed by their owner. */
