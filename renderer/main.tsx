@@ -57,8 +57,17 @@ session.onDropped = (dropped) => {
   const [first] = dropped;
   if (first && !/\.zip$/i.test(first.file.name)) frames.loadDropped(first.id);
 };
-// One that fails says so when it is shown.
-session.onFirst = (slice) => void frames.load(slice, PRIORITY.shown).catch(() => {});
+/** A frame of the screen with what was drawn until now; a window that is not seen has none. */
+const painted = (): Promise<void> => new Promise((resolve) => {
+  requestAnimationFrame(() => setTimeout(resolve));
+  setTimeout(resolve, 50);
+});
+session.onFirst = (shown) => {
+  // One that fails says so in its pane, which waits for the same decoding.
+  const made = frames.load(shown, PRIORITY.shown).then(painted, () => {});
+  viewers.active.show(shown, []);
+  return made;
+};
 
 const measurer = new Measurer();
 const cine = new Cine(session, viewers);

@@ -99,7 +99,7 @@ function Inner({ pane: { id, selection }, index, active, count }: Props): JSX.El
       <Corners />
       <canvas ref={lens} className="lens" data-testid="lens" aria-hidden="true" hidden />
       {playing && <CineRate />}
-      {!shown && <div className="pane-message dim"><span>{t('viewer.emptyPane')}</span></div>}
+      {!shown && <div className="pane-message dim of-empty"><span>{t('viewer.emptyPane')}</span></div>}
       {status === 'loading' && (
         <div className="pane-message" role="status">
           <Loader size="sm" aria-hidden="true" />

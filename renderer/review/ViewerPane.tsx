@@ -13,7 +13,11 @@ export function ViewerPane(): JSX.Element {
   return (
     <main className="viewer" aria-label={t('viewer.title')}>
       <Toolbar />
-      {empty ? <EmptyState /> : <Grid />}
+      {/* The panes are there before there is anything to show, so that the first picture need not wait for them. */}
+      <div className="stage" data-empty={empty}>
+        <Grid />
+        {empty && <EmptyState />}
+      </div>
     </main>
   );
 }

@@ -215,3 +215,51 @@ test('opening what has no image, or cancelling while nothing is open yet, is no 
     expect(session.store.get()).toMatchObject({ notices: [], scan: null });
   }
 });
+
+describe('the picture that an opening begins with', () => {
+  const [one, more] = [library(study('1', [series('s', [instance('a')])])), library(study('1', [series('s', [instance('a'), instance('b')])]))];
+  async function opening(): Promise<{ session: Session; bridge: TestBridge; first: string[]; painted: () => void; opened: () => void; done: Promise<void> }> {
+    let opened!: () => void;
+    let painted!: () => void;
+    const first: string[] = [];
+    const { session, bridge } = await started({ 'library.get': () => library(), 'library.open': () => new Promise((resolve) => (opened = () => resolve({ opened: 2, images: 2, copies: 0 }))) });
+    session.onFirst = ({ instance: { id } }) => {
+      first.push(id);
+      return new Promise((resolve) => (painted = resolve));
+    };
+    const done = session.open('files');
+    return { session, bridge, first, painted: () => painted(), opened: () => opened(), done };
+  }
+
+  test('is on the screen before what is said of it is laid out: then by what was told last', async () => {
+    const { session, bridge, first, painted, opened, done } = await opening();
+    bridge.emit('library.changed', one);
+    bridge.emit('library.changed', more);
+    opened();
+    await Promise.resolve();
+    expect([first, session.store.get().library.studies]).toEqual([['a'], []]);
+    painted();
+    await done;
+    expect([session.store.get().library, shownNow(session.store.get())?.instance.id, first]).toEqual([more, 'a', ['a']]);
+  });
+
+  test('is not waited for long, and is asked for once', async () => {
+    const { session, bridge, first, opened, done } = await opening();
+    bridge.emit('library.changed', one);
+    await vi.waitFor(() => expect(session.store.get().library).toBe(one));
+    bridge.emit('library.changed', more);
+    expect(session.store.get().library).toBe(more);
+    opened();
+    await done;
+    expect(first).toEqual(['a']);
+  });
+
+  test('is no one’s where nothing new was opened', async () => {
+    const { session, bridge, first, opened, done } = await opening();
+    bridge.emit('library.changed', library());
+    expect(first).toEqual([]);
+    opened();
+    await done;
+    expect(session.store.get().notices).toEqual([]);
+  });
+});

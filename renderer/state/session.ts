@@ -1,4 +1,5 @@
 /** What the window does: calls to the host and what their answers change in the state. */
+import type { Library } from '../../src/contract/dicom.ts';
 import type { DoctorReport } from '../../src/contract/boards.ts';
 import type { EngineId } from '../../src/contract/engine.ts';
 import type { Deployed, DroppedFile, HostBridge, ModelInfo, Request, Settings } from '../../src/contract/ipc.ts';
@@ -10,17 +11,25 @@ import { ModelAdder } from './adding.ts';
 import { Anonymiser } from './anonymiser.ts';
 import { BoardKeeper } from './boardKeeper.ts';
 import { BoardProvisioner } from './provisioner.ts';
-import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns, positionOf, sliceAt, slicesOf, type Slice } from './selectors.ts';
+import { comparisonKey, countSlices, entryOf, findSeries, intentConcern, modelOf, okRuns, positionOf, shownOf, slicesOf, type Shown, type Slice } from './selectors.ts';
 import { besideKey, isKeyImage, keySlices, withKept, withMark } from './keyImages.ts';
 import { withPrior } from './prior.ts';
 import { messageOf, Studies } from './studies.ts';
 import { joined, scrolled } from './together.ts';
 import { beside, reselectPanes, selectionOf, shownNow, withLayout, withSelection, type Layout } from './panes.ts';
 
-const idsOf = ({ studies }: AppState['library']): Set<string> => new Set(studies.flatMap(({ series }) => series.flatMap(({ instances }) => instances.map(({ id }) => id))));
+const seriesOf = ({ studies }: Library): Set<string> => new Set(studies.flatMap(({ series }) => series.map(({ uid }) => uid)));
+/** The beginning of the first series that was not there before. */
+function firstOf(library: Library, before: ReadonlySet<string>): Shown | null {
+  const fresh = library.studies.flatMap(({ series }) => series).find(({ uid }) => !before.has(uid));
+  return fresh ? shownOf(library, { seriesUid: fresh.uid, position: 0 }) : null;
+}
+const idsOf = ({ studies }: Library): Set<string> => new Set(studies.flatMap(({ series }) => series.flatMap(({ instances }) => instances.map(({ id }) => id))));
 
 /** Comparisons kept in the window; the oldest go first. */
 const MAX_COMPARISONS = 200;
+/** Of a library that was told, for the picture's sake: no list is missed so soon (milliseconds). */
+const HOLD_MS = 60;
 
 export class Session {
   readonly store = new Store<AppState>(INITIAL_STATE);
@@ -39,11 +48,18 @@ export class Session {
   onMenuAction: (id: string) => void = () => {};
   /** Called with the ids of the instances that are open, when they change. */
   onLibrary: (instances: ReadonlySet<string>) => void = () => {};
-  /** Called with the picture that an opening begins with, before the page knows of it. */
-  onFirst: (slice: Slice) => void = () => {};
+  /** Called with the picture that an opening begins with, before the page knows of it. Settles when it is on the screen, or can't be. */
+  onFirst: (shown: Shown) => Promise<void> = () => Promise.resolve();
+  /** Called with what was dropped, before the host has looked at it. */
   onDropped: (dropped: readonly DroppedFile[]) => void = () => {};
   /** Called when the reader moves in a stack. */
   onReaderScroll: () => void = () => {};
+
+  /** There is no picture yet of what is being opened. */
+  private begins = false;
+  /** Told by the host, and not yet set. */
+  private held: Library | null = null;
+  private telling: Promise<unknown> = Promise.resolve();
 
   constructor(bridge: HostBridge) {
     this.bridge = bridge;
@@ -73,7 +89,7 @@ export class Session {
     let boardsNewer = false;
     bridge.on('library.changed', (library) => {
       libraryNewer = true;
-      this.setLibrary(library);
+      this.tell(library);
     });
     bridge.on('studies.changed', () => {
       void this.studies.search();
@@ -414,7 +430,27 @@ export class Session {
     this.store.set({ models, modelProblems: problems, modelId: models.some(({ id }) => id === modelId) ? modelId : (models[0]?.id ?? null) });
   }
 
-  private setLibrary(library: AppState['library']): void {
+  /** The picture comes first: to lay out all that is said of it takes the page's one thread longer than to draw it. */
+  private tell(library: Library): void {
+    if (this.held) {
+      this.held = library;
+      return;
+    }
+    const first = this.begins ? firstOf(library, seriesOf(this.store.get().library)) : null;
+    if (!first) {
+      this.setLibrary(library);
+      return;
+    }
+    this.begins = false;
+    this.held = library;
+    this.telling = Promise.race([this.onFirst(first), new Promise((resolve) => setTimeout(resolve, HOLD_MS))]).then(() => {
+      // Unless a newer one was asked for meanwhile.
+      if (this.held) this.setLibrary(this.held);
+    });
+  }
+
+  private setLibrary(library: Library): void {
+    this.held = null;
     const [before, now] = [idsOf(this.store.get().library), idsOf(library)];
     const fresh = new Set([...now].filter((id) => !before.has(id)));
     // Of images that are open already the window knows best: a mark that was just taken away would come again.
@@ -432,17 +468,17 @@ export class Session {
 
   /** The first new image is shown as soon as it is there, and when all are the beginning of its stack, unless the reader went elsewhere meanwhile. */
   private async opening(open: () => Promise<Imported>): Promise<void> {
-    const before = new Set(this.store.get().library.studies.flatMap((s) => s.series.map((x) => x.uid)));
+    const before = seriesOf(this.store.get().library);
+    this.begins = true;
     this.studies.imported(null);
     const shownId = (): string | undefined => shownNow(this.store.get())?.instance.id;
     let shown: { seriesUid: string; instanceId: string | undefined } | null = null;
     const show = (): void => {
-      const fresh = this.store.get().library.studies.flatMap((s) => s.series).find((x) => !before.has(x.uid));
-      if (shown || !fresh) return;
-      shown = { seriesUid: fresh.uid, instanceId: '' };
-      const first = sliceAt(fresh, 0);
-      if (first) this.onFirst(first);
-      this.select(fresh.uid);
+      const first = shown ? null : firstOf(this.store.get().library, before);
+      if (!first) return;
+      const { uid } = first.series;
+      shown = { seriesUid: uid, instanceId: '' };
+      this.select(uid);
       shown.instanceId = shownId();
     };
     const stop = this.store.subscribe(show);
@@ -455,9 +491,11 @@ export class Session {
         if ((error as Error).name !== 'cancelled') throw error;
         this.studies.imported({ opened: 0, images: 0, copies: 0, cancelled: true });
       }
+      await this.telling;
       show();
       if (shown && shown.instanceId === shownId() && selectionOf(this.store.get())?.position !== 0) this.select(shown.seriesUid);
     });
+    this.begins = false;
     stop();
     this.store.set({ scan: null });
   }

@@ -10,6 +10,8 @@ import { fitZoom, snapPan, type Point, type Presentation, type Size } from './pr
 import { Raster, REDUCED_TO } from './raster.ts';
 
 const SETTLE_MS = 140;
+/** On the element while a picture is drawn in it: what stands there without one gives way in the same frame. */
+const PICTURE = 'data-picture';
 /** ABGR, as a little endian word: a green that no grey is, on black and on white. */
 const PLANE_COLOUR = 0xff5affb6;
 
@@ -84,6 +86,7 @@ export class CornerstoneViewport implements Viewport {
     this.shown = null;
     this.overlay = null;
     this.raster.clear();
+    this.element.removeAttribute(PICTURE);
     const { canvas } = cornerstone.getEnabledElement(this.element);
     const context = canvas.getContext('2d')!;
     context.setTransform(1, 0, 0, 1, 0, 0);
@@ -252,6 +255,7 @@ export class CornerstoneViewport implements Viewport {
     cornerstone.setToPixelCoordinateSystem(enabled, context);
     this.toCanvas = context.getTransform();
     const { a, b, c, d, e, f } = this.toCanvas;
+    this.element.setAttribute(PICTURE, '');
     this.paint(context, this.raster, presentation.zoom, this.interacting || (this.coarse !== undefined && presentation.zoom <= REDUCED_TO));
     const ratio = this.pixelRatio;
     const toPane = { a: a / ratio, b: b / ratio, c: c / ratio, d: d / ratio, e: e / ratio, f: f / ratio };
