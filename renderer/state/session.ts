@@ -484,14 +484,14 @@ export class Session {
     const stop = this.store.subscribe(show);
     await this.attempt(async () => {
       try {
-        const imported = await open();
+        // What is said of an import is said when its images are there: the reader may go elsewhere then.
+        const imported = await open().finally(() => this.telling);
         this.studies.imported({ ...imported, cancelled: false });
         if (imported.opened === 0) return;
       } catch (error) {
         if ((error as Error).name !== 'cancelled') throw error;
         this.studies.imported({ opened: 0, images: 0, copies: 0, cancelled: true });
       }
-      await this.telling;
       show();
       if (shown && shown.instanceId === shownId() && selectionOf(this.store.get())?.position !== 0) this.select(shown.seriesUid);
     });
