@@ -115,6 +115,9 @@ describe('the decoding pool', () => {
     expect(asked()).toEqual([file]);
     pool.keep(new Set(['b']));
     expect(asked()).toEqual([undefined]);
+    pool.expect([{ id: 'a', file }]);
+    pool.expect([{ id: 'c', file }]);
+    expect(asked()).toEqual([undefined]);
   });
 
   test('an error of the decoder carries its code', async () => {

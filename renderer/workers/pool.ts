@@ -78,8 +78,9 @@ export class DecodePool {
     });
   }
 
-  /** Files that jobs may soon ask for. */
+  /** Files that jobs may soon ask for; those of earlier drops that came to nothing are forgotten. */
   expect(dropped: readonly DroppedFile[]): void {
+    for (const id of this.dropped.keys()) if (!this.open.has(id)) this.dropped.delete(id);
     for (const { id, file } of dropped) this.dropped.set(id, file);
   }
 

@@ -37,7 +37,7 @@ export const Plane = z.object({ position: Triple, row: Triple, column: Triple })
 export type Plane = z.infer<typeof Plane>;
 
 export const InstanceInfo = z.object({
-  /** Opaque; minted by the host, never a path. */
+  /** Opaque and random, never a path. */
   id: z.string(),
   sopInstanceUid: z.string(),
   sopClassUid: z.string(),

@@ -172,8 +172,7 @@ export class Library {
   async #read(current: Job, admit: (file: FoundFile) => boolean, { signal, known, idOf, onRead, onObject }: OpenHooks): Promise<void> {
     const { path } = current.file;
     const fileName = basename(path);
-    const wished = idOf?.(path);
-    const id = wished === undefined || this.#entries.has(wished) ? randomUUID() : wished;
+    const id = idOf?.(path) ?? randomUUID();
     const fail = (code: string, cause: string): void => void current.problems.push({ path, fileName, code, message: `${fileName}: ${cause}.` });
     try {
       if (isZip(path)) {
@@ -254,6 +253,7 @@ export class Library {
     }
     const others = uid === '' ? [] : (this.#bySopInstanceUid.get(uid) ?? []);
     const copy = others.find((other) => this.#entries.get(other)!.sha256 === entry.sha256);
+    if (copy === undefined && this.#entries.has(id)) return this.#add(renamed(entry, randomUUID(), fileName));
     this.#byFile.set(key, copy ?? id);
     if (copy !== undefined) return { id: copy, problem: '' };
     this.#entries.set(id, entry);

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { readFileSync } from 'node:fs';
 import type { ColourFrame, Frame } from '../../src/contract/pixels.ts';
 import { pixelHeader } from '../../src/dicom/attributes.ts';
-import type { Codecs, DicomFile, Summary } from '../../src/dicom/index.ts';
+import type { Decoder, DicomFile, Summary } from '../../src/dicom/index.ts';
 import { decodeFrame, DicomError, parseDicom, renderGrey, summarise } from '../../src/dicom/index.ts';
 import { transferSyntaxName } from '../../src/dicom/uids.ts';
 import { toRgb } from './colour.ts';
@@ -79,7 +79,7 @@ async function inPairs<T>(items: readonly T[], work: (item: T) => Promise<void>)
 }
 
 /** Parses and decodes everything; keeps the frames that are compared. */
-async function readSubject(subject: Subject, codecs: Codecs): Promise<Read> {
+async function readSubject(subject: Subject, codecs: Decoder): Promise<Read> {
   const read: Read = { subject, file: null, summary: null, refusal: null, frames: 0, compared: [] };
   try {
     read.file = parseDicom(readFileSync(subject.path));
@@ -185,7 +185,7 @@ async function rowOf(read: Read, peers: Peers): Promise<Row> {
  * The rows, in the order of the files.
  * @param pydicom asked once for all that DCMTK may not decode; without it, such rows have no peer.
  */
-export async function conformance(subjects: readonly Subject[], codecs: Codecs, scratch: string, pydicom?: (jobs: { path: string; frames: number[] }[]) => Promise<PydicomAnswer[] | null>): Promise<Row[]> {
+export async function conformance(subjects: readonly Subject[], codecs: Decoder, scratch: string, pydicom?: (jobs: { path: string; frames: number[] }[]) => Promise<PydicomAnswer[] | null>): Promise<Row[]> {
   const reads: Read[] = [];
   for (const subject of subjects) reads.push(await readSubject(subject, codecs));
   const peers: Peers = { plain: new Map(), dumped: join(scratch, 'raw'), pydicom: new Map() };

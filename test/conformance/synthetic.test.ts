@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { Codecs } from '../../src/dicom/index.ts';
+import type { Decoder } from '../../src/dicom/index.ts';
 import { nodeCodecs } from '../support/codecs.ts';
 import { ROOT } from '../support/data.ts';
 import { differences } from './page.ts';
@@ -28,7 +28,7 @@ describe('conformance of files of our own', () => {
 
   test('catches one colour sample that is 1 off, decoded by us or written', { timeout: 120_000 }, async () => {
     const codecs = nodeCodecs();
-    const off: Codecs = { decode: async (stream, expected) => {
+    const off: Decoder = { decode: async (stream, expected) => {
       const decoded = await codecs.decode(stream, expected);
       decoded.bytes[4]! ^= 1;
       return decoded;

@@ -166,12 +166,11 @@ export function makeCt(number: number): Promise<Made> {
 export const draggedSpots = ({ shape }: Made, down: number): Spot[] => spotsOf(shape, DX_PATCHES, { ...DX_WINDOW, center: DX_WINDOW.center + (down * DX_WINDOW.width) / 500 });
 
 let stamps = 0;
-/** Writes the images as files that no viewer has seen; `studies` says whether each is a study of its own. @returns their paths, in order */
-export function writeFresh(folder: string, images: readonly Made[], studies = false): string[] {
+/** Writes the images as files that no viewer has seen, of one study. @returns their paths, in order */
+export function writeFresh(folder: string, images: readonly Made[]): string[] {
   const own = join(folder, String(++stamps));
   mkdirSync(own, { recursive: true });
   return images.map(({ bytes }, i) => {
-    if (studies) stamps++;
     const fresh = Buffer.from(bytes);
     for (let at = fresh.indexOf(MARK); at >= 0 && at < 4096; at = fresh.indexOf(MARK, at + 1)) fresh.write(`.${10_000_000 + stamps}.`, at, 'latin1');
     const path = join(own, `IM${String(i + 1).padStart(4, '0')}`);

@@ -26,8 +26,6 @@ export interface BenchRow {
 }
 
 export const OURS = 'FabricLens';
-/** Of our median to a peer's, at most. */
-export const AIM = 0.8;
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
