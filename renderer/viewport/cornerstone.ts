@@ -87,7 +87,10 @@ export class CornerstoneViewport implements Viewport {
     this.overlay = null;
     this.raster.clear();
     this.element.removeAttribute(PICTURE);
-    const { canvas } = cornerstone.getEnabledElement(this.element);
+    // It would hold the pixels until another one is shown.
+    const enabled = cornerstone.getEnabledElement(this.element);
+    enabled.image = undefined;
+    const { canvas } = enabled;
     const context = canvas.getContext('2d')!;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);

@@ -110,7 +110,7 @@ export class Viewer {
     this.ahead = new Set();
     if (!wanted) {
       this.viewport?.clear();
-      this.kept = null;
+      this.kept = this.current = null;
       this.view.set(EMPTY);
       return;
     }
