@@ -440,6 +440,28 @@ describe('every codec in the page', () => {
     }
     expect(app().pageErrors()).toEqual([]);
   });
+
+  test('a large JPEG 2000 image is seen smaller until it is decoded, without a word of whose it is', async () => {
+    const { page } = app();
+    const path = join(folder, 'large.dcm');
+    const stream = await encode('openjpeg', picture(1, 12, 2048, 2048), (e) => e.setQuality?.(true, 0));
+    writeFileSync(path, writeDicom({
+      transferSyntax: TS.jpeg2000, pixels: { fragments: [stream] },
+      elements: { '00280010': ['US', 2048], '00280011': ['US', 2048], '00280101': ['US', 12], '00280102': ['US', 11], '00080018': ['UI', '1.2.78.1'], '0020000D': ['UI', '1.2.78'], '0020000E': ['UI', '1.2.78.9'] },
+    }));
+    await app().app.evaluate(({ dialog }, filePaths) => {
+      dialog.showOpenDialog = () => Promise.resolve({ canceled: false, filePaths });
+    }, [path]);
+    const smaller = page.waitForFunction(() => {
+      const seen = document.querySelector<HTMLElement>('.pane[data-status=loading]');
+      return seen?.querySelector('[data-picture]') ? { words: seen.innerText, corners: seen.querySelectorAll('.corners').length } : null;
+    });
+    await page.getByTestId('action-open.files').click();
+    expect(await (await smaller).jsonValue()).toEqual({ words: 'Decoding…', corners: 0 });
+    await page.locator('.pane[data-status=shown]').waitFor();
+    await expect.poll(() => said(page, 0, 'stack-position')).toContain('1/1');
+    expect(app().pageErrors()).toEqual([]);
+  });
 });
 
 describe('the elements of a file', () => {
