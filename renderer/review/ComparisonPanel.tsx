@@ -23,9 +23,6 @@ export function ComparisonPanel(): JSX.Element {
   const local = useLocalText();
   const models = useAppState((s) => s.models);
   const model = useAppState(modelOf);
-  const library = useAppState((s) => s.library);
-  const selection = useAppState(selectionOf);
-  const shown = useMemo(() => shownOf(library, selection), [library, selection]);
   return (
     <aside className="comparison" aria-label={t('panel.title')} data-testid="comparison">
       <header className="panel-head">
@@ -42,11 +39,19 @@ export function ComparisonPanel(): JSX.Element {
             <button type="button" className="link" onClick={() => session.store.set({ workspace: 'models', modelId: model.id })}>{t('panel.card')}</button>
           </p>
         )}
-        {model && !shown && <p className="dim">{t('panel.noImage')}</p>}
-        {model && shown && <ForImage model={model} shown={shown} />}
+        {model && <ForShown model={model} />}
       </div>
     </aside>
   );
+}
+
+/** What changes with every picture of a stack; what stands above it does not. */
+function ForShown({ model }: { model: ModelInfo }): JSX.Element {
+  const { t } = useTranslation();
+  const library = useAppState((s) => s.library);
+  const selection = useAppState(selectionOf);
+  const shown = useMemo(() => shownOf(library, selection), [library, selection]);
+  return shown ? <ForImage model={model} shown={shown} /> : <p className="dim">{t('panel.noImage')}</p>;
 }
 
 function NoModel(): JSX.Element {
