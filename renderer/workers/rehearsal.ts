@@ -1,6 +1,6 @@
 /**
  * What a worker does before its first job, which is then not the first time that its code runs: V8 compiles for speed what ran often. Without it the
- * first JPEG 2000, HTJ2K or JPEG-LS image of a session takes up to twice its time.
+ * first JPEG 2000, HTJ2K or JPEG-LS image of a session takes longer than those after it.
  */
 import { decodeFrame, parseDicom, type Codecs } from '../../src/dicom/index.ts';
 import { SIDE, STREAMS } from './rehearsal-streams.ts';

@@ -15,6 +15,8 @@ import { printRows, type Sample, rowsOf } from './viewer/rows.ts';
 import { drag, open, scroll, type Viewer } from './viewer/viewer.ts';
 
 const SLICES = 200;
+/** Ours shows a smaller picture first. */
+const WHOLE = '2048² DX, jpeg-2000, whole';
 /** Of drags and scrolls, each a hundred pictures: at most. */
 const MOVING_RUNS = 3;
 /** Frames come as soon as the last one is wholly drawn, instead of 60 times a second: a picture's time is then its work. */
@@ -69,7 +71,7 @@ try {
   for (let i = 1; i <= SLICES; i++) stack.push(await makeCt(i));
   await buildPeers(say);
 
-  const opening: [string, Made[]][] = [['512² CT', [ct]], ...SYNTAXES.map((syntax): [string, Made[]] => [`2048² DX, ${syntax}`, [dx.get(syntax)!]]), ['4096 × 5000 MG', [mammogram]], ['200-slice CT', stack]];
+  const opening: [string, Made[]][] = [['512² CT', [ct]], ...SYNTAXES.map((syntax): [string, Made[]] => [`2048² DX, ${syntax}`, [dx.get(syntax)!]]), [WHOLE, [dx.get('jpeg-2000')!]], ['4096 × 5000 MG', [mammogram]], ['200-slice CT', stack]];
   const { viewer: ours, launched } = await startOurs([]);
   await open(ours, writeFresh(folder, [ct]), ct);
   const pane = (await launched.page.getByTestId('viewport').boundingBox())!;
@@ -79,7 +81,7 @@ try {
     for (const [row, images] of opening.filter(([name]) => wanted(`open: ${name}`))) {
       say(`open ${row}, ${run + 1} of ${runs}`);
       const paths = writeFresh(folder, images);
-      await turns(`open: ${row}`, viewers, run, async (viewer) => ({ '': await open(viewer, paths, images[0]!) }));
+      await turns(`open: ${row}`, viewers, run, async (viewer) => ({ '': await open(viewer, paths, images[0]!, row === WHOLE) }));
       for (const path of paths) rmSync(path);
     }
   }

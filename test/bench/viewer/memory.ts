@@ -25,7 +25,7 @@ export async function memoryOf(ours: Viewer, launched: Launched, folder: string,
   const study = async (which: number): Promise<void> => {
     const one = which % 4 === 3 ? stack : [images[which % images.length]!];
     await page.setInputFiles('#files', writeFresh(folder, one));
-    await page.evaluate(([shape, spots]) => window.benchProbe.open(shape, spots), [one[0]!.shape, one[0]!.spots] as const);
+    await page.evaluate(([shape, spots]) => window.benchProbe.open(shape, spots, false), [one[0]!.shape, one[0]!.spots] as const);
     if (one.length > 1) await page.evaluate(([shape, spots]) => window.benchProbe.scroll(shape, spots), [one[0]!.shape, one.map(({ spots }) => spots)] as const);
   };
   await ours.fresh();

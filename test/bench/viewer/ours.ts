@@ -15,6 +15,7 @@ function installOurs(): void {
   document.body.append(input);
   window.benchPage = {
     canvas: () => document.querySelector('[data-testid="viewport"] canvas'),
+    whole: () => document.querySelector('.pane[data-status=shown]') !== null,
     open(files) {
       const dataTransfer = new DataTransfer();
       for (const file of files) dataTransfer.items.add(file);

@@ -8,6 +8,8 @@ import type { Shape, Spot } from './files.ts';
 export interface Page {
   /** Where the image is drawn now; null where nothing is yet. */
   canvas(): HTMLCanvasElement | null;
+  /** Whether what is drawn is the whole frame, where a smaller picture of it may come first. */
+  whole?(): boolean;
   open(files: File[]): void;
   /** Until the pictures have their places, where they come in no order. */
   settled?(): Promise<void>;
@@ -20,8 +22,8 @@ export interface Page {
 }
 
 export interface Probe {
-  /** Hands over the files chosen in the page's `#files`. @returns milliseconds to the right greys on the screen */
-  open(shape: Shape, spots: readonly Spot[]): Promise<number>;
+  /** Hands over the files chosen in the page's `#files`. @returns milliseconds to the right greys on the screen; `whole`: of the whole frame */
+  open(shape: Shape, spots: readonly Spot[], whole: boolean): Promise<number>;
   /** One picture after another, each as soon as the one before is seen. @returns milliseconds in all */
   scroll(shape: Shape, stack: readonly (readonly Spot[])[]): Promise<number>;
   /** A move of `by` pixels a frame, there and back, at most `moves` times; `moved` are the greys after one. Whoever takes long is asked for fewer. */
@@ -80,11 +82,12 @@ export function installProbe(): void {
   };
 
   window.benchProbe = {
-    async open(shape, spots) {
+    async open(shape, spots, whole) {
       const files = [...document.querySelector<HTMLInputElement>('#files')!.files!];
       const start = performance.now();
       window.benchPage.open(files);
       await until(shape, spots, 'opening');
+      while (whole && window.benchPage.whole?.() === false) await frame();
       return performance.now() - start;
     },
     async scroll(shape, stack) {

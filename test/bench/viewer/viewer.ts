@@ -17,12 +17,12 @@ const IDLE_MS = 1_000;
 /** Moves of a drag, at most, and screen pixels of each. */
 const [MOVES, BY] = [120, 20] as const;
 
-/** A fresh page that is given these files. @returns milliseconds to the picture on the screen */
-export async function open({ fresh, page }: Viewer, paths: readonly string[], { shape, spots }: Made): Promise<number> {
+/** A fresh page that is given these files. @returns milliseconds to the picture on the screen; `whole`: to the whole frame */
+export async function open({ fresh, page }: Viewer, paths: readonly string[], { shape, spots }: Made, whole = false): Promise<number> {
   await fresh();
   await page.waitForTimeout(IDLE_MS);
   await page.setInputFiles('#files', [...paths]);
-  return page.evaluate(([s, at]) => window.benchProbe.open(s, at), [shape, spots] as const);
+  return page.evaluate(([s, at, all]) => window.benchProbe.open(s, at, all), [shape, spots, whole] as const);
 }
 
 /** Through a stack whose first picture is seen. @returns milliseconds in all */
